@@ -1,0 +1,443 @@
+"""Reverse mode: from a graph to the graph that also computes the adjoints of its parameters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from gradgen.errors import ActiveTypeError, Location, NeedsLength, Refusal, SourceError
+from gradgen.graph import Graph, GraphBuilder, Tree, leaves, map_tree
+from gradgen.ops import OPS
+from gradgen.ops.reduction import expand
+from gradgen.ops.shape import full_shape
+from gradgen.rules import mentions, splice
+from gradgen.types import Dim, Shape, Size, Type
+
+_LEAVES = ("param", "const", "constant", "global", "seed")
+
+
+@dataclass(slots=True)
+class Adjoint:
+    """What has been contributed to the adjoint of a node so far."""
+
+    plain: list[int] = field(default_factory=list)
+    # Contributions to parts: (template, index operands) -> nodes.
+    parts: dict[tuple[Any, tuple[int, ...]], list[int]] = field(default_factory=dict)
+    # Where the node is read at all; None: everywhere.
+    live: list[int | None] = field(default_factory=list)
+
+
+def reverse(graph: Graph, wrt: Sequence[Tree], value: int, seed: int | None = None) -> Graph:
+    """A graph that also computes the adjoints of the trees `wrt` of parameter nodes.
+
+    Its results are `(value, adjoints)`. The seed of the value is 1, or a new `seed` node if `seed`
+    is not None. Raises `SourceError` where an active operation has no derivative, `ActiveTypeError`
+    where a parameter of `wrt` holds integers.
+    """
+    return _Reverse(graph, wrt, value).run(seed is not None)
+
+
+def copied(graph: Graph) -> Graph:
+    """A graph with lists of its own."""
+    result = copy(graph)
+    for column in fields(Graph):
+        held = getattr(graph, column.name)
+        if isinstance(held, (list, dict)) and column.name != "results":
+            setattr(result, column.name, copy(held))
+    return result
+
+
+class _Reverse:
+    def __init__(self, graph: Graph, wrt: Sequence[Tree], value: int) -> None:
+        self.graph = copied(graph)
+        self.b = GraphBuilder(self.graph)
+        self.count = len(graph)
+        self.wrt = wrt
+        self.value = value
+        self.sources = set(leaves(list(wrt)))
+        self.active = self._active_nodes()
+        self.risky = self._risky_nodes()
+        self.adjoints: dict[int, Adjoint] = {}
+
+    def run(self, seeded: bool) -> Graph:
+        b, graph = self.b, self.graph
+        for leaf in leaves(list(self.wrt)):
+            _check_active(graph, leaf)
+        if seeded:
+            seed = b.leaf("seed", "seed", graph.types[self.value])
+        else:
+            seed = b.const(1.0)
+        if self.active[self.value]:
+            self._contribute(self.value, seed, None)
+        for node in range(self.value, -1, -1):
+            if node in self.adjoints and node not in self.sources:
+                self._step(node, self.adjoints.pop(node))
+        adjoints = tuple(map_tree(self._final, tree) for tree in self.wrt)
+        graph.results = (self.value, adjoints)
+        return graph
+
+    # -- what the sweep needs to know ----------------------------------------------------------
+
+    def _active_nodes(self) -> list[bool]:
+        """Which nodes depend differentiably on a parameter of `wrt`."""
+        graph = self.graph
+        active = [False] * self.count
+        for node in range(self.count):
+            args = graph.args[node]
+            if node in self.sources:
+                active[node] = True
+            elif any(active[a] for a in args) and graph.types[node].is_float:
+                row = OPS[graph.ops[node]]
+                if row.d is None:
+                    active[node] = True
+                else:
+                    rules = row.rules(*self._operand_facts(node))
+                    active[node] = any(
+                        active[a] and rule is not None for a, rule in zip(args, rules, strict=True)
+                    )
+        return active
+
+    def _risky_nodes(self) -> list[bool]:
+        """Which nodes can be infinite or NaN although the parameters are finite."""
+        graph = self.graph
+        risky = [False] * self.count
+        for node in range(self.count):
+            if graph.ops[node] not in _LEAVES:
+                row = OPS[graph.ops[node]]
+                risky[node] = (
+                    not row.bounded or row.singular or any(risky[a] for a in graph.args[node])
+                )
+        return risky
+
+    def _operand_facts(self, node: int) -> tuple[list[Type], list[Any]]:
+        graph = self.graph
+        args = graph.args[node]
+        return [graph.types[a] for a in args], [
+            graph.values[a] if graph.ops[a] == "const" else None for a in args
+        ]
+
+    # -- the sweep -----------------------------------------------------------------------------
+
+    def _step(self, node: int, adjoint: Adjoint) -> None:
+        """Pass the adjoint of a node on to its arguments."""
+        graph = self.graph
+        try:
+            g = self._total(node, adjoint)
+            live = self._liveness(adjoint.live)
+            row = OPS[graph.ops[node]]
+            if row.d is not None:
+                self._elementwise(node, g, live)
+            elif row.vjp is not None:
+                self._structural(node, g, live)
+            else:
+                raise Refusal(row.why or f"{row.call or row.name} has no derivative here")
+        except Refusal as refusal:
+            raise _located(refusal, graph.locs[node]) from None
+
+    def _elementwise(self, node: int, g: int, live: int | None) -> None:
+        graph, b = self.graph, self.b
+        args = graph.args[node]
+        row = OPS[graph.ops[node]]
+        rules = row.rules(*self._operand_facts(node))
+        if row.alone is not None and sum(self.active[a] for a in args) == 1:
+            rules = row.alone
+        flavour = graph.attrs[node]
+        names = dict(zip(("x", "y", "z"), args, strict=False)) | {"out": node}
+        for position, (arg, rule) in enumerate(zip(args, rules, strict=True)):
+            if rule is None or not self.active[arg]:
+                continue
+            operands = {"g": g}
+            for name in mentions(rule) - {"g"}:
+                operands[name] = self._guarded(names[name], live, row.singular, row.safe)
+            part = splice(b, rule, operands, flavour)
+            alive = self._branch(node, position, live)
+            shape = graph.types[node].shape
+            self._contribute(
+                arg, self._unbroadcast(part, shape, arg), self._unbroadcast_live(alive, arg)
+            )
+
+    def _guarded(self, operand: int, live: int | None, singular: bool, safe: float) -> int:
+        """An operand of a partial, replaced by a harmless number in lanes that nobody reads."""
+        graph, b = self.graph, self.b
+        if live is None or graph.ops[operand] in ("const", "constant"):
+            return operand
+        if not singular and not self.risky[operand]:
+            return operand
+        return b.add("where", live, operand, b.const(safe))
+
+    def _branch(self, node: int, position: int, live: int | None) -> int | None:
+        """Where the contribution to an argument is live: `np.where` reads one branch a lane."""
+        graph, b = self.graph, self.b
+        if graph.ops[node] != "where":
+            return live
+        condition = graph.args[node][0]
+        t = graph.types[condition]
+        if t.dtype != "bool":
+            condition = b.add("ne", condition, b.const(0))
+        if position == 2:
+            condition = b.add("invert" if t.shape else "not", condition)
+        if live is None:
+            return condition
+        both = "bitand" if t.shape or graph.types[live].shape else "both"
+        return b.add(both, live, condition)
+
+    def _structural(self, node: int, g: int, live: int | None) -> None:
+        graph, b = self.graph, self.b
+        row = OPS[graph.ops[node]]
+        args = graph.args[node]
+        if graph.ops[node] == "index":
+            key = (graph.attrs[node], args[1:])
+            if self.active[args[0]]:
+                held = self.adjoints.setdefault(args[0], Adjoint())
+                held.parts.setdefault(key, []).append(g)
+                held.live.append(None)
+            return
+        assert row.vjp is not None
+        if 0 < graph.types[g].rank < graph.types[node].rank:
+            g = full_shape(b, g, graph.types[node].shape)
+        for arg, part in zip(args, row.vjp(b, node, g), strict=True):
+            if part is not None and self.active[arg]:
+                shape = graph.types[node].shape
+                wanted = graph.types[arg].shape
+                if len(graph.types[part].shape) > len(wanted) or graph.ops[node] in (
+                    "matmul", "total", "full", "full_like", "broadcast_to", "index_set",
+                    "index_add",
+                ):  # fmt: skip
+                    part = self._unbroadcast(part, _reach(node, arg, graph, shape), arg)
+                else:
+                    part = self._cast(part, arg)
+                self._contribute(arg, part, self._structural_live(node, arg, live))
+
+    def _structural_live(self, node: int, arg: int, live: int | None) -> int | None:
+        """Where an argument of a reduction or of a change of shape is live."""
+        graph, b = self.graph, self.b
+        if live is None:
+            return None
+        op = graph.ops[node]
+        if op in ("sum", "mean"):
+            return expand(b, live, arg, graph.attrs[node])
+        if op == "transpose" and graph.types[live].shape == graph.types[node].shape:
+            return OPS[op].vjp(b, node, live)[0]  # type: ignore[misc]
+        return None
+
+    # -- accumulation --------------------------------------------------------------------------
+
+    def _contribute(self, node: int, part: int, live: int | None) -> None:
+        held = self.adjoints.setdefault(node, Adjoint())
+        held.plain.append(part)
+        held.live.append(live)
+
+    def _liveness(self, lives: list[int | None]) -> int | None:
+        """Or-ed at fan-out: a node is live where any use of it is."""
+        known = list(dict.fromkeys(lives))
+        if None in known:
+            return None
+        total = known[0]
+        for other in known[1:]:
+            assert total is not None and other is not None
+            shaped = self.graph.types[total].shape or self.graph.types[other].shape
+            total = self.b.add("bitor" if shaped else "either", total, other)
+        return total
+
+    def _total(self, node: int, adjoint: Adjoint) -> int:
+        """The sum of the contributions, under the name that the primal suggests."""
+        graph, b = self.graph, self.b
+        total: int | None = None
+        for part, times in Counter(adjoint.plain).items():
+            if times > 1:
+                part = b.add("mul", b.const(float(times)), part)
+            total = part if total is None else b.add("add", total, part)
+        if adjoint.parts:
+            total = self._assemble(node, total, adjoint.parts)
+        assert total is not None
+        name = _name_of(graph, node)
+        if name is not None and graph.names[total] is None:
+            many = len(adjoint.plain) + len(adjoint.parts) > 1
+            own = graph.locs[total] is None and many and graph.names[node] is not None
+            b.label(total, f"d_{name}" if own else None, f"d_{name}")
+        return total
+
+    def _assemble(self, node: int, total: int | None, parts: dict[Any, list[int]]) -> int:
+        """An adjoint of which parts were contributed: one buffer, each part put in its place."""
+        graph, b = self.graph, self.b
+        t = graph.types[node]
+        summed: list[tuple[Any, tuple[int, ...], int]] = []
+        for (template, operands), contributions in parts.items():
+            one = contributions[0]
+            for more in contributions[1:]:
+                one = b.add("add", one, more)
+            summed.append((template, operands, one))
+        apart = total is None and _are_apart([item[0] for item in summed], t)
+        if apart and _cover(summed, t):
+            ordered = sorted(summed, key=lambda item: item[0][0][1] % t.shape[0])
+            items = tuple(item[2] for item in ordered)
+            return b.add("array", *items, attr=((len(items),), self._dtype_of(items, t)))
+        if total is None:
+            buffer = _zeros(b, node, t)
+        else:
+            buffer = full_shape(b, total, t.shape)
+        for number, (template, operands, part) in enumerate(summed):
+            repeats = any(graph.types[o].kind == "array" for o in operands)
+            first = total is None and number == 0 and not repeats
+            op = "index_set" if apart or first else "index_add"
+            buffer = b.add(op, buffer, part, *operands, attr=template)
+        return buffer
+
+    def _dtype_of(self, items: Sequence[int], t: Type) -> str | None:
+        known = {self.graph.types[i].dtype for i in items if self.graph.types[i].kind != "py"}
+        return None if t.dtype == "float64" or known == {t.dtype} else t.dtype
+
+    def _final(self, leaf: int) -> int:
+        """The adjoint of a parameter, as an array of its own with the parameter's shape."""
+        graph, b = self.graph, self.b
+        t = graph.types[leaf]
+        adjoint = self.adjoints.get(leaf)
+        if adjoint is None:
+            return b.add("zeros_like", leaf) if t.kind == "array" else b.const(0.0)
+        total = self._cast(self._total(leaf, adjoint), leaf)
+        if t.kind == "array" and (graph.types[total].shape != t.shape or self._is_number(total)):
+            one = graph.ops[total] == "const" and graph.values[total] == 1.0
+            total = b.add("ones_like", leaf) if one else b.add("full_like", leaf, total)
+        elif t.kind == "array" and _may_alias_argument(graph, total):
+            total = b.add("copy", total)
+        b.label(total, None, f"d_{_name_of(graph, leaf)}")
+        return total
+
+    def _is_number(self, node: int) -> bool:
+        return self.graph.types[node].kind != "array"
+
+    # -- broadcasting --------------------------------------------------------------------------
+
+    def _cast(self, g: int, node: int) -> int:
+        """`g` in the dtype of the primal, where it has another."""
+        have, want = self.graph.types[g], self.graph.types[node]
+        if have.kind == "py" or want.kind == "py" or have.dtype == want.dtype:
+            return g
+        return self.b.add("astype", g, attr=want.dtype)
+
+    def _unbroadcast(self, g: int, shape: Shape, node: int) -> int:
+        """`g`, an adjoint over `shape`, summed over the axes along which `node` was broadcast.
+
+        `g` may lack axes of `shape`: then it is the same along them, and a sum is a product.
+        """
+        b, want = self.b, self.graph.types[node].shape
+        have = self.graph.types[g].shape
+        factor: Size = 1
+        dropped: list[int] = []
+        kept: list[int] = []
+        for back in range(1, len(shape) + 1):
+            length = shape[-back]
+            target = want[-back] if back <= len(want) else None
+            if target == length:
+                continue
+            present = back <= len(have) and (have[-back] == length or length == 1)
+            if not present:
+                factor = factor * length
+            if back <= len(have) and (present or target is None):
+                (dropped if target is None else kept).append(len(have) - back)
+        if kept:
+            g = b.add("sum", g, attr=(tuple(sorted(kept)), True, None))
+        if dropped:
+            every = len(dropped) == len(have)
+            axes = None if every else tuple(sorted(dropped))
+            g = b.add("sum", g, attr=(axes, False, None))
+        if factor != 1:
+            g = b.add("mul", g, b.size(factor))
+        return self._cast(g, node)
+
+    def _unbroadcast_live(self, live: int | None, node: int) -> int | None:
+        """Where a broadcast operand is live: anywhere along the axes that it lacks."""
+        if live is None:
+            return None
+        want = self.graph.types[node].shape
+        have = self.graph.types[live].shape
+        dropped = tuple(range(max(len(have) - len(want), 0)))
+        if dropped:
+            axes = None if len(dropped) == len(have) else dropped
+            live = self.b.add("any", live, attr=(axes, False, None))
+            have = have[len(dropped) :]
+        kept = tuple(
+            i for i, n in enumerate(have) if n != 1 and want[len(want) - len(have) + i] == 1
+        )
+        return self.b.add("any", live, attr=(kept, True, None)) if kept else live
+
+
+def _reach(node: int, arg: int, graph: Graph, shape: Shape) -> Shape:
+    """The shape over which a structural contribution runs, before it is summed to the argument's."""
+    if graph.ops[node] == "matmul":
+        stack = shape[: len(shape) - sum(graph.types[a].rank > 1 for a in graph.args[node])]
+        own = graph.types[arg].shape
+        return (*stack, *own[-2:]) if len(own) > 1 else (*stack, *own)
+    if graph.ops[node] in ("index_set", "index_add") and arg == graph.args[node][1]:
+        from gradgen.ops.indexing import indexed
+
+        _, _, *operands = graph.args[node]
+        return indexed(graph.types[node], graph.attrs[node], [graph.types[o] for o in operands],
+                       [graph.values[o] for o in operands])  # fmt: skip
+    return shape
+
+
+def _name_of(graph: Graph, node: int) -> str | None:
+    if graph.ops[node] == "param":
+        name, path = graph.attrs[node]
+        last = next((str(p).lstrip(".") for p in reversed(path)), name)
+        if last.isdigit():
+            return f"{name}{last}" if len(path) == 1 else f"{name}_{'_'.join(map(str, path))}"
+        return last if last.isidentifier() else str(name)
+    return graph.names[node] or graph.hints[node]
+
+
+def _check_active(graph: Graph, leaf: int) -> None:
+    t = graph.types[leaf]
+    if not t.is_float:
+        name = graph.attrs[leaf][0]
+        raise ActiveTypeError(
+            f"the argument {name} is {t}, and has no derivative; pass floats, or leave it out of wrt"
+        )
+
+
+def _located(refusal: Refusal, loc: Location | None) -> Exception:
+    if loc is None:
+        return refusal
+    from gradgen.read import LengthError
+
+    kind = LengthError if isinstance(refusal, NeedsLength) else SourceError
+    return kind(refusal.message, loc, refusal.hint)
+
+
+def _are_apart(templates: Sequence[Any], t: Type) -> bool:
+    """Whether the parts are known not to overlap: leading integers that differ."""
+    places = set()
+    for template in templates:
+        if not all(isinstance(item, tuple) and item[0] == "i" for item in template):
+            return False
+        place = []
+        for axis, item in enumerate(template):
+            length = t.shape[axis]
+            if item[1] < 0 and isinstance(length, Dim):
+                return False
+            place.append(item[1] % length if isinstance(length, int) else item[1])
+        places.add(tuple(place))
+    return len(places) == len(templates) and len({len(p) for p in places}) == 1
+
+
+def _cover(summed: Sequence[Any], t: Type) -> bool:
+    return t.rank == 1 and len(summed) == t.shape[0] and len(summed) <= 12
+
+
+def _zeros(b: GraphBuilder, node: int, t: Type) -> int:
+    if b.is_op(node, "param"):
+        return b.add("zeros_like", node)
+    dtype = None if t.dtype == "float64" else t.dtype
+    return b.add("zeros", *(b.size(n) for n in t.shape), attr=dtype)
+
+
+def _may_alias_argument(graph: Graph, node: int) -> bool:
+    while OPS[graph.ops[node]].view if graph.ops[node] not in _LEAVES else False:
+        if graph.ops[node] == "broadcast_to":
+            return True
+        node = graph.args[node][0]
+    return graph.ops[node] in ("param", "global", "seed")

@@ -1,0 +1,739 @@
+"""Graph and target -> Unit: which values become statements, their names, the imports."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gradgen.errors import GradgenError, Location, Refusal, SourceError
+from gradgen.graph import Graph, Param, Record, Tree, leaves
+from gradgen.ops import OPS
+from gradgen.passes import reachable
+from gradgen.read import Static
+from gradgen.targets import Expr, Target
+from gradgen.targets.base import call, infix, number, prefix, sequence
+from gradgen.targets.numpy import subscript
+
+WIDTH = 88
+INDENT = "    "
+MAX_DEPTH = 4
+INLINE_WIDTH = 64
+_ATOMS = ("param", "const", "constant", "global", "seed")
+_UPDATES = ("index_set", "index_add")
+_ALWAYS_INLINE = ("axis_size", "item_count")
+FOREVER = 1 << 60
+
+
+@dataclass(slots=True)
+class FunctionText:
+    """One emitted function: its `def` lines, its docstring and the lines of its body."""
+
+    name: str
+    signature: list[str]
+    doc: list[str]
+    body: list[str]
+
+
+@dataclass(slots=True)
+class Unit:
+    """What a template lays out: imports, module constants, functions."""
+
+    imports: list[str] = field(default_factory=list)
+    constants: list[str] = field(default_factory=list)
+    functions: list[FunctionText] = field(default_factory=list)
+    namespace: dict[str, Any] = field(default_factory=dict)
+    captured: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one function computes: the nodes that are its own, what it is given and returns."""
+
+    name: str
+    params: list[Param]
+    nodes: list[int]
+    results: Tree
+    doc: list[str]
+    given: dict[int, str] = field(default_factory=dict)
+    extra_params: tuple[str, ...] = ()
+    unpack: list[int] | None = None
+    keep: list[int] = field(default_factory=list)
+
+
+def emit(graph: Graph, target: Target, mode: str, doc: Sequence[str] = ()) -> Unit:
+    """The unit for a derived graph, whose results are `(value, adjoints)`.
+
+    `mode` is `value_and_grad`, `grad` or `pair`. Raises `SourceError` for an operation that the
+    target lacks.
+    """
+    unit = Unit()
+    module = ModuleWriter(graph, target, unit)
+    if mode == "pair":
+        forward, backward = _split(graph, doc)
+        backward.given = module.function(forward)
+        module.function(backward)
+    else:
+        nodes = [n for n, need in enumerate(reachable(graph, graph.results)) if need]
+        module.function(Plan(f"{graph.name}_{mode}", graph.params, nodes, graph.results, list(doc)))
+    module.finish()
+    return unit
+
+
+def _split(graph: Graph, doc: Sequence[str]) -> tuple[Plan, Plan]:
+    """The forward function, which returns what the backward function needs, and that one."""
+    value, adjoints = graph.results
+    forward = reachable(graph, value)
+    backward = [
+        n for n, need in enumerate(reachable(graph, adjoints))
+        if need and graph.ops[n] != "param" and (not forward[n] or graph.ops[n] in _ATOMS)
+    ]  # fmt: skip
+    own = set(backward)
+    asked = [a for n in backward for a in graph.args[n]] + list(leaves(adjoints))
+    saved = sorted({
+        a for a in asked
+        if a not in own
+    })  # fmt: skip
+    ahead = [n for n, need in enumerate(forward) if need]
+    first = Plan(f"{graph.name}_forward", graph.params, ahead, (value, tuple(saved)), list(doc),
+                 keep=saved)  # fmt: skip
+    lines = ["Adjoints, from what the forward function saved and the seed of its value."]
+    second = Plan(f"{graph.name}_backward", [], backward, adjoints, lines,
+                  extra_params=("saved", "seed"), unpack=saved)  # fmt: skip
+    return first, second
+
+
+class ModuleWriter:
+    """What the functions of one file share: the imports, the constants, the reserved names."""
+
+    def __init__(self, graph: Graph, target: Target, unit: Unit) -> None:
+        self.graph = graph
+        self.target = target
+        self.unit = unit
+        self.roots: dict[str, str] = {}
+        self.taken = {p.name for p in graph.params} | set(keyword.kwlist)
+        for node, op in enumerate(graph.ops):
+            name = graph.names[node]
+            if name is not None:
+                self.taken.add(name)
+            if op == "global":
+                self.taken.add(graph.attrs[node][1])
+        self.globals: dict[int, str] = {}
+        self.global_lines: list[str] = []
+
+    def root(self, module: str) -> str:
+        """The name of a module in the file, imported when it is first asked for."""
+        if module not in self.roots:
+            short = {"numpy": "np", "scipy.special": "special"}.get(module, module)
+            name = short
+            while name in self.taken:
+                name = module.rpartition(".")[2] if name == short else name + "_"
+                if name == short:
+                    name += "_"
+            parent, _, last = module.rpartition(".")
+            line = f"from {parent} import {last}" if parent else f"import {module}"
+            self.roots[module] = name
+            self.unit.imports.append(line if name == last else f"{line} as {name}")
+            self.taken.add(name)
+        return self.roots[module]
+
+    def callable_name(self, dotted: str) -> str:
+        """How a function is called; a builtin by its bare name unless the user's names hide it."""
+        module, _, name = dotted.rpartition(".")
+        if dotted.startswith("numpy.linalg."):
+            return f"{self.root('numpy')}.linalg.{name}"
+        if module == "builtins" and name not in self.taken:
+            return name
+        return f"{self.root(module)}.{name}"
+
+    def global_name(self, node: int) -> str:
+        """The module-level name of a captured value; its definition goes into the file."""
+        if node in self.globals:
+            return self.globals[node]
+        graph = self.graph
+        path, name = graph.attrs[node]
+        wanted, count = name, 1
+        while wanted in self.globals.values():
+            count += 1
+            wanted = f"{name}_{count}"
+        self.globals[node] = wanted
+        if path == "live":
+            self._live_global(wanted, name)
+        else:
+            inner = FunctionWriter(self, Plan(wanted, [], [], (), []))
+            text = inner.expression_of(graph.args[node][0])
+            self.global_lines.append(f"{wanted} = {text.at(1)}")
+        return wanted
+
+    def _live_global(self, wanted: str, name: str) -> None:
+        value = self.graph.captured[name]
+        self.unit.namespace[wanted] = value
+        literal = _literal(value, self)
+        if literal is None:
+            self.unit.captured.append(wanted)
+        else:
+            self.global_lines.append(f"{wanted} = {literal}")
+
+    def function(self, plan: Plan) -> dict[int, str]:
+        """Write one function; the names that it gave to its values."""
+        writer = FunctionWriter(self, plan)
+        self.unit.functions.append(writer.write())
+        return writer.names
+
+    def finish(self) -> None:
+        """Put imports and constants in order."""
+        order = {"import": 0, "from": 1}
+        self.unit.imports.sort(key=lambda line: (not line.startswith(("import math", "import builtins")),
+                                                 order[line.split()[0]], line))  # fmt: skip
+        self.unit.constants = self.global_lines
+
+
+def _literal(value: Any, module: ModuleWriter) -> str | None:
+    """A captured value as source; None where it is too large to be one."""
+    where = module.root(module.target.number_module) if isinstance(value, float) and (
+        value != value or value in (float("inf"), -float("inf"))
+    ) else ""  # fmt: skip
+    if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
+        return number(value, where).text
+    array = np.asarray(value)
+    if array.size > 16 or not np.isfinite(array).all():
+        return None
+    dtype = "" if array.dtype in (np.float64, np.int64, np.bool_) else f", dtype=np.{array.dtype}"
+    np_name = module.root("numpy")
+    if isinstance(value, np.generic):
+        return f"{np_name}.{array.dtype}({value.item()!r})"
+    return f"{np_name}.array({array.tolist()!r}{dtype})"
+
+
+class FunctionWriter:
+    """Writes one function: decides what is a statement, gives names, lays out lines."""
+
+    def __init__(self, module: ModuleWriter, plan: Plan) -> None:
+        self.module = module
+        self.graph = module.graph
+        self.plan = plan
+        self.own = set(plan.nodes)
+        self.count = [0] * len(self.graph)
+        self.users: dict[int, list[int]] = {}
+        self.exprs: dict[int, Expr] = {}
+        self.names: dict[int, str] = {}
+        self.holders: dict[str, int] = {}
+        self.statements: set[int] = set()
+        self.last: list[int] = []
+        self.wanted: dict[int, str | None] = {}
+        self.value = -1
+
+    # -- what the spellings ask for ------------------------------------------------------------
+
+    def root(self, module: str) -> str:
+        """See `Writer`."""
+        return self.module.root(module)
+
+    def function(self, dotted: str) -> str:
+        """See `Writer`."""
+        return self.module.callable_name(dotted)
+
+    # -- the plan of statements ----------------------------------------------------------------
+
+    def write(self) -> FunctionText:
+        """The text of the function."""
+        self._count_uses()
+        self._choose_statements()
+        self._compute_last_uses()
+        lines = self._body()
+        plan = self.plan
+        return FunctionText(plan.name, self._signature(), plan.doc, lines)
+
+    def _count_uses(self) -> None:
+        graph = self.graph
+        for node in self.plan.nodes:
+            for arg in graph.args[node]:
+                self.count[arg] += 1
+                self.users.setdefault(arg, []).append(node)
+        for leaf in leaves(self.plan.results):
+            self.count[leaf] += 1
+
+    def _choose_statements(self) -> None:
+        graph = self.graph
+        for node in self.plan.nodes:
+            if graph.ops[node] in _ATOMS:
+                if graph.ops[node] == "const" and graph.names[node] is not None:
+                    self.statements.add(node)
+                continue
+            if self._stands_alone(node):
+                self.statements.add(node)
+            if graph.ops[node] in _UPDATES:
+                buffer = graph.args[node][0]
+                if buffer in self.own and graph.ops[buffer] not in _ATOMS:
+                    self.statements.add(buffer)
+        for leaf in leaves(self.plan.results):
+            if graph.ops[leaf] not in _ATOMS and leaf in self.own:
+                self.statements.add(leaf)
+        for node in self.plan.keep:
+            if graph.ops[node] not in _ATOMS:
+                self.statements.add(node)
+        for node in reversed(self.plan.nodes):
+            if graph.ops[node] in _UPDATES:
+                buffer = graph.args[node][0]
+                self.wanted.setdefault(buffer, self._wanted(node))
+
+    def _stands_alone(self, node: int) -> bool:
+        """Whether a value is a statement of its own: named by the user, updated, or read twice."""
+        graph = self.graph
+        if graph.names[node] is not None or graph.ops[node] in _UPDATES:
+            return True
+        if graph.ops[node] in _ALWAYS_INLINE:
+            return False
+        if graph.ops[node] == "transpose" and self._is_named(graph.args[node][0]):
+            return False
+        return self.count[node] > 1
+
+    def _is_named(self, node: int) -> bool:
+        return node in self.statements or self.graph.ops[node] == "param" or node not in self.own
+
+    def _compute_last_uses(self) -> None:
+        """The statement that reads each value last, through inlined users and through views."""
+        graph = self.graph
+        size = len(graph)
+        position = list(range(size))
+        last = [-1] * size
+        forever = set(leaves(self.plan.results)) | set(self.plan.keep)
+        for node in reversed(self.plan.nodes):
+            users = self.users.get(node, ())
+            if node not in self.statements:
+                position[node] = max((position[u] for u in users), default=node)
+            reach = [position[u] for u in users]
+            reach += [last[u] for u in users if u in self.own and self._is_view(u, node)]
+            if node in forever:
+                reach.append(FOREVER)
+            last[node] = max(reach, default=-1)
+        for param in self.plan.params:
+            if _has_record(self.plan.results, param.name):
+                for leaf in leaves(param.tree):
+                    last[leaf] = FOREVER
+        self.last = last
+
+    def _is_view(self, user: int, node: int) -> bool:
+        graph = self.graph
+        op = graph.ops[user]
+        if op in _UPDATES:
+            return False
+        return op not in _ATOMS and OPS[op].view and graph.args[user][0] == node
+
+    # -- names ---------------------------------------------------------------------------------
+
+    def _claim(self, node: int, wanted: str, reuse: bool) -> str:
+        """A free name, as near to the wanted one as can be."""
+        reserved = self.module.roots.values()
+        name, count = wanted, 1
+        while True:
+            holder = self.holders.get(name)
+            free = holder is None or (reuse and name == wanted and self.last[holder] <= node)
+            if free and name not in reserved and not self._is_reserved(name):
+                self.holders[name] = node
+                self.names[node] = name
+                return name
+            name = f"{wanted}_{count}"
+            count += 1
+
+    def _is_reserved(self, name: str) -> bool:
+        return (
+            keyword.iskeyword(name)
+            or name in self.module.globals.values()
+            or name in self.plan.extra_params
+            or name in _BUILTIN_NAMES
+        )
+
+    def _name(self, node: int) -> str:
+        """The name of a statement's value: the user's, a hint's, or one that says what it is."""
+        graph = self.graph
+        user = graph.names[node]
+        if user is not None:
+            return self._claim(node, user, graph.locs[node] is not None)
+        if node == self.value:
+            return self._claim(node, "value", False)
+        wanted = self._wanted(node)
+        if wanted is not None and wanted.isidentifier():
+            return self._claim(node, wanted, False)
+        return self._claim(node, self._descriptive(node), False)
+
+    def _wanted(self, node: int) -> str | None:
+        """The name that the user or a hint gives; a buffer is called as what it is filled into."""
+        graph = self.graph
+        return graph.names[node] or graph.hints[node] or self.wanted.get(node)
+
+    def _descriptive(self, node: int) -> str:
+        graph = self.graph
+        op, args = graph.ops[node], graph.args[node]
+        texts = [self.exprs[a].text for a in args if a in self.exprs]
+        if op == "index" and texts and texts[0].isidentifier():
+            template = graph.attrs[node]
+            if len(template) == 1 and template[0][0] == "i" and template[0][1] >= 0:
+                return f"{texts[0]}_{template[0][1]}"
+        row = OPS[op]
+        if row.elementwise and len(args) == 1 and not row.prefix and texts:
+            inner = texts[0].removeprefix("-")
+            if inner.isidentifier() and len(inner) <= 12:
+                return f"{op}_{'neg_' if texts[0][0] == '-' else ''}{inner}"
+        return "mask" if graph.types[node].dtype == "bool" else "t"
+
+    # -- expressions ---------------------------------------------------------------------------
+
+    def expression_of(self, node: int) -> Expr:
+        """The expression of a constant node and everything below it, without statements."""
+        stack = [node]
+        while stack:
+            at = stack[-1]
+            missing = [a for a in self.graph.args[at] if a not in self.exprs]
+            if missing and self.graph.ops[at] != "global":
+                stack.extend(missing)
+                continue
+            stack.pop()
+            self.exprs[at] = self._spell(at)
+        return self.exprs[node]
+
+    def _spell(self, node: int) -> Expr:
+        """How the target writes a node, on the expressions of its arguments."""
+        graph, target = self.graph, self.module.target
+        op = graph.ops[node]
+        if op in _ATOMS:
+            return self._atom(node)
+        args = [self.exprs[a] for a in graph.args[node]]
+        row = OPS[op]
+        spelling = target.spellings.get(op)
+        if graph.attrs[node] == "math" and row.math:
+            return call(self.function(row.math), args)
+        if spelling is not None:
+            assert callable(spelling)
+            return spelling(self, node, args)
+        if row.prefix:
+            return prefix(row.prefix, row.precedence, args[0])
+        if row.infix and graph.attrs[node] != "numpy":
+            return infix(row.infix, row.precedence, args[0], args[1])
+        if target.functions == "math" and row.math:
+            return call(self.function(row.math), args)
+        if target.functions == "math" and row.infix:
+            return infix(row.infix, row.precedence, args[0], args[1])
+        if row.call and (target.functions == "numpy" or row.call.startswith("builtins.")):
+            return call(self.function(row.call), args)
+        name = row.call or row.math or op
+        message = f"{name} cannot be written for the {target.name} target"
+        loc = graph.locs[node]
+        if loc is None:
+            raise GradgenError(f"{message} (in the derivative); use --target numpy")
+        raise SourceError(message, loc, "use --target numpy")
+
+    def _atom(self, node: int) -> Expr:
+        graph, target = self.graph, self.module.target
+        op, attr = graph.ops[node], graph.attrs[node]
+        if op == "const":
+            special = isinstance(attr, float) and (
+                attr != attr or attr in (float("inf"), -float("inf"))
+            )
+            return number(attr, self.root(target.number_module) if special else "")
+        if op == "constant":
+            name = attr.rpartition(".")[2]
+            home = "math" if attr.startswith("math.") else target.number_module
+            return Expr(f"{self.root(home)}.{name}")
+        if op == "global":
+            return Expr(self.module.global_name(node))
+        if op == "seed":
+            return Expr("seed")
+        return Expr(spell_path(*attr))
+
+    # -- the body ------------------------------------------------------------------------------
+
+    def _body(self) -> list[str]:
+        graph, plan = self.graph, self.plan
+        self.holders.update({p.name: _any_leaf(p) for p in plan.params})
+        for param in plan.params:
+            leaf = [n for n in leaves(param.tree) if isinstance(n, int)]
+            if leaf:
+                self.holders[param.name] = max(leaf, key=lambda n: self.last[n])
+            else:
+                self.holders[param.name] = _NEVER
+        self.last.append(FOREVER)
+        results = plan.results
+        if isinstance(results, tuple) and results and isinstance(results[0], int):
+            self.value = results[0]
+        lines: list[str] = []
+        if plan.unpack is not None:
+            lines += self._unpack(plan.unpack)
+        for param in plan.params:
+            lines += _guards(param)
+        parts: list[tuple[int, list[str]]] = []
+        for node in plan.nodes:
+            if node in self.exprs:
+                continue
+            if graph.ops[node] in _ATOMS and node not in self.statements:
+                self.exprs[node] = self._atom(node)
+                continue
+            self._write_node(node, parts)
+        lines += self._in_order(parts, bool(lines))
+        lines += self._return()
+        return lines
+
+    def _unpack(self, saved: Sequence[int]) -> list[str]:
+        names = []
+        for node in saved:
+            path = self.graph.attrs[node] if self.graph.ops[node] == "param" else None
+            wanted = _leaf_name(*path) if path else self.plan.given.get(node)
+            names.append(self._claim(node, wanted or f"saved_{len(names)}", False))
+            self.exprs[node] = Expr(names[-1])
+        if not names:
+            return []
+        items = sequence([Expr(n) for n in names], "(", ")")
+        text = ", ".join(names) + ("," if len(names) == 1 else "")
+        if len(names) == 1:
+            return [f"({text}) = saved"]
+        if len(text) + len(INDENT) + 8 <= WIDTH:
+            return [f"{text} = saved"]
+        return _exploded("", items, " = saved")
+
+    def _write_node(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
+        """Spell a node, and write it as a statement where it is one; shorten what is too long."""
+        graph = self.graph
+        while True:
+            expr = self._spell(node) if graph.ops[node] not in _UPDATES else Expr("")
+            alone = node in self.statements
+            if graph.ops[node] in _UPDATES:
+                break
+            width = len(expr.text)
+            room = WIDTH - len(INDENT) - 3 - self._name_width(node) if alone else INLINE_WIDTH
+            if width <= room and expr.depth <= MAX_DEPTH + alone:
+                break
+            widest = self._widest_inlined(node, expr.depth > MAX_DEPTH + alone)
+            if widest is None:
+                break
+            self._promote(widest, parts)
+        if not alone:
+            self.exprs[node] = expr
+            return
+        if graph.ops[node] in _UPDATES:
+            self._write_update(node, parts)
+            return
+        name = self._name(node)
+        self.exprs[node] = Expr(name)
+        if expr.text != name:
+            parts.append((node, _statement(f"{name} = ", expr)))
+
+    def _name_width(self, node: int) -> int:
+        graph = self.graph
+        return len(graph.names[node] or graph.hints[node] or "value") + 2
+
+    def _widest_inlined(self, node: int, by_depth: bool) -> int | None:
+        """The inlined argument that takes most room, or that is nested most; None if none is."""
+        graph = self.graph
+        found = [
+            a for a in dict.fromkeys(graph.args[node])
+            if a in self.own and a not in self.statements and graph.ops[a] not in _ATOMS
+            and graph.ops[a] not in _ALWAYS_INLINE and len(self.exprs[a].text) > 6
+        ]  # fmt: skip
+        if not found:
+            return None
+        if by_depth:
+            return max(found, key=lambda a: (self.exprs[a].depth, len(self.exprs[a].text)))
+        return max(found, key=lambda a: len(self.exprs[a].text))
+
+    def _promote(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
+        """Make an inlined value a statement after all."""
+        self.statements.add(node)
+        expr = self.exprs[node]
+        name = self._name(node)
+        self.exprs[node] = Expr(name)
+        parts.append((node, _statement(f"{name} = ", expr)))
+
+    def _write_update(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
+        """A functional update, in place where the buffer is fresh and read for the last time."""
+        graph = self.graph
+        buffer, new, *operands = graph.args[node]
+        if self._may_overwrite(buffer, node):
+            name = self.exprs[buffer].text
+            self.names[node] = name
+            self.holders[name] = node
+        else:
+            source = self.exprs[buffer]
+            wanted = graph.names[node] or graph.names[buffer]
+            if wanted is not None:
+                name = self._claim(node, wanted, graph.locs[node] is not None)
+            else:
+                name = self._name(node)
+            parts.append((node, [f"{name} = {source.at(14)}.copy()"]))
+        self.exprs[node] = Expr(name)
+        place = subscript(self, graph.attrs[node], [self.exprs[o] for o in operands])
+        repeats = any(graph.types[o].kind == "array" for o in operands)
+        while True:
+            value = self.exprs[new]
+            if graph.ops[node] == "index_add" and repeats:
+                text = call(f"{self.root('numpy')}.add.at", [name, place if len(graph.attrs[node]) == 1
+                                                              else f"({place})", value])  # fmt: skip
+                line = text.text
+            else:
+                sign = "+=" if graph.ops[node] == "index_add" else "="
+                line = f"{name}[{place}] {sign} {value.text}"
+            if len(line) + len(INDENT) <= WIDTH or value.text.isidentifier() or new not in self.own:
+                break
+            if new in self.statements or graph.ops[new] in _ATOMS:
+                break
+            self._promote(new, parts)
+        parts.append((node, [line]))
+
+    def _may_overwrite(self, buffer: int, node: int) -> bool:
+        graph = self.graph
+        op = graph.ops[buffer]
+        if buffer not in self.own or op in _ATOMS or (OPS[op].view and op != "copy"):
+            return False
+        return self.last[buffer] <= node
+
+    def _in_order(self, parts: list[tuple[int, list[str]]], started: bool) -> list[str]:
+        """The statements by node, with a blank line where the adjoints begin."""
+        lines: list[str] = []
+        backward = False
+        for node, text in sorted(parts, key=lambda part: part[0]):
+            if not backward and self.graph.locs[node] is None:
+                if (lines or started) and self.plan.unpack is None:
+                    lines.append("")
+                backward = True
+            lines += text
+        return lines
+
+    def _return(self) -> list[str]:
+        tree = self.plan.results
+        if isinstance(tree, tuple):
+            items = [self._tree(item) for item in tree]
+            flat = ", ".join(i.text for i in items) + ("," if len(items) == 1 else "")
+            if len(items) == 1:
+                flat = f"({flat})"
+            whole = sequence(items, "(", ")")
+            if len(flat) + len(INDENT) + 7 <= WIDTH:
+                return [f"return {flat or '()'}"]
+            return _exploded("return ", whole, "", items)
+        expr = self._tree(tree)
+        return _statement("return ", expr)
+
+    def _tree(self, tree: Tree) -> Expr:
+        if isinstance(tree, int):
+            return self.exprs[tree] if tree in self.exprs else self._atom(tree)
+        if isinstance(tree, Record):
+            words = [
+                f"{f}={self._tree(v).text}" for f, v in zip(tree.fields, tree.values, strict=True)
+            ]
+            return call(f"{self.function('builtins.type')}({tree.like})", words)
+        if isinstance(tree, dict):
+            pairs = [Expr(f"{_quoted(k)}: {self._tree(v).text}") for k, v in tree.items()]
+            return sequence(pairs, "{", "}")
+        brackets = "[]" if isinstance(tree, list) else "()"
+        return sequence([self._tree(item) for item in tree], *brackets)
+
+    def _signature(self) -> list[str]:
+        plan = self.plan
+        words: list[str] = list(plan.extra_params)
+        positional = [p for p in plan.params if p.positional_only]
+        starred = False
+        for param in plan.params:
+            if param.keyword_only and not starred:
+                words.append("*")
+                starred = True
+            words.append(
+                param.name if param.default is None else f"{param.name}={_double(param.default)}"
+            )
+            if positional and param is positional[-1]:
+                words.append("/")
+        flat = f"def {plan.name}({', '.join(words)}):"
+        if len(flat) <= WIDTH:
+            return [flat]
+        inner = INDENT + ", ".join(words)
+        if len(inner) <= WIDTH:
+            return [f"def {plan.name}(", inner, "):"]
+        return [f"def {plan.name}(", *(f"{INDENT}{w}," for w in words), "):"]
+
+
+_NEVER = -1
+_BUILTIN_NAMES = frozenset({"len", "sum", "min", "max", "abs", "float", "int", "round", "type",
+                            "ValueError", "bool"})  # fmt: skip
+
+
+def _any_leaf(param: Param) -> int:
+    return next((n for n in leaves(param.tree)), _NEVER)
+
+
+def _guards(param: Param) -> list[str]:
+    """A check for an argument whose value was fixed while compiling."""
+    if not isinstance(param.tree, Static):
+        return []
+    value = param.tree.value
+    test = f"{param.name} is not {value!r}" if value is None or isinstance(value, bool) else (
+        f"{param.name} != {_quoted(value)}"
+    )  # fmt: skip
+    message = _quoted(f"this code is for {param.name}={value!r}")
+    return [f"if {test}:", f"{INDENT}raise ValueError({message})"]
+
+
+def _has_record(tree: Tree, name: str) -> bool:
+    if isinstance(tree, Record):
+        return tree.like.split(".")[0].split("[")[0] == name
+    items: Iterable[Any] = ()
+    if isinstance(tree, dict):
+        items = tree.values()
+    elif isinstance(tree, (list, tuple)):
+        items = tree
+    return any(_has_record(item, name) for item in items)
+
+
+def spell_path(name: str, path: Sequence[Any]) -> str:
+    """How a part of an argument is written: `params["W1"]`, `p[0]`, `p.x`."""
+    text = name
+    for step in path:
+        if isinstance(step, str) and step.startswith("."):
+            text += step
+        else:
+            text += f"[{_quoted(step)}]"
+    return text
+
+
+def _leaf_name(name: str, path: Sequence[Any]) -> str:
+    last = str(path[-1]).lstrip(".") if path else name
+    return last if last.isidentifier() else f"{name}_{last}" if last.isalnum() else name
+
+
+def _quoted(value: Any) -> str:
+    return repr(value) if not isinstance(value, str) else _double(repr(value))
+
+
+def _double(text: str) -> str:
+    """A literal with double quotes where nothing in it needs escaping."""
+    if text[:1] == "'" and '"' not in text and "\\" not in text:
+        return f'"{text[1:-1]}"'
+    return text
+
+
+def _statement(head: str, expr: Expr) -> list[str]:
+    """The lines of a statement; a display that is too long has one item a line."""
+    line = head + expr.text
+    if len(line) + len(INDENT) <= WIDTH or not expr.items:
+        return [line]
+    opening, closing = expr.brackets
+    if opening[-2:] in ("([", "(("):
+        return [f"{head}{opening[:-1]}", f"{INDENT}{opening[-1]}",
+                *(f"{INDENT * 2}{item}," for item in expr.items), f"{INDENT}{closing[0]}", closing[1:]]  # fmt: skip
+    return [f"{head}{opening}", *(f"{INDENT}{item}," for item in expr.items), closing]
+
+
+def _exploded(head: str, whole: Expr, tail: str, items: Sequence[Expr] = ()) -> list[str]:
+    lines = [f"{head}{whole.brackets[0]}"]
+    for item in items or [Expr(text) for text in whole.items]:
+        inner = (
+            _statement("", item._replace(text=item.text))
+            if len(item.text) + 9 > WIDTH
+            else [item.text]
+        )
+        lines += [INDENT + line for line in inner]
+        lines[-1] += ","
+    return [*lines, f"{whole.brackets[1]}{tail}"]
+
+
+__all__ = ["FunctionText", "Location", "Refusal", "Unit", "emit", "spell_path"]

@@ -1,0 +1,332 @@
+"""The graph: flat parallel lists of typed operations in single-assignment form, and its builder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradgen.errors import Location, NeedsLength, Refusal
+from gradgen.ops import OPS
+from gradgen.types import Dim, Size, Type, promote
+
+Tree = Any  # a node, or a dict, list, tuple or record of trees
+_SOURCELESS = ("param", "const", "constant", "global", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A structure that is rebuilt from the argument itself: `type(p)(name=..., ...)`."""
+
+    like: str
+    fields: tuple[str, ...]
+    values: tuple[Tree, ...]
+
+
+@dataclass(slots=True)
+class Param:
+    """A parameter of the function: a tree of `param` nodes and how the signature writes it."""
+
+    name: str
+    tree: Tree
+    keyword_only: bool = False
+    positional_only: bool = False
+    default: str | None = None
+    declared: str = ""
+
+
+@dataclass(slots=True)
+class Graph:
+    """A program. A node is an index; its arguments are smaller indices."""
+
+    name: str = "f"
+    doc: str | None = None
+    ops: list[str] = field(default_factory=list)
+    args: list[tuple[int, ...]] = field(default_factory=list)
+    attrs: list[Any] = field(default_factory=list)
+    types: list[Type] = field(default_factory=list)
+    values: list[Any] = field(default_factory=list)
+    locs: list[Location | None] = field(default_factory=list)
+    names: list[str | None] = field(default_factory=list)
+    hints: list[str | None] = field(default_factory=list)
+    params: list[Param] = field(default_factory=list)
+    results: Tree = None
+    # Symbolic lengths: where in the parameters each is found, as (node, axis).
+    lengths: dict[str, tuple[int, int]] = field(default_factory=dict)
+    # Live values of captured globals, by the name that the emitted code gives them.
+    captured: dict[str, Any] = field(default_factory=dict)
+    # The source text of the function, as the header's digest takes it.
+    text: str = ""
+
+    def __len__(self) -> int:
+        return len(self.ops)
+
+
+def leaves(tree: Tree) -> Iterator[int]:
+    """The nodes of a tree, in order."""
+    stack = [tree]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, int):
+            yield item
+        elif isinstance(item, Record):
+            stack.extend(reversed(item.values))
+        elif isinstance(item, dict):
+            stack.extend(reversed(item.values()))
+        elif isinstance(item, (list, tuple)):
+            stack.extend(reversed(item))
+
+
+def map_tree(function: Callable[[int], Any], tree: Tree) -> Tree:
+    """The tree with `function` applied to every node."""
+    if isinstance(tree, int):
+        return function(tree)
+    if isinstance(tree, Record):
+        return Record(tree.like, tree.fields, tuple(map_tree(function, v) for v in tree.values))
+    if isinstance(tree, dict):
+        return {key: map_tree(function, value) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(map_tree(function, item) for item in tree)
+    return tree
+
+
+def literal_key(value: Any) -> tuple[str, Any]:
+    """A key that tells 1, 1.0 and True apart, 0.0 and -0.0, and all NaNs alike."""
+    return (type(value).__name__, value.hex() if isinstance(value, float) else value)
+
+
+class GraphBuilder:
+    """The only constructor of nodes: infers types, knows static values, shares equal nodes."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.loc: Location | None = None
+        self._known: dict[Any, int] = {}
+        for node in range(len(graph)):
+            self._known.setdefault(self._key(node), node)
+
+    def _key(self, node: int) -> Any:
+        """What tells a node from others, as the constructors below form it."""
+        graph = self.graph
+        op, attr = graph.ops[node], graph.attrs[node]
+        if op == "const":
+            return ("const", literal_key(attr), graph.names[node])
+        return (op, attr) if op in _SOURCELESS else (op, graph.args[node], attr)
+
+    def find(self, op: str, *args: int, attr: Any = None) -> int | None:
+        """The node for `op(*args)` if there is one already."""
+        return self._known.get((op, args, attr))
+
+    def add(self, op: str, *args: int, attr: Any = None) -> int:
+        """The node for `op(*args)`. Raises `Refusal` where the type rule refuses."""
+        key = (op, args, attr)
+        known = self._known.get(key)
+        row = OPS[op]
+        if known is not None and not row.fresh:
+            return known
+        graph = self.graph
+        values = [graph.values[a] for a in args]
+        found = row.infer([graph.types[a] for a in args], attr, values)
+        value = row.known([graph.types[a] for a in args], attr) if row.known else None
+        if value is None:
+            value = _evaluate(op, values, found)
+        return self._append(key, op, args, attr, found, value)
+
+    def _append(
+        self, key: Any, op: str, args: tuple[int, ...], attr: Any, found: Any, value: Any
+    ) -> int:
+        graph = self.graph
+        node = len(graph.ops)
+        graph.ops.append(op)
+        graph.args.append(args)
+        graph.attrs.append(attr)
+        graph.types.append(found)
+        graph.values.append(value)
+        graph.locs.append(self.loc)
+        graph.names.append(None)
+        graph.hints.append(None)
+        if key is not None:
+            self._known[key] = node
+        return node
+
+    def const(self, value: Any, name: str | None = None) -> int:
+        """The node of a Python number; one that the user named stays apart from its equals."""
+        key = ("const", literal_key(value), name)
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        node = self._append(key, "const", (), value, Type("py", type(value).__name__), value)
+        self.graph.names[node] = name
+        return node
+
+    def constant(self, dotted: str, value: float) -> int:
+        """The node of a constant of a library, `numpy.pi`."""
+        return self.leaf("constant", dotted, Type("py", "float"), value)
+
+    def leaf(self, op: str, attr: Any, found: Type, value: Any = None) -> int:
+        """A `param`, `global` or `seed` node."""
+        key = (op, attr)
+        known = self._known.get(key)
+        return known if known is not None else self._append(key, op, (), attr, found, value)
+
+    def named_global(self, path: str, name: str, node: int) -> int:
+        """The node of a module-level name, which the emitted file defines as the user's does."""
+        key = ("global", (path, name))
+        known = self._known.get(key)
+        if known is not None:
+            return known
+        graph = self.graph
+        found, value = graph.types[node], graph.values[node]
+        return self._append(key, "global", (node,), (path, name), found, value)
+
+    def size(self, size: Size) -> int:
+        """The node of a length."""
+        if not isinstance(size, Dim):
+            return self.const(size)
+        total = None
+        for atoms, count in size.terms:
+            term = None
+            for atom in atoms:
+                if atom not in self.graph.lengths:
+                    raise NeedsLength(f"the length {size} cannot be computed from the arguments")
+                node, axis = self.graph.lengths[atom]
+                factor = self.add("axis_size", node, attr=axis)
+                term = factor if term is None else self.add("mul", term, factor)
+            if term is None:
+                term = self.const(abs(count))
+            elif abs(count) != 1:
+                term = self.add("mul", self.const(abs(count)), term)
+            if total is None:
+                total = term if count > 0 else self.add("neg", term)
+            else:
+                total = self.add("add" if count > 0 else "sub", total, term)
+        return self.const(0) if total is None else total
+
+    def type_of(self, node: int) -> Type:
+        """The type of a node."""
+        return self.graph.types[node]
+
+    def value_of(self, node: int) -> Any:
+        """The number or `Dim` that a node is known to be, else None."""
+        return self.graph.values[node]
+
+    def args_of(self, node: int) -> tuple[int, ...]:
+        """The arguments of a node."""
+        return self.graph.args[node]
+
+    def attr_of(self, node: int) -> Any:
+        """The attribute of a node."""
+        return self.graph.attrs[node]
+
+    def is_op(self, node: int, *ops: str) -> bool:
+        """Whether the node is one of these operations."""
+        return self.graph.ops[node] in ops
+
+    def copy_node(self, source: Graph, node: int, mapping: Sequence[int]) -> int:
+        """The node of another graph, on mapped arguments; names and hints come along."""
+        op, attr = source.ops[node], source.attrs[node]
+        args = tuple(mapping[a] for a in source.args[node])
+        self.loc = source.locs[node]
+        if op == "const":
+            new = self.const(attr, source.names[node])
+        elif op == "global" and args:
+            new = self.named_global(*attr, args[0])
+        elif op in _SOURCELESS:
+            new = self.leaf(op, attr, source.types[node], source.values[node])
+        else:
+            new = self.add(op, *args, attr=attr)
+        self.label(new, source.names[node], source.hints[node])
+        return new
+
+    def label(self, node: int, name: str | None, hint: str | None) -> None:
+        """Give a node a name and a hint, unless it has them."""
+        graph = self.graph
+        if name is not None:
+            self.named(node, name)
+        if hint is not None and graph.hints[node] is None:
+            graph.hints[node] = hint
+
+    def named(self, node: int, name: str) -> None:
+        """Remember the user's name for a value, unless it has one."""
+        graph = self.graph
+        if graph.names[node] is None and graph.ops[node] not in _SOURCELESS:
+            graph.names[node] = name
+
+
+_SYMBOLIC = frozenset({"add", "sub", "mul", "neg", "floordiv", "pos"})
+_COMPARES = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+
+
+def _evaluate(op: str, values: Sequence[Any], found: Any) -> Any:
+    """The static value of a Python-number operation whose operands are known; None otherwise."""
+    row = OPS[op]
+    if row.evaluate is None or not isinstance(found, Type) or found.kind != "py":
+        return None
+    if not values or any(v is None for v in values):
+        return None
+    if any(isinstance(v, Dim) for v in values):
+        if op in _COMPARES:
+            return _compare_sizes(op, values[0] - values[1])
+        if op not in _SYMBOLIC or not all(isinstance(v, (int, Dim)) for v in values):
+            return None
+    try:
+        value = row.evaluate(*values)
+    except (ArithmeticError, ValueError, TypeError):
+        return None
+    return value if isinstance(value, (bool, int, float, Dim)) else None
+
+
+def _compare_sizes(op: str, difference: Size) -> bool | None:
+    if isinstance(difference, Dim):
+        return None
+    return bool(OPS[op].evaluate(difference, 0))  # type: ignore[misc]
+
+
+def verify(graph: Graph) -> None:
+    """Check that a graph is well formed. Raises `AssertionError` where it is not."""
+    count = len(graph.ops)
+    for column in (graph.args, graph.attrs, graph.types, graph.values, graph.locs, graph.names):
+        assert len(column) == count, "the columns of a graph have one length"
+    for node in range(count):
+        op, args = graph.ops[node], graph.args[node]
+        assert all(0 <= a < node for a in args), f"node {node} comes after its arguments"
+        if op in _SOURCELESS:
+            continue
+        found = OPS[op].infer(
+            [graph.types[a] for a in args], graph.attrs[node], [graph.values[a] for a in args]
+        )
+        assert found == graph.types[node], f"node {node} ({op}): {graph.types[node]} is not {found}"
+    for leaf in leaves(graph.results):
+        assert 0 <= leaf < count, "results are nodes"
+
+
+def dump(graph: Graph) -> str:
+    """The graph as text, one node a line."""
+    lines = []
+    for node, (op, args) in enumerate(zip(graph.ops, graph.args, strict=True)):
+        operands = " ".join(f"%{a}" for a in args)
+        attr = "" if graph.attrs[node] is None else f" {graph.attrs[node]!r}"
+        name = f"  # {graph.names[node]}" if graph.names[node] else ""
+        lines.append(f"%{node} = {op} {operands}{attr} : {graph.types[node]}{name}")
+    return "\n".join([*lines, f"return {graph.results!r}"])
+
+
+def operand_dtype(types: Sequence[Type]) -> str:
+    """The dtype that these operands promote to."""
+    return promote(tuple((t.kind, t.dtype) for t in types))
+
+
+__all__ = [
+    "Graph",
+    "GraphBuilder",
+    "Param",
+    "Record",
+    "Refusal",
+    "Tree",
+    "dump",
+    "leaves",
+    "literal_key",
+    "map_tree",
+    "operand_dtype",
+    "verify",
+]  # fmt: skip

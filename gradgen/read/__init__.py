@@ -1,0 +1,282 @@
+"""Python source -> Graph: from a file's text, which is never executed, or from a live function."""
+
+from __future__ import annotations
+
+import ast
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gradgen.errors import GradgenError, Location, Refusal, SourceError
+from gradgen.graph import Graph, GraphBuilder, Param, Record
+from gradgen.ops import OPS
+from gradgen.read.declare import (
+    LiveTypes,
+    Spec,
+    Static,
+    from_annotation,
+    is_array_annotation,
+    parse_shapes,
+)
+from gradgen.read.interpret import Interpreter, LengthError
+from gradgen.read.scope import DECORATORS, ModuleText, unwrap_callable
+from gradgen.read.values import MISSING, Cell, Frame, Function, RecordValue
+from gradgen.types import FLOAT, Dim, Type
+
+__all__ = [
+    "LengthError", "LiveTypes", "Spec", "Static", "parse_shapes", "read_file", "read_live",
+    "read_rule",
+]  # fmt: skip
+
+
+def read_file(path: Path, name: str, declared: Mapping[str, Spec], shown: str = "") -> Graph:
+    """The graph of a function in a file. Nothing of the file is executed.
+
+    Arguments that are declared neither by `declared` nor by an annotation are taken as scalars.
+    Raises `SourceError` for what is not supported, `GradgenError` where there is no such function.
+    """
+    module = ModuleText.load(path, shown or str(path))
+    statement = module.bindings.get(name)
+    if not isinstance(statement, ast.FunctionDef):
+        known = [n for n, s in module.bindings.items() if isinstance(s, ast.FunctionDef)]
+        listed = f"; its functions are {', '.join(known)}" if known else ""
+        raise GradgenError(f"{shown or path}: no top-level function {name}{listed}")
+    builder = GraphBuilder(Graph(name=name))
+    reader = Interpreter(builder)
+    frame = reader.module_frame(module)
+    function = reader.run(reader.define(statement, name, frame), frame)
+    return _read(reader, function, declared, {}, text_only=True)
+
+
+def read_live(function: Any, declared: Mapping[str, Spec]) -> Graph:
+    """The graph of a live function, a bound method, a partial or a callable object.
+
+    Raises `SourceError` for what is not supported, `GradgenError` where its source is not known.
+    """
+    try:
+        plain, args, keywords = unwrap_callable(function)
+    except Refusal as refusal:
+        raise _plain_error(refusal) from None
+    builder = GraphBuilder(Graph(name=plain.__name__ if plain.__name__.isidentifier() else "f"))
+    reader = Interpreter(builder)
+    try:
+        found = reader.read_live(plain)
+        bound = {k: reader.wrap_live(v, k) for k, v in keywords.items()}
+        names = [a.arg for a in (*found.node.args.posonlyargs, *found.node.args.args)]
+        for at, (name, value) in enumerate(zip(names, args, strict=False)):
+            whole = "self" if at == 0 and isinstance(function, types.MethodType) else name
+            bound[name] = reader.wrap_live(value, whole)
+    except Refusal as refusal:
+        raise _plain_error(refusal) from None
+    return _read(reader, found, declared, bound, text_only=False)
+
+
+def _plain_error(refusal: Refusal) -> GradgenError:
+    hint = f"; {refusal.hint}" if refusal.hint else ""
+    return GradgenError(refusal.message + hint)
+
+
+def read_rule(text: str, names: tuple[str, ...]) -> Graph:
+    """The graph of a derivative rule: an expression over scalars, without locations.
+
+    The functions in it are rows of the op table, by name, and `pi` and `inf`.
+    """
+    builder = GraphBuilder(Graph(name="rule"))
+    reader = Interpreter(builder)
+
+    def lookup(name: str) -> Any:
+        dotted = {"abs": "numpy.abs", "pi": "numpy.pi", "inf": "numpy.inf"}.get(name)
+        return reader.library(*(dotted or OPS[name].call).rsplit(".", 1))
+
+    frame = Frame(None, lookup)
+    for name in names:
+        frame.names[name] = Cell(builder.leaf("param", (name, ()), FLOAT))
+    result = reader.run(ast.parse(text, mode="eval").body, frame)
+    builder.graph.results = reader.node(result)
+    return builder.graph
+
+
+def _read(
+    reader: Interpreter,
+    function: Function,
+    declared: Mapping[str, Spec],
+    bound: dict[str, Any],
+    text_only: bool,
+) -> Graph:
+    """Give the parameters nodes, run the body, keep the results."""
+    node, frame = function.node, function.frame
+    assert frame.source is not None
+    graph = reader.builder.graph
+    place = Location(frame.source, node.lineno, node.col_offset)
+    _check_signature(node, declared, place)
+    _refuse_foreign_decorators(node, place)
+    values = dict(bound)
+    defaults = _defaults(function)
+    spec = node.args
+    for argument in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs):
+        name = argument.arg
+        if name in bound:
+            continue
+        at = Location(frame.source, argument.lineno, argument.col_offset)
+        given = _declared_type(argument, declared, defaults, at)
+        undeclared = given is None
+        tree, value = _parameter(reader, name, FLOAT if given is None else given)
+        if undeclared:
+            reader.undeclared[tree] = name
+        graph.params.append(
+            Param(
+                name, tree,
+                keyword_only=argument in spec.kwonlyargs,
+                positional_only=argument in spec.posonlyargs,
+                default=_default_text(argument, spec, defaults, reader, at),
+                declared="" if undeclared else "declared",
+            )
+        )  # fmt: skip
+        values[name] = value
+    graph.text = "\n".join(frame.source.line(n) for n in range(node.lineno, _end(node) + 1))
+    graph.doc = ast.get_docstring(node) if isinstance(node, ast.FunctionDef) else None
+    result = _run(reader, function, values)
+    try:
+        graph.results = _result_tree(reader, result)
+    except Refusal as refusal:
+        raise SourceError(refusal.message, place, refusal.hint) from None
+    return graph
+
+
+def _end(node: Any) -> int:
+    return int(node.end_lineno or node.lineno)
+
+
+def _run(reader: Interpreter, function: Function, values: dict[str, Any]) -> Any:
+    from gradgen.read.source import stored_names
+
+    outer = function.frame
+    frame = Frame(outer.source, outer.lookup, values, stored_names(function.node), outer)
+    node = function.node
+    if isinstance(node, ast.Lambda):
+        return reader.run(node.body, frame)
+    return reader.run(reader.body_result(node, frame), frame)
+
+
+def _check_signature(node: Any, declared: Mapping[str, Spec], place: Location) -> None:
+    spec = node.args
+    for star in (spec.vararg, spec.kwarg):
+        if star is not None:
+            raise SourceError(
+                f"the function takes *{star.arg}", place, "name the arguments one by one"
+            )
+    names = [a.arg for a in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)]
+    for name in declared:
+        if name not in names:
+            raise SourceError(f"shapes declares {name}, which is not a parameter", place,
+                              f"the parameters are {', '.join(names) or 'none'}")  # fmt: skip
+
+
+def _refuse_foreign_decorators(node: Any, place: Location) -> None:
+    for decorator in getattr(node, "decorator_list", []):
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        text = ast.unparse(called)
+        if text not in DECORATORS and text.rpartition(".")[2] not in ("grad", "value_and_grad"):
+            raise SourceError(
+                f"the function is decorated with {text}, which may change what it computes",
+                Location(place.source, decorator.lineno, decorator.col_offset),
+                "remove the decorator, or differentiate the function it is put on",
+            )
+
+
+def _defaults(function: Function) -> dict[str, Any]:
+    spec = function.node.args
+    positional = [a.arg for a in (*spec.posonlyargs, *spec.args)]
+    found = dict(zip(positional[::-1], function.defaults[::-1], strict=False))
+    only = zip([a.arg for a in spec.kwonlyargs], function.keyword_defaults, strict=True)
+    found.update((name, value) for name, value in only if value is not MISSING)
+    return found
+
+
+def _declared_type(
+    argument: ast.arg, declared: Mapping[str, Spec], defaults: dict[str, Any], at: Location
+) -> Spec | None:
+    """The type of a parameter: declared, annotated, or told by a default that is no number."""
+    name = argument.arg
+    if name in declared:
+        return declared[name]
+    try:
+        found = from_annotation(argument.annotation, name)
+    except GradgenError as error:
+        raise SourceError(str(error), at) from None
+    if found is not None:
+        return found
+    default = defaults.get(name, MISSING)
+    if default is None or isinstance(default, str):
+        return Static(default)
+    if is_array_annotation(argument.annotation):
+        raise SourceError(
+            f"the shape of the argument `{name}` is needed", at, f'declare it: --shapes "{name}=n"'
+        )
+    return None
+
+
+def _parameter(reader: Interpreter, name: str, spec: Spec, path: tuple[Any, ...] = ()) -> Any:
+    """The tree of nodes of a parameter, and the value that the body sees."""
+    builder = reader.builder
+    if isinstance(spec, Type):
+        node = builder.leaf("param", (name, path), spec)
+        for axis, size in enumerate(spec.shape):
+            if isinstance(size, Dim) and size.atoms == (str(size),):
+                builder.graph.lengths.setdefault(str(size), (node, axis))
+        return node, Cell(node)
+    if isinstance(spec, Static):
+        if isinstance(spec.value, (bool, int)):
+            return spec, Cell(builder.const(spec.value))
+        return spec, spec.value
+    if isinstance(spec, Record):
+        parts = [
+            _parameter(reader, name, inner, (*path, f".{field}"))
+            for field, inner in zip(spec.fields, spec.values, strict=True)
+        ]
+        tree = Record(_spelled(name, path), spec.fields, tuple(t for t, _ in parts))
+        held = dict(zip(spec.fields, (v for _, v in parts), strict=True))
+        return tree, RecordValue(name, held, spec.like == "tuple")
+    if isinstance(spec, dict):
+        pairs = {k: _parameter(reader, name, v, (*path, k)) for k, v in spec.items()}
+        return {k: t for k, (t, _) in pairs.items()}, {k: v for k, (_, v) in pairs.items()}
+    parts = [_parameter(reader, name, v, (*path, i)) for i, v in enumerate(spec)]
+    return type(spec)(t for t, _ in parts), type(spec)(v for _, v in parts)
+
+
+def _spelled(name: str, path: tuple[Any, ...]) -> str:
+    steps = (s if isinstance(s, str) and s.startswith(".") else f"[{s!r}]" for s in path)
+    return name + "".join(steps)
+
+
+def _default_text(
+    argument: ast.arg, spec: ast.arguments, defaults: dict[str, Any], reader: Interpreter,
+    at: Location,
+) -> str | None:  # fmt: skip
+    """How the emitted signature writes a default."""
+    if argument.arg not in defaults:
+        return None
+    value = defaults[argument.arg]
+    if isinstance(value, Cell):
+        known = reader.builder.value_of(value.node)
+        if isinstance(known, (bool, int, float)):
+            return repr(known)
+    elif value is None or isinstance(value, str):
+        return repr(value)
+    raise SourceError(f"the default of `{argument.arg}` is not a number, a string or None", at)
+
+
+def _result_tree(reader: Interpreter, value: Any) -> Any:
+    if isinstance(value, Cell):
+        return reader.refresh(value)
+    if value is None:
+        raise Refusal("the function returns None", "return the value to differentiate")
+    if isinstance(value, RecordValue):
+        raise Refusal("a result that is a dataclass or NamedTuple is not supported",
+                      "return its fields as a tuple")  # fmt: skip
+    if isinstance(value, dict):
+        return {k: _result_tree(reader, v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_result_tree(reader, v) for v in value)
+    raise Refusal(f"a result of type {type(value).__name__} is not supported")

@@ -1,0 +1,732 @@
+"""Values and nodes: conversions, containers, attributes, subscripts, updates and calls of rows."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from gradgen.errors import GradgenError, NeedsLength, Refusal
+from gradgen.graph import GraphBuilder
+from gradgen.ops import CALLS, METHODS, Op
+from gradgen.ops.indexing import is_basic
+from gradgen.read import builtin
+from gradgen.read.scope import (
+    BUILTINS,
+    CONSTANTS,
+    DTYPES,
+    ModuleText,
+    classify,
+    import_module,
+    library_attribute,
+    live_lookup,
+    load_sibling,
+    unwrap_callable,
+)
+from gradgen.read.source import syntax_of
+from gradgen.read.values import (
+    MISSING,
+    Cell,
+    FileModule,
+    Frame,
+    Function,
+    Known,
+    LiveObject,
+    Method,
+    Module,
+    RecordValue,
+)
+from gradgen.types import Dim, Type
+
+PYTHON_TYPES = {"builtins.float": "float64", "builtins.int": "int64", "builtins.bool": "bool"}
+CONTAINER_METHODS = {
+    list: ("append", "extend", "insert", "pop", "copy", "reverse", "index"),
+    dict: ("items", "keys", "values", "get", "copy", "update", "pop"),
+    tuple: ("index",),
+    str: (),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pending:
+    """A module-level name whose definition has not been read yet."""
+
+    module: ModuleText
+    name: str
+    statement: ast.stmt
+
+
+@cache
+def _signature(bind: Any) -> inspect.Signature:
+    return inspect.signature(bind)
+
+
+class Front:
+    """What the op rows' front ends and the interpreter ask of values and nodes."""
+
+    def __init__(self, builder: GraphBuilder) -> None:
+        self.builder = builder
+        # Nodes of parameters that are scalars only because nothing else was declared.
+        self.undeclared: dict[int, str] = {}
+        self._functions: dict[int, Function] = {}
+        self._live: dict[str, Any] = {}
+
+    # -- nodes ---------------------------------------------------------------------------------
+
+    def add(self, op: str, *args: int, attr: Any = None) -> int:
+        """The node for `op(*args)`."""
+        return self.builder.add(op, *args, attr=attr)
+
+    def type_of(self, node: int) -> Type:
+        """The type of a node."""
+        return self.builder.type_of(node)
+
+    def wrap(self, node: int) -> Cell:
+        """A value of its own for a node."""
+        return Cell(node)
+
+    def node(self, value: Any) -> int:
+        """The node of a number or array. Raises `Refusal` for anything else."""
+        if isinstance(value, Cell):
+            return self.refresh(value)
+        if isinstance(value, (bool, int, float)):
+            return self.builder.const(value)
+        if self.is_sequence(value):
+            return self.array(value)
+        raise Refusal(f"{describe(value)} is not a number or an array")
+
+    def refresh(self, cell: Cell) -> int:
+        """The present node of a cell; a view of an array that was updated is read anew."""
+        if cell.base is not None:
+            base = self.refresh(cell.base)
+            if base != cell.base_node:
+                if cell.template is None:
+                    raise Refusal(
+                        "this array may or may not share memory with one that was changed since",
+                        "make a copy first: .copy()",
+                    )
+                cell.node = self.add("index", base, *cell.operands, attr=cell.template)
+                cell.base_node = base
+        return cell.node
+
+    def call(self, op: str, *values: Any) -> int:
+        """The node of an elementwise operation on values."""
+        return self.add(op, *(self.node(v) for v in values))
+
+    def array(self, value: Any) -> int:
+        """The node of an operand whose shape matters. Refused for an undeclared argument."""
+        if self.is_sequence(value):
+            return int(CALLS["numpy.array"][0].bind(self, value))  # type: ignore[misc]
+        node = self.node(value)
+        self.require_shape(node)
+        return node
+
+    def require_shape(self, node: int) -> None:
+        """Refuse a scalar that comes from arguments of which no shape was declared."""
+        if not self.undeclared or self.type_of(node).shape:
+            return
+        graph = self.builder.graph
+        seen, stack, names = {node}, [node], set()
+        while stack:
+            at = stack.pop()
+            if at in self.undeclared:
+                names.add(self.undeclared[at])
+            for a in graph.args[at]:
+                if a not in seen and not graph.types[a].shape:
+                    seen.add(a)
+                    stack.append(a)
+        if names:
+            first = sorted(names)[0]
+            listed = ", ".join(f"`{n}`" for n in sorted(names))
+            raise Refusal(
+                f"the shape of the argument {listed} is needed here",
+                f'declare it: --shapes "{first}=n" (or "{first}=scalar" for one number)',
+            )
+
+    def is_array(self, cell: Cell) -> bool:
+        """Whether a value is an ndarray, which `+=` changes in place."""
+        return self.type_of(self.refresh(cell)).kind == "array"
+
+    # -- static values -------------------------------------------------------------------------
+
+    def static(self, value: Any) -> Any:
+        """The Python value that is known while compiling. Raises `NeedsLength` where none is."""
+        if isinstance(value, Cell):
+            known = self.builder.value_of(self.refresh(value))
+            if known is None or isinstance(known, Dim):
+                raise NeedsLength(
+                    "this must be known while compiling"
+                    + ("" if known is None else f", and is the length {known}"),
+                    "declare lengths as numbers, or make it a constant",
+                )
+            return known
+        if isinstance(value, tuple):
+            return tuple(self.static(item) for item in value)
+        if isinstance(value, list):
+            return tuple(self.static(item) for item in value)
+        if isinstance(value, (str, range)) or value is None or value is Ellipsis:
+            return value
+        if isinstance(value, (bool, int, float)):
+            return value
+        raise Refusal(f"{describe(value)} is not a value that is known while compiling")
+
+    def static_truth(self, value: Any) -> bool | None:
+        """Whether a value is true; None where that depends on the arguments."""
+        if isinstance(value, Cell):
+            known = self.builder.value_of(self.refresh(value))
+            return None if known is None or isinstance(known, Dim) else bool(known)
+        if isinstance(value, (Known, Module, Function, LiveObject, Method, RecordValue)):
+            return True
+        return bool(value)
+
+    def no_array(self, value: Any, construct: str) -> None:
+        """Refuse the truth value of an array."""
+        if isinstance(value, Cell) and self.type_of(self.refresh(value)).shape:
+            raise Refusal(f"the truth value of an array is ambiguous in {construct}",
+                          "use & | ~ on masks, with parentheses")  # fmt: skip
+
+    def identical(self, left: Any, right: Any) -> bool:
+        """Whether `left is right`."""
+        if left is None or right is None:
+            return left is right
+        if isinstance(left, Cell) and isinstance(right, Cell):
+            known = [self.builder.value_of(self.refresh(v)) for v in (left, right)]
+            if all(isinstance(k, bool) for k in known):
+                return known[0] is known[1]
+        raise Refusal("`is` compares identities, which are not known while compiling", "use ==")
+
+    def contains(self, container: Any, item: Any) -> bool:
+        """Whether `item in container`, for what is known while compiling."""
+        if isinstance(container, dict):
+            return self.static(item) in container
+        return self.static(item) in [self.static(i) for i in self.items(container)]
+
+    def dtype(self, value: Any) -> str:
+        """The name of a dtype given as a type, as text, or as `x.dtype`."""
+        if isinstance(value, Known) and value.name in PYTHON_TYPES:
+            return PYTHON_TYPES[value.name]
+        name = value.name.partition(".")[2] if isinstance(value, Known) else value
+        if isinstance(name, str):
+            try:
+                found = str(np.dtype(name))
+            except TypeError:
+                raise Refusal(f"{name!r} is not a dtype") from None
+            if np.dtype(name).kind not in "biuf" or found in ("float16", "longdouble", "float128"):
+                raise Refusal(f"arrays of {found} are not supported", "use float64 or float32")
+            return found
+        raise Refusal(f"{describe(value)} is not a dtype")
+
+    # -- containers ----------------------------------------------------------------------------
+
+    @staticmethod
+    def is_sequence(value: Any) -> bool:
+        """Whether a value is a Python sequence of values."""
+        return isinstance(value, (list, tuple, range))
+
+    def items(self, value: Any) -> list[Any]:
+        """The items of a sequence, or the rows of an array of known length."""
+        return list(self.iterate(value))
+
+    def iterate(self, value: Any) -> Sequence[Any]:
+        """What a `for` loop runs over."""
+        if isinstance(value, range):
+            if len(value) > 1_000_000:
+                raise Refusal(f"a range of {len(value)} is too long to unroll")
+            return [self.wrap(self.builder.const(i)) for i in value]
+        if isinstance(value, (list, tuple)):
+            return list(value)
+        if isinstance(value, dict):
+            return list(value)
+        if isinstance(value, RecordValue) and value.is_tuple:
+            return list(value.fields.values())
+        if isinstance(value, Cell):
+            node = self.array(value)
+            shape = self.type_of(node).shape
+            if not shape:
+                raise Refusal("iteration over a number")
+            if not isinstance(shape[0], int):
+                raise NeedsLength(
+                    f"iteration over an array of length {shape[0]}, which is not known while "
+                    "compiling", "declare the length as a number, or use array operations",
+                )  # fmt: skip
+            return [self.index(value, (("i", k),)) for k in range(shape[0])]
+        raise Refusal(f"{describe(value)} cannot be iterated over here")
+
+    def call_container(self, method: Method, args: list[Any], keywords: dict[str, Any]) -> Any:
+        """A method of a list, tuple or dict."""
+        value, name = method.value, method.name
+        if name in ("get", "pop", "index") and args:
+            args = [self.static(args[0]), *args[1:]]
+        if name == "insert":
+            args = [self.static(args[0]), *args[1:]]
+        if name == "extend":
+            args = [self.items(args[0])]
+        if name == "index":
+            return self.wrap(self.builder.const([self.static(i) for i in value].index(args[0])))
+        try:
+            result = getattr(value, name)(*args, **keywords)
+        except (TypeError, IndexError, KeyError, ValueError) as error:
+            raise Refusal(f".{name}: {error}") from None
+        if name == "items":
+            return [tuple(pair) for pair in result]
+        return list(result) if name in ("keys", "values") else result
+
+    def binary(self, op: str | None, left: Any, right: Any) -> Any:
+        """The value of a binary operator."""
+        if op is None:
+            raise Refusal("this operator is not supported here")
+        sequences = [self.is_sequence(v) for v in (left, right)]
+        if any(sequences) and not any(self._is_big(v) for v in (left, right)):
+            if all(sequences) and op == "add" and type(left) is type(right):
+                return left + right
+            if op == "mul":
+                items, count = (left, right) if sequences[0] else (right, left)
+                return items * self.static(count)
+            raise Refusal(f"`{op}` of {describe(left)} and {describe(right)}",
+                          "make it an array with np.array")  # fmt: skip
+        nodes = [self.array(v) if op == "matmul" else self.node(v) for v in (left, right)]
+        if op.startswith("bit") and any(self.type_of(n).is_float for n in nodes):
+            raise Refusal("& | ^ take integers or masks", "put comparisons in parentheses")
+        return self.wrap(self.add(op, *nodes))
+
+    def _is_big(self, value: Any) -> bool:
+        return isinstance(value, Cell) and bool(self.type_of(self.refresh(value)).shape)
+
+    # -- attributes, subscripts, updates -------------------------------------------------------
+
+    def attribute(self, value: Any, name: str) -> Any:
+        """The value of `value.name`."""
+        if isinstance(value, Module):
+            return self.library(value.name, name)
+        if isinstance(value, Known):
+            return self.library(value.name, name)
+        if isinstance(value, FileModule):
+            return self.text_lookup(value.scope)(name)
+        if isinstance(value, LiveObject):
+            try:
+                held = getattr(value.value, name)
+            except AttributeError as error:
+                raise Refusal(str(error)) from None
+            if isinstance(value.value, types.ModuleType):
+                return self.wrap_live(held, name)
+            return self.wrap_live(held, f"{value.name}_{name}")
+        if isinstance(value, RecordValue):
+            if name not in value.fields:
+                raise Refusal(f"this {value.like} has no field {name}")
+            return value.fields[name]
+        if isinstance(value, Cell):
+            return self.array_attribute(value, name)
+        for kind, methods in CONTAINER_METHODS.items():
+            if isinstance(value, kind) and name in methods:
+                return Method(value, name)
+        raise Refusal(f"attribute {name} of {describe(value)} is not supported here")
+
+    def library(self, module: str, name: str) -> Any:
+        """An attribute of a library module; constants become values at once."""
+        found = library_attribute(module, name)
+        if isinstance(found, Known) and found.name in CONSTANTS:
+            return self.wrap(self.builder.constant(found.name, CONSTANTS[found.name]))
+        return found
+
+    def array_attribute(self, value: Cell, name: str) -> Any:
+        """An attribute or a method of an array."""
+        node = self.array(value)
+        t = self.type_of(node)
+        if name == "T":
+            return self.view(value, self.add("transpose", node) if t.rank > 1 else node)
+        if name == "shape":
+            return tuple(self.wrap(self.add("axis_size", node, attr=k)) for k in range(t.rank))
+        if name == "ndim":
+            return self.wrap(self.builder.const(t.rank))
+        if name == "size":
+            return self.wrap(self.add("item_count", node))
+        if name == "dtype":
+            return t.dtype
+        if name in METHODS:
+            return Method(value, name)
+        raise Refusal(f"attribute {name} of an array is not supported here",
+                      "see the list of supported functions")  # fmt: skip
+
+    def subscript(self, value: Any, key: Any) -> Any:
+        """The value of `value[key]`."""
+        if isinstance(value, Cell):
+            self.array(value)
+            template, operands = self.template(key)
+            return self.index(value, template, operands)
+        if isinstance(value, RecordValue) and value.is_tuple:
+            value = tuple(value.fields.values())
+        if isinstance(value, LiveObject):
+            return self.wrap_live(value.value[self.static(key)], f"{value.name}_{self.static(key)}")
+        if not isinstance(value, (list, tuple, dict, range)):
+            raise Refusal(f"{describe(value)} has no items")
+        if isinstance(key, slice):
+            bounds = [self.static(b) for b in (key.start, key.stop, key.step)]
+            return value[slice(*bounds)]  # type: ignore[index]
+        try:
+            found = value[self.static(key)]
+        except (KeyError, IndexError, TypeError) as error:
+            raise Refusal(f"no item {self.static(key)!r}: {type(error).__name__}") from None
+        return self.wrap(self.builder.const(found)) if isinstance(value, range) else found
+
+    def template(self, key: Any) -> tuple[tuple[Any, ...], tuple[int, ...]]:
+        """The template and the operands of an index."""
+        items = key if isinstance(key, tuple) else (key,)
+        template: list[Any] = []
+        operands: list[int] = []
+        for item in items:
+            if item is None:
+                template.append("n")
+            elif item is Ellipsis:
+                template.append("e")
+            elif isinstance(item, slice):
+                parts = [self._bound(b, operands) for b in (item.start, item.stop, item.step)]
+                template.append(("s", *parts))
+            elif self.is_sequence(item):
+                template.append("a")
+                operands.append(self.array(item))
+            else:
+                node = self.node(item)
+                known = self.builder.value_of(node)
+                if isinstance(known, bool):
+                    raise Refusal("an index must be an integer, not a bool")
+                if isinstance(known, int) and self.type_of(node).kind == "py":
+                    template.append(("i", known))
+                else:
+                    template.append("a")
+                    operands.append(node)
+        return tuple(template), tuple(operands)
+
+    def _bound(self, bound: Any, operands: list[int]) -> Any:
+        if bound is None:
+            return None
+        node = self.node(bound)
+        known = self.builder.value_of(node)
+        if isinstance(known, int) and not isinstance(known, bool):
+            return known
+        if isinstance(known, Dim):
+            operands.append(node)
+            return "a"
+        raise NeedsLength("a slice bound must be known while compiling")
+
+    def index(self, value: Any, template: tuple[Any, ...], operands: tuple[int, ...] = ()) -> Cell:
+        """`value[template]`: a view of the cell where NumPy gives one."""
+        node = self.add("index", self.node(value), *operands, attr=template)
+        basic = is_basic(template, [self.type_of(o) for o in operands])
+        if isinstance(value, Cell) and basic and self.type_of(node).kind == "array":
+            return Cell(node, value, template, operands)
+        return Cell(node)
+
+    def view(self, value: Any, node: int) -> Cell:
+        """A value that may share memory with `value`, in a way that is not tracked."""
+        return Cell(node, value) if isinstance(value, Cell) else Cell(node)
+
+    def update(self, container: Any, key: Any, value: Any, op: str) -> None:
+        """Store or add into a part of an array, as a new value of the array."""
+        if not isinstance(container, Cell) or not self.is_array(container):
+            raise Refusal(f"{describe(container)} does not support item assignment")
+        template, operands = self.template(key)
+        node = self.add(op, self.refresh(container), self.node(value), *operands, attr=template)
+        self.assign_into(container, node)
+
+    def store(self, container: Any, key: Any, value: Any) -> None:
+        """`container[key] = value`."""
+        if isinstance(container, (list, dict)):
+            try:
+                container[self.static(key)] = value
+            except IndexError:
+                raise Refusal("list assignment index out of range") from None
+        else:
+            self.update(container, key, value, "index_set")
+
+    def add_into(self, container: Cell, key: Any, operand: Any, op: str) -> None:
+        """`container[key] += operand`; repeated integer indices are not summed, as in NumPy."""
+        template, operands = self.template(key)
+        if op == "add" and is_basic(template, [self.type_of(o) for o in operands]):
+            self.update(container, key, operand, "index_add")
+        else:
+            self.store(container, key, self.binary(op, self.subscript(container, key), operand))
+
+    def update_whole(self, cell: Cell, value: Any) -> None:
+        """`cell op= value` on an array: every alias and every view sees it."""
+        new = self.node(value)
+        have, want = self.type_of(new), self.type_of(self.refresh(cell))
+        if have.shape != want.shape:
+            raise Refusal(f"an update in place of {want} with a result of {have}",
+                          "write x = x + ... instead")  # fmt: skip
+        if have.dtype != want.dtype:
+            if not (have.is_float and want.is_float):
+                raise Refusal(f"an update in place of {want} with a result of {have.dtype}")
+            new = self.add("astype", new, attr=want.dtype)
+        self.assign_into(cell, new)
+
+    def assign_into(self, cell: Cell, node: int) -> None:
+        """Give an array a new value, and the arrays that it is a view of."""
+        while True:
+            name = self.builder.graph.names[cell.node]
+            if name is not None:
+                self.builder.named(node, name)
+            base = cell.base
+            if base is None:
+                cell.node = node
+                return
+            if cell.template is None:
+                raise Refusal(
+                    "an update of an array that may or may not share memory with another",
+                    "make a copy first: .copy()",
+                )
+            whole = self.add("index_set", self.refresh(base), node, *cell.operands,
+                             attr=cell.template)  # fmt: skip
+            cell.node, cell.base_node = node, whole
+            cell, node = base, whole
+
+    # -- calls ---------------------------------------------------------------------------------
+
+    def call_known(self, dotted: str, args: list[Any], keywords: dict[str, Any]) -> Any:
+        """A call of a library function or of a builtin."""
+        name = dotted.removeprefix("builtins.")
+        if dotted.startswith("builtins.") and name in builtin.BUILTINS:
+            return self.bound(builtin.BUILTINS[name], args, keywords, name)
+        if dotted not in CALLS:
+            if dotted.partition(".")[2] in DTYPES and len(args) == 1:
+                return self.wrap(
+                    self.add("astype", self.node(args[0]), attr=self.dtype(Known(dotted)))
+                )
+            raise Refusal(f"{name} is not supported here", builtin.HINTS.get(name, ""))
+        row, flavour = CALLS[dotted]
+        if row.infix and dotted == row.call and row.name == "power":
+            flavour = "numpy"
+        return self.call_row(row, flavour, args, keywords, dotted)
+
+    def call_row(
+        self, row: Op, flavour: str | None, args: list[Any], keywords: dict[str, Any], name: str
+    ) -> Any:
+        """A call of an op row."""
+        if row.bind is not None:
+            return self.bound(row.bind, args, keywords, name)
+        if keywords:
+            raise Refusal(f"{name}: the keyword {next(iter(keywords))} is not supported here")
+        if len(args) != row.arity:
+            raise Refusal(f"{name} takes {row.arity} argument{'s' * (row.arity != 1)} here, "
+                          f"not {len(args)}")  # fmt: skip
+        return self.wrap(self.add(row.name, *(self.node(a) for a in args), attr=flavour))
+
+    def bound(self, bind: Any, args: list[Any], keywords: dict[str, Any], name: str) -> Any:
+        """Call a front end with arguments that fit its signature; refused otherwise."""
+        try:
+            _signature(bind).bind(self, *args, **keywords)
+        except TypeError as error:
+            raise Refusal(f"{name}: {error}") from None
+        result = bind(self, *args, **keywords)
+        return self.wrap(result) if isinstance(result, int) else result
+
+    def bind_parameters(
+        self, function: Function, args: list[Any], keywords: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The names of a call's parameters. Raises `Refusal` as Python raises TypeError."""
+        spec = function.node.args
+        positional = [a.arg for a in (*spec.posonlyargs, *spec.args)]
+        names = dict(zip(positional, args, strict=False))
+        rest = args[len(positional) :]
+        if rest and spec.vararg is None:
+            raise Refusal(f"{function.name} takes {len(positional)} positional arguments, "
+                          f"not {len(args)}")  # fmt: skip
+        if spec.vararg is not None:
+            names[spec.vararg.arg] = tuple(rest)
+        by_name = {a.arg for a in (*spec.args, *spec.kwonlyargs)}
+        extra = {}
+        for name, value in keywords.items():
+            if name in names and name in by_name:
+                raise Refusal(f"{function.name} got multiple values for argument {name}")
+            if name in by_name:
+                names[name] = value
+            elif spec.kwarg is not None:
+                extra[name] = value
+            else:
+                raise Refusal(f"{function.name} got an unexpected keyword argument {name}")
+        if spec.kwarg is not None:
+            names[spec.kwarg.arg] = extra
+        defaults = dict(zip(positional[::-1], function.defaults[::-1], strict=False))
+        only = [a.arg for a in spec.kwonlyargs]
+        defaults.update(zip(only, function.keyword_defaults, strict=False))
+        for name in (*positional, *only):
+            if name not in names:
+                if defaults.get(name, MISSING) is MISSING:
+                    raise Refusal(f"{function.name} misses the argument {name}")
+                names[name] = defaults[name]
+        return names
+
+    # -- modules, by text and live -------------------------------------------------------------
+
+    def module_frame(self, module: ModuleText) -> Frame:
+        """The frame of a module's top level."""
+        return Frame(module.source, self.text_lookup(module))
+
+    def text_lookup(self, module: ModuleText) -> Any:
+        """A lookup of a module's names by its text; `Pending` for what must be evaluated."""
+
+        def lookup(name: str) -> Any:
+            if name in module.cache:
+                return module.cache[name]
+            statement = module.bindings.get(name)
+            if statement is None:
+                return self.star_lookup(module, name)
+            if name in module.changed:
+                raise Refusal(
+                    f"the module-level name `{name}` is bound conditionally or changed later",
+                    "bind it once, at the top level",
+                )
+            if isinstance(statement, (ast.Import, ast.ImportFrom)):
+                module.cache[name] = self.imported(module, statement, name)
+                return module.cache[name]
+            if isinstance(statement, ast.ClassDef):
+                raise Refusal(f"the class `{name}` is not supported here")
+            return Pending(module, name, statement)
+
+        return lookup
+
+    def imported(self, module: ModuleText, statement: ast.stmt, name: str) -> Any:
+        """What an import statement binds to a name."""
+        if isinstance(statement, ast.Import):
+            for alias in statement.names:
+                if (alias.asname or alias.name.partition(".")[0]) == name:
+                    dotted = alias.name if alias.asname else name
+                    return import_module(dotted) or load_sibling(module, dotted, 0)
+        assert isinstance(statement, ast.ImportFrom)
+        origin = next(a.name for a in statement.names if (a.asname or a.name) == name)
+        home = statement.module or ""
+        if not statement.level and import_module(home) is not None:
+            return self.library(home, origin)
+        if not home:
+            return load_sibling(module, origin, statement.level)
+        sibling = load_sibling(module, home, statement.level)
+        return self.text_lookup(sibling.scope)(origin)
+
+    def star_lookup(self, module: ModuleText, name: str) -> Any:
+        """A name that an `import *` binds, or a builtin."""
+        for statement in reversed(module.stars):
+            home = statement.module or ""
+            if import_module(home) is not None:
+                if f"{home}.{name}" in CALLS or f"{home}.{name}" in CONSTANTS:
+                    return self.library(home, name)
+                continue
+            sibling = load_sibling(module, home, statement.level)
+            if name in sibling.scope.bindings and not name.startswith("_"):
+                return self.text_lookup(sibling.scope)(name)
+        if name in BUILTINS:
+            return Known(f"builtins.{name}")
+        raise Refusal(f"name `{name}` is not defined")
+
+    def resolve_pending(self, pending: Pending) -> Any:
+        """Steps that evaluate a module-level definition, once."""
+        module, name, statement = pending.module, pending.name, pending.statement
+        frame = self.module_frame(module)
+        if isinstance(statement, ast.FunctionDef):
+            value = yield self.define(statement, name, frame)  # type: ignore[attr-defined]
+        else:
+            if not isinstance(statement, (ast.Assign, ast.AnnAssign)) or statement.value is None:
+                raise Refusal(f"the module-level name `{name}` is not a plain assignment")
+            held = yield statement.value, frame
+            inner = Frame(None, frame.lookup)
+            for target in getattr(statement, "targets", None) or [statement.target]:  # type: ignore[union-attr]
+                self.assign_target(target, held, inner, None)  # type: ignore[attr-defined]
+            value = inner.names[name]
+            if isinstance(value, Cell):
+                value = self.wrap(
+                    self.builder.named_global(module.source.path, name, self.node(value))
+                )
+        module.cache[name] = value
+        return value
+
+    def wrap_live(self, value: Any, name: str) -> Any:
+        """The value of a live object that a function reads by name."""
+        if (
+            isinstance(value, (bool, int, float))
+            or type(value) is np.ndarray
+            or isinstance(value, np.generic)
+        ):
+            return self.wrap(self.capture(value, name))
+        if isinstance(value, (tuple, list)) and type(value) in (tuple, list):
+            return type(value)(self.wrap_live(v, f"{name}_{i}") for i, v in enumerate(value))
+        if type(value) is dict and all(isinstance(k, (str, int)) for k in value):
+            return {k: self.wrap_live(v, f"{name}_{k}") for k, v in value.items()}
+        found = classify(value, name)
+        if isinstance(found, Known) and found.name in CONSTANTS:
+            return self.library(*found.name.rsplit(".", 1))
+        return found
+
+    def capture(self, value: Any, name: str) -> int:
+        """The node of a captured number or array, under a name of its own."""
+        name = name if name.isidentifier() else "captured"
+        captured = self.builder.graph.captured
+        while name in captured and captured[name] is not value:
+            name += "_"
+        if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
+            found, known = Type("py", type(value).__name__), value
+        else:
+            held = np.asarray(value)
+            if held.dtype.kind not in "biuf" or str(held.dtype) in ("float16", "float128"):
+                raise Refusal(f"the captured array `{name}` holds {held.dtype}, which is not "
+                              "supported")  # fmt: skip
+            kind: Any = "array" if isinstance(value, np.ndarray) else "scalar"
+            found, known = Type(kind, str(held.dtype), held.shape), None
+            if kind == "scalar":
+                known = value.item()
+        captured[name] = value
+        return self.builder.leaf("global", ("live", name), found, known)
+
+    def live_function(self, value: LiveObject) -> tuple[Function, list[Any], dict[str, Any]]:
+        """The function behind a live callable of the user's, and its bound arguments."""
+        function, args, keywords = unwrap_callable(value.value)
+        bound = [
+            self.wrap_live(a, f"{value.name}_{i}" if i else "self") for i, a in enumerate(args)
+        ]
+        named = {k: self.wrap_live(v, k) for k, v in keywords.items()}
+        return self.read_live(function), bound, named
+
+    def read_live(self, function: types.FunctionType) -> Function:
+        """A live function as syntax with its closure and globals."""
+        known = self._functions.get(id(function))
+        if known is not None:
+            return known
+        try:
+            source, node = syntax_of(function)
+        except GradgenError as error:
+            raise Refusal(str(error)) from None
+        frame = Frame(source, live_lookup(function.__globals__, self.wrap_live))
+        for name, cell in zip(
+            function.__code__.co_freevars, function.__closure__ or (), strict=True
+        ):
+            try:
+                frame.names[name] = self.wrap_live(cell.cell_contents, name)
+            except ValueError:
+                continue  # an empty cell: the name is not bound yet
+        defaults = tuple(self.wrap_live(d, "default") for d in function.__defaults__ or ())
+        given = function.__kwdefaults__ or {}
+        only = tuple(
+            self.wrap_live(given[a.arg], a.arg) if a.arg in given else MISSING
+            for a in node.args.kwonlyargs
+        )
+        found = Function(node, frame, function.__name__, defaults, only)
+        self._functions[id(function)] = found
+        return found
+
+
+def describe(value: Any) -> str:
+    """A value in words, for messages."""
+    if isinstance(value, (Known, Module)):
+        return value.name
+    if isinstance(value, Function):
+        return f"the function {value.name}"
+    if isinstance(value, LiveObject):
+        return f"`{value.name}` ({type(value.value).__name__})"
+    if isinstance(value, Cell):
+        return "a number or an array"
+    if isinstance(value, (str, bytes)):
+        return "a string"
+    return "None" if value is None else f"a {type(value).__name__}"

@@ -1,0 +1,651 @@
+"""Interpret straight-line Python over nodes: expressions, statements and calls of user functions.
+
+Each visitor of a compound construct is a generator that yields the parts it needs evaluated, and the
+loop in `Interpreter.run` keeps the stack: nothing recurses over the syntax, however deep it is.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Generator
+from types import GeneratorType
+from typing import Any
+
+from gradgen.errors import GradgenError, Location, NeedsLength, Refusal, SourceError
+from gradgen.graph import GraphBuilder
+from gradgen.ops import METHODS
+from gradgen.read import front
+from gradgen.read.scope import DECORATORS, import_module, library_attribute
+from gradgen.read.source import stored_names
+from gradgen.read.values import (
+    MISSING,
+    Cell,
+    FileModule,
+    Frame,
+    Function,
+    Known,
+    LiveObject,
+    Method,
+    Module,
+    Partial,
+    RecordValue,
+)
+
+Steps = Generator[Any, Any, Any]
+Signal = tuple[str, Any] | None
+
+CALL_DEPTH = 400
+UNROLL_LIMIT = 1_000_000
+
+BINARY = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "floordiv",
+    ast.Mod: "mod", ast.Pow: "power", ast.MatMult: "matmul", ast.BitAnd: "bitand",
+    ast.BitOr: "bitor", ast.BitXor: "bitxor",
+}  # fmt: skip
+UNARY = {ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert"}
+COMPARE = {
+    ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
+}  # fmt: skip
+REFUSED = {
+    ast.AsyncFunctionDef: ("async functions", ""),
+    ast.ClassDef: ("a class definition", "define it outside the function"),
+    ast.Global: ("`global`", "pass the value as an argument and return it"),
+    ast.Nonlocal: ("`nonlocal`", "pass the value as an argument and return it"),
+    ast.With: ("`with`", "move it outside the function"),
+    ast.AsyncWith: ("`async with`", ""),
+    ast.AsyncFor: ("`async for`", ""),
+    ast.Try: ("`try`", "move it outside the function"),
+    ast.TryStar: ("`try`", "move it outside the function"),
+    ast.Match: ("`match`", "use `if` on a static value, or np.where"),
+    ast.Yield: ("`yield`", "return the values as a tuple"),
+    ast.YieldFrom: ("`yield`", "return the values as a tuple"),
+    ast.Await: ("`await`", ""),
+    ast.Set: ("a set", "use a list or a tuple"),
+    ast.SetComp: ("a set comprehension", "use a list comprehension"),
+    ast.JoinedStr: ("an f-string", "strings have no derivative; build it outside the function"),
+    ast.Delete: ("`del` of a part", "leave the value in place"),
+}
+
+
+class Interpreter(front.Front):
+    """Reads functions into the graph of a builder."""
+
+    def __init__(self, builder: GraphBuilder) -> None:
+        super().__init__(builder)
+        self.steps = 0
+
+    # -- the machine ---------------------------------------------------------------------------
+
+    def run(self, request: Any, frame: Frame) -> Any:
+        """The value of a syntax node, or of the steps of a generator.
+
+        Raises `SourceError` at the innermost syntax node for whatever is refused.
+        """
+        stack: list[tuple[Steps, ast.AST | None, Frame]] = []
+        node: ast.AST | None = None
+        saved = self.builder.loc
+        try:
+            while True:
+                if isinstance(request, GeneratorType):
+                    stack.append((request, node, frame))
+                    value = None
+                else:
+                    node, frame = request if isinstance(request, tuple) else (request, frame)
+                    self._locate(node, frame)
+                    value = self._visit(node, frame)
+                    if isinstance(value, GeneratorType):
+                        stack.append((value, node, frame))
+                        value = None
+                request = MISSING
+                while request is MISSING:
+                    if not stack:
+                        return value
+                    steps, node, frame = stack[-1]
+                    self._locate(node, frame)
+                    try:
+                        request = steps.send(value)
+                    except StopIteration as stop:
+                        stack.pop()
+                        value = stop.value
+        except Refusal as refusal:
+            place = self._place(node, frame, stack)
+            if place is None:
+                raise
+            if isinstance(refusal, NeedsLength):
+                raise LengthError(refusal.message, place, refusal.hint) from None
+            raise SourceError(refusal.message, place, refusal.hint) from None
+        finally:
+            self.builder.loc = saved
+
+    def _locate(self, node: ast.AST | None, frame: Frame) -> None:
+        if frame.source is None or node is None or not hasattr(node, "lineno"):
+            self.builder.loc = None if frame.source is None else self.builder.loc
+        else:
+            self.builder.loc = Location(frame.source, node.lineno, node.col_offset)  # type: ignore[attr-defined]
+
+    @staticmethod
+    def _place(node: ast.AST | None, frame: Frame, stack: list[Any]) -> Location | None:
+        for at, where in [(node, frame), *((n, f) for _, n, f in reversed(stack))]:
+            if at is not None and hasattr(at, "lineno") and where.source is not None:
+                return Location(where.source, at.lineno, at.col_offset)
+        return None
+
+    def _visit(self, node: ast.AST, frame: Frame) -> Any:
+        self.steps += 1
+        visitor = getattr(self, f"on_{type(node).__name__}", None)
+        if visitor is not None:
+            return visitor(node, frame)
+        what, hint = REFUSED.get(type(node), (f"`{type(node).__name__}`", ""))
+        raise Refusal(f"{what} is not supported here", hint)
+
+    def dynamic(self, construct: str, hint: str) -> None:
+        """The one place where control flow on values that are not known yet is refused."""
+        raise NeedsLength(f"{construct} depends on a value that is not known while compiling", hint)
+
+    # -- expressions ---------------------------------------------------------------------------
+
+    def on_Constant(self, node: ast.Constant, frame: Frame) -> Any:
+        value = node.value
+        if isinstance(value, (bool, float)):
+            return Cell(self.builder.const(value))
+        if isinstance(value, int):
+            if value.bit_length() > 1024:
+                raise Refusal("an integer beyond the range of a float")
+            return Cell(self.builder.const(value))
+        if value is None or value is Ellipsis or isinstance(value, str):
+            return value
+        raise Refusal(f"a constant of type {type(value).__name__} is not supported here")
+
+    def on_Name(self, node: ast.Name, frame: Frame) -> Any:
+        value = frame.find(node.id)
+        if isinstance(value, front.Pending):
+            return self.resolve_pending(value)
+        return value
+
+    def on_BinOp(self, node: ast.BinOp, frame: Frame) -> Steps:
+        left = yield node.left, frame
+        right = yield node.right, frame
+        return self.binary(BINARY.get(type(node.op)), left, right)
+
+    def on_UnaryOp(self, node: ast.UnaryOp, frame: Frame) -> Steps:
+        operand = yield node.operand, frame
+        if isinstance(node.op, ast.Not):
+            known = self.static_truth(operand)
+            if known is not None:
+                return self.wrap(self.builder.const(not known))
+            self.no_array(operand, "not")
+            return self.wrap(self.add("not", self.node(operand)))
+        cell = self.node(operand)
+        literal = isinstance(node.operand, ast.Constant) and isinstance(node.op, ast.USub)
+        value = self.builder.value_of(cell)
+        if literal and isinstance(value, (int, float)) and not isinstance(value, bool):
+            return self.wrap(self.builder.const(-value))
+        return self.wrap(self.add(UNARY[type(node.op)], cell))
+
+    def on_BoolOp(self, node: ast.BoolOp, frame: Frame) -> Steps:
+        op, stop = ("both", False) if isinstance(node.op, ast.And) else ("either", True)
+        result = None
+        for item in node.values:
+            value = yield item, frame
+            known = self.static_truth(value)
+            if known is not None and result is None:
+                if known is stop or item is node.values[-1]:
+                    return value
+                continue
+            self.no_array(value, "and" if op == "both" else "or")
+            if self.type_of(self.node(value)).dtype != "bool":
+                self.dynamic("`and` or `or` of numbers", "compare them first")
+            result = (
+                value
+                if result is None
+                else self.wrap(self.add(op, self.node(result), self.node(value)))
+            )
+        return result
+
+    def on_Compare(self, node: ast.Compare, frame: Frame) -> Steps:
+        left = yield node.left, frame
+        result = None
+        for op, item in zip(node.ops, node.comparators, strict=True):
+            right = yield item, frame
+            verdict = self.compare(op, left, right)
+            if result is None:
+                result = verdict
+            else:
+                known = self.static_truth(result)
+                if known is False:
+                    return result
+                if known is True:
+                    result = verdict
+                else:
+                    self.no_array(verdict, "a chained comparison")
+                    self.no_array(result, "a chained comparison")
+                    result = self.wrap(self.add("both", self.node(result), self.node(verdict)))
+            left = right
+        return result
+
+    def compare(self, op: ast.cmpop, left: Any, right: Any) -> Any:
+        """The value of one comparison."""
+        if isinstance(op, (ast.Is, ast.IsNot)):
+            same = self.identical(left, right)
+            return self.wrap(self.builder.const(same is isinstance(op, ast.Is)))
+        if isinstance(op, (ast.In, ast.NotIn)):
+            return self.wrap(
+                self.builder.const(self.contains(right, left) is isinstance(op, ast.In))
+            )
+        if isinstance(left, Cell) and isinstance(right, Cell):
+            return self.wrap(self.add(COMPARE[type(op)], self.node(left), self.node(right)))
+        if isinstance(op, (ast.Eq, ast.NotEq)):
+            same = self.static(left) == self.static(right)
+            return self.wrap(self.builder.const(same is isinstance(op, ast.Eq)))
+        raise Refusal("these values cannot be compared here")
+
+    def on_IfExp(self, node: ast.IfExp, frame: Frame) -> Steps:
+        test = yield node.test, frame
+        known = self.static_truth(test)
+        if known is None:
+            self.dynamic("a conditional expression", "use np.where(condition, a, b)")
+        return (yield (node.body if known else node.orelse), frame)
+
+    def on_Tuple(self, node: ast.Tuple, frame: Frame) -> Steps:
+        items = yield self.sequence(node.elts, frame)
+        return tuple(items)
+
+    def on_List(self, node: ast.List, frame: Frame) -> Steps:
+        return (yield self.sequence(node.elts, frame))
+
+    def sequence(self, elements: list[ast.expr], frame: Frame) -> Steps:
+        """The values of expressions, starred ones spread."""
+        items: list[Any] = []
+        for element in elements:
+            if isinstance(element, ast.Starred):
+                items.extend(self.items((yield element.value, frame)))
+            else:
+                items.append((yield element, frame))
+        return items
+
+    def on_Dict(self, node: ast.Dict, frame: Frame) -> Steps:
+        result: dict[Any, Any] = {}
+        for key, value in zip(node.keys, node.values, strict=True):
+            held = yield value, frame
+            if key is None:
+                if not isinstance(held, dict):
+                    raise Refusal("`**` in a dict display takes a dict")
+                result.update(held)
+            else:
+                result[self.static((yield key, frame))] = held
+        return result
+
+    def on_NamedExpr(self, node: ast.NamedExpr, frame: Frame) -> Steps:
+        value = yield node.value, frame
+        self.assign_name(node.target.id, value, frame, node.value)
+        return value
+
+    def on_Lambda(self, node: ast.Lambda, frame: Frame) -> Steps:
+        return self.define(node, "<lambda>", frame)
+
+    def define(self, node: ast.FunctionDef | ast.Lambda, name: str, frame: Frame) -> Steps:
+        """A function value; its defaults are evaluated now, as Python does."""
+        defaults = yield self.sequence(node.args.defaults, frame)
+        keyword_defaults = []
+        for default in node.args.kw_defaults:
+            keyword_defaults.append(MISSING if default is None else (yield default, frame))
+        return Function(node, frame, name, tuple(defaults), tuple(keyword_defaults))
+
+    def on_ListComp(self, node: ast.ListComp, frame: Frame) -> Steps:
+        return (yield self.comprehension(node.elt, None, node.generators, frame))
+
+    def on_GeneratorExp(self, node: ast.GeneratorExp, frame: Frame) -> Steps:
+        return tuple((yield self.comprehension(node.elt, None, node.generators, frame)))
+
+    def on_DictComp(self, node: ast.DictComp, frame: Frame) -> Steps:
+        pairs = yield self.comprehension(node.value, node.key, node.generators, frame)
+        return dict(pairs)
+
+    def comprehension(
+        self, element: ast.expr, key: ast.expr | None, clauses: list[ast.comprehension],
+        frame: Frame,
+    ) -> Steps:  # fmt: skip
+        """The items of a comprehension, in order; its targets live in a frame of their own."""
+        inner = Frame(frame.source, frame.lookup, parent=frame, depth=frame.depth)
+        frames = [inner]
+        for clause in clauses:
+            extended = []
+            for at in frames:
+                source = yield clause.iter, at
+                for item in self.iterate(source):
+                    fresh = Frame(frame.source, frame.lookup, dict(at.names), parent=frame,
+                                  depth=frame.depth)  # fmt: skip
+                    self.assign_target(clause.target, item, fresh, None)
+                    keep = True
+                    for test in clause.ifs:
+                        known = self.static_truth((yield test, fresh))
+                        if known is None:
+                            self.dynamic("the condition of a comprehension", "use np.where")
+                        keep = keep and bool(known)
+                    if keep:
+                        extended.append(fresh)
+            frames = extended
+        items = []
+        for at in frames:
+            if key is None:
+                items.append((yield element, at))
+            else:
+                name = self.static((yield key, at))
+                items.append((name, (yield element, at)))
+        return items
+
+    def on_Starred(self, node: ast.Starred, frame: Frame) -> Any:
+        raise Refusal("a starred expression is not supported here")
+
+    def on_Attribute(self, node: ast.Attribute, frame: Frame) -> Steps:
+        value = yield node.value, frame
+        found = self.attribute(value, node.attr)
+        if isinstance(found, front.Pending):
+            found = yield self.resolve_pending(found)
+        return found
+
+    def on_Subscript(self, node: ast.Subscript, frame: Frame) -> Steps:
+        value = yield node.value, frame
+        key = yield node.slice, frame
+        return self.subscript(value, key)
+
+    def on_Slice(self, node: ast.Slice, frame: Frame) -> Steps:
+        bounds = []
+        for part in (node.lower, node.upper, node.step):
+            bounds.append(None if part is None else (yield part, frame))
+        return slice(*bounds)
+
+    # -- calls ---------------------------------------------------------------------------------
+
+    def on_Call(self, node: ast.Call, frame: Frame) -> Steps:
+        function = yield node.func, frame
+        args = yield self.sequence(node.args, frame)
+        keywords: dict[str, Any] = {}
+        for keyword in node.keywords:
+            value = yield keyword.value, frame
+            if keyword.arg is None:
+                if not isinstance(value, dict) or not all(isinstance(k, str) for k in value):
+                    raise Refusal("`**` in a call takes a dict with names as keys")
+                keywords.update(value)
+            else:
+                keywords[keyword.arg] = value
+        result = self.call_value(function, args, keywords, frame)
+        return (yield result) if isinstance(result, GeneratorType) else result
+
+    def call_value(
+        self, function: Any, args: list[Any], keywords: dict[str, Any], frame: Frame
+    ) -> Any:
+        """The value of a call, or the steps that compute it."""
+        if isinstance(function, Partial):
+            args = [*function.args, *args]
+            keywords = {**function.keywords, **keywords}
+            function = function.function
+        if isinstance(function, Function):
+            return self.inline(function, args, keywords, frame.depth + 1)
+        if isinstance(function, LiveObject):
+            return self.call_live(function, args, keywords, frame)
+        if isinstance(function, Method):
+            if isinstance(function.value, Cell):
+                return self.call_row(METHODS[function.name], None, [function.value, *args], keywords,
+                                     f"method {function.name}")  # fmt: skip
+            return self.call_container(function, args, keywords)
+        if isinstance(function, Known):
+            if function.name == "builtins.map":
+                return self.map_calls(args, frame)
+            return self.call_known(function.name, args, keywords)
+        raise Refusal("this value cannot be called here")
+
+    def map_calls(self, args: list[Any], frame: Frame) -> Steps:
+        """`map(f, xs, ...)`, as a tuple."""
+        results = []
+        for items in zip(*(self.iterate(a) for a in args[1:]), strict=False):
+            value = self.call_value(args[0], list(items), {}, frame)
+            results.append((yield value) if isinstance(value, GeneratorType) else value)
+        return tuple(results)
+
+    def call_live(self, function: LiveObject, args: list[Any], keywords: dict[str, Any],
+                  frame: Frame) -> Any:  # fmt: skip
+        """A call of a live function of the user's, which is inlined."""
+        target, bound, bound_keywords = self.live_function(function)
+        args = [*bound, *args]
+        return self.inline(target, args, {**bound_keywords, **keywords}, frame.depth + 1)
+
+    def inline(
+        self, function: Function, args: list[Any], keywords: dict[str, Any], depth: int
+    ) -> Steps:
+        """Run a user's function on values; its result takes the function's name as a hint."""
+        if depth > CALL_DEPTH:
+            raise Refusal(
+                f"the calls of {function.name} are nested more than {CALL_DEPTH} deep",
+                "give the recursion a static end, or write it as a loop over a static range",
+            )
+        self._refuse_decorators(function)
+        frame = Frame(function.frame.source, function.frame.lookup, parent=function.frame,
+                      stored=stored_names(function.node), depth=depth)  # fmt: skip
+        frame.names.update(self.bind_parameters(function, args, keywords))
+        if isinstance(function.node, ast.Lambda):
+            result = yield function.node.body, frame
+        else:
+            result = yield self.body_result(function.node, frame)
+        if isinstance(result, Cell) and function.name.isidentifier():
+            node = self.node(result)
+            hints = self.builder.graph.hints
+            hints[node] = hints[node] or function.name
+        return result
+
+    def body_result(self, node: ast.FunctionDef, frame: Frame) -> Steps:
+        """What a function body returns."""
+        signal = yield self.block(node.body, frame)
+        return signal[1] if signal is not None else None
+
+    @staticmethod
+    def _refuse_decorators(function: Function) -> None:
+        for decorator in getattr(function.node, "decorator_list", []):
+            called = decorator.func if isinstance(decorator, ast.Call) else decorator
+            text = ast.unparse(called)
+            ours = text in DECORATORS
+            raise Refusal(
+                f"{function.name} is decorated with {text}",
+                "call the undecorated function"
+                + (": a decorated one returns gradients" if ours else ""),
+            )
+
+    # -- statements ----------------------------------------------------------------------------
+
+    def block(self, statements: list[ast.stmt], frame: Frame) -> Steps:
+        """Run statements; the signal that ended them early, or None."""
+        for statement in statements:
+            signal = yield statement, frame
+            if signal is not None:
+                return signal
+        return None
+
+    def on_Expr(self, node: ast.Expr, frame: Frame) -> Steps:
+        if not isinstance(node.value, ast.Constant):
+            yield node.value, frame
+        return None
+
+    def on_Pass(self, node: ast.Pass, frame: Frame) -> Signal:
+        return None
+
+    def on_Assign(self, node: ast.Assign, frame: Frame) -> Steps:
+        value = yield node.value, frame
+        for target in node.targets:
+            yield self.assign(target, value, frame, node.value)
+        return None
+
+    def on_AnnAssign(self, node: ast.AnnAssign, frame: Frame) -> Steps:
+        if node.value is not None:
+            value = yield node.value, frame
+            yield self.assign(node.target, value, frame, node.value)
+        return None
+
+    def assign(self, target: ast.expr, value: Any, frame: Frame, source: ast.expr | None) -> Steps:
+        """Bind a target; the parts of a subscript are evaluated first."""
+        if isinstance(target, ast.Subscript):
+            container = yield target.value, frame
+            key = yield target.slice, frame
+            self.store(container, key, value)
+        else:
+            self.assign_target(target, value, frame, source)
+        return None
+
+    def assign_target(self, target: ast.expr, value: Any, frame: Frame, source: Any) -> None:
+        """Bind names, also nested and starred ones."""
+        pending = [(target, value, source)]
+        while pending:
+            at, held, origin = pending.pop()
+            if isinstance(at, ast.Name):
+                self.assign_name(at.id, held, frame, origin)
+            elif isinstance(at, (ast.Tuple, ast.List)):
+                parts = self.unpack(at.elts, self.items(held))
+                origins = origin.elts if isinstance(origin, (ast.Tuple, ast.List)) else []
+                matched = origins if len(origins) == len(parts) else [None] * len(parts)
+                pending.extend(reversed(list(zip(at.elts, parts, matched, strict=True))))
+            elif isinstance(at, ast.Starred):
+                pending.append((at.value, list(held), None))
+            else:
+                raise Refusal("this target of an assignment is not supported here",
+                              "assign to a name")  # fmt: skip
+
+    @staticmethod
+    def unpack(targets: list[ast.expr], items: list[Any]) -> list[Any]:
+        """The parts of a value, one a target; a starred target takes what is left."""
+        starred = [i for i, t in enumerate(targets) if isinstance(t, ast.Starred)]
+        if not starred:
+            if len(targets) != len(items):
+                raise Refusal(f"{len(items)} values to unpack into {len(targets)} names")
+            return items
+        at, after = starred[0], len(targets) - starred[0] - 1
+        if len(items) < at + after:
+            raise Refusal(f"not enough values to unpack: {len(items)}")
+        end = len(items) - after
+        return [*items[:at], items[at:end], *items[end:]]
+
+    def assign_name(self, name: str, value: Any, frame: Frame, source: Any) -> None:
+        """Bind a name, and remember it as the user's name of the value."""
+        if isinstance(value, Cell) and frame.source is not None:
+            graph = self.builder.graph
+            node = self.node(value)
+            literal = source.operand if isinstance(source, ast.UnaryOp) else source
+            if graph.ops[node] == "const" and isinstance(literal, ast.Constant):
+                value = self.wrap(self.builder.const(graph.values[node], name))
+            else:
+                self.builder.named(node, name)
+        frame.names[name] = value
+
+    def on_AugAssign(self, node: ast.AugAssign, frame: Frame) -> Steps:
+        op = BINARY.get(type(node.op))
+        if isinstance(node.target, ast.Name):
+            old = frame.find(node.target.id)
+            operand = yield node.value, frame
+            if isinstance(old, list) and op == "add":
+                old.extend(self.items(operand))
+                return None
+            new = self.binary(op, old, operand)
+            if isinstance(old, Cell) and self.is_array(old):
+                self.update_whole(old, new)
+                self.builder.named(self.node(old), node.target.id)
+            else:
+                self.assign_name(node.target.id, new, frame, None)
+            return None
+        if not isinstance(node.target, ast.Subscript):
+            raise Refusal("augmented assignment to an attribute", "assign to a name")
+        container = yield node.target.value, frame
+        key = yield node.target.slice, frame
+        operand = yield node.value, frame
+        if isinstance(container, Cell) and op in ("add", "sub"):
+            self.add_into(container, key, operand, op)
+        else:
+            self.store(container, key, self.binary(op, self.subscript(container, key), operand))
+        return None
+
+    def on_Return(self, node: ast.Return, frame: Frame) -> Steps:
+        value = None if node.value is None else (yield node.value, frame)
+        return ("return", value)
+
+    def on_If(self, node: ast.If, frame: Frame) -> Steps:
+        known = self.static_truth((yield node.test, frame))
+        if known is None:
+            self.dynamic("`if`", "use np.where(condition, a, b)")
+        return (yield self.block(node.body if known else node.orelse, frame))
+
+    def on_For(self, node: ast.For, frame: Frame) -> Steps:
+        source = yield node.iter, frame
+        for item in self.iterate(source):
+            self.assign_target(node.target, item, frame, None)
+            signal = yield self.block(node.body, frame)
+            if signal is not None and signal[0] == "break":
+                return None
+            if signal is not None and signal[0] == "return":
+                return signal
+        return (yield self.block(node.orelse, frame))
+
+    def on_While(self, node: ast.While, frame: Frame) -> Steps:
+        for _ in range(UNROLL_LIMIT):
+            known = self.static_truth((yield node.test, frame))
+            if known is None:
+                self.dynamic("`while`", "use `for` over a static range and np.where")
+            if not known:
+                return (yield self.block(node.orelse, frame))
+            signal = yield self.block(node.body, frame)
+            if signal is not None and signal[0] == "break":
+                return None
+            if signal is not None and signal[0] == "return":
+                return signal
+        raise Refusal(f"`while` runs more than {UNROLL_LIMIT} times")
+
+    def on_Break(self, node: ast.Break, frame: Frame) -> Signal:
+        return ("break", None)
+
+    def on_Continue(self, node: ast.Continue, frame: Frame) -> Signal:
+        return ("continue", None)
+
+    def on_Assert(self, node: ast.Assert, frame: Frame) -> Steps:
+        known = self.static_truth((yield node.test, frame))
+        if known is None:
+            self.dynamic("`assert`", "check the arguments before the call")
+        if not known:
+            raise Refusal("this assertion fails")
+        return None
+
+    def on_Raise(self, node: ast.Raise, frame: Frame) -> Signal:
+        raise Refusal("this `raise` is reached for every argument")
+
+    def on_Delete(self, node: ast.Delete, frame: Frame) -> Signal:
+        for target in node.targets:
+            if not isinstance(target, ast.Name):
+                raise Refusal(*(f"{REFUSED[ast.Delete][0]} is not supported", ""))
+            frame.names.pop(target.id, None)
+        return None
+
+    def on_FunctionDef(self, node: ast.FunctionDef, frame: Frame) -> Steps:
+        frame.names[node.name] = yield self.define(node, node.name, frame)
+        return None
+
+    def on_Import(self, node: ast.Import, frame: Frame) -> Signal:
+        for alias in node.names:
+            top = alias.name if alias.asname else alias.name.partition(".")[0]
+            module = import_module(top)
+            if module is None:
+                raise Refusal(f"import of {alias.name} inside a function",
+                              "import it at the top of the module")  # fmt: skip
+            frame.names[alias.asname or top] = module
+        return None
+
+    def on_ImportFrom(self, node: ast.ImportFrom, frame: Frame) -> Signal:
+        for alias in node.names:
+            if node.level or import_module(node.module or "") is None or alias.name == "*":
+                raise Refusal(f"import from {node.module} inside a function",
+                              "import it at the top of the module")  # fmt: skip
+            frame.names[alias.asname or alias.name] = library_attribute(
+                node.module or "", alias.name
+            )
+        return None
+
+
+class LengthError(SourceError):
+    """A refusal that more knowledge of lengths or of passive arguments would lift."""
+
+
+__all__ = ["FileModule", "GradgenError", "Interpreter", "LengthError", "Module", "RecordValue"]

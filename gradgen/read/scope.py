@@ -1,0 +1,252 @@
+"""What the names of a module stand for: by its text, without executing it, or by its live globals."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import functools
+import math
+import sys
+import types
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradgen.errors import Refusal, Source
+from gradgen.ops import CALLS
+from gradgen.read.source import parse, read_text
+from gradgen.read.values import FileModule, Known, LiveObject, Module
+
+LIBRARIES = ("numpy", "math", "scipy", "builtins")
+SUBMODULES = ("numpy.linalg", "scipy.special", "scipy.linalg", "numpy.typing")
+CONSTANTS = {
+    "numpy.pi": math.pi, "numpy.e": math.e, "numpy.inf": math.inf, "numpy.nan": math.nan,
+    "numpy.euler_gamma": float(np.euler_gamma), "math.pi": math.pi, "math.e": math.e,
+    "math.tau": math.tau, "math.inf": math.inf, "math.nan": math.nan,
+}  # fmt: skip
+DTYPES = {
+    "float16", "float32", "float64", "longdouble", "int8", "int16", "int32", "int64", "uint8",
+    "uint16", "uint32", "uint64", "bool_", "bool", "intp", "double", "single", "complex128",
+}  # fmt: skip
+DECORATORS = {"gradgen.grad", "gradgen.value_and_grad"}
+BUILTINS = frozenset(dir(builtins))
+
+
+def library_attribute(module: str, name: str) -> Any:
+    """What `module.name` of a library is. Raises `Refusal` naming the nearest supported one."""
+    dotted = f"{module}.{name}"
+    if dotted in SUBMODULES:
+        return Module(dotted)
+    if dotted == "numpy.newaxis":
+        return None
+    if dotted in CALLS or dotted in CONSTANTS or (module == "numpy" and name in DTYPES):
+        return Known(dotted)
+    near = get_close_matches(dotted, CALLS, 1, 0.6)
+    hint = f"the nearest supported function is {near[0]}" if near else ""
+    raise Refusal(f"{dotted} is not supported", hint)
+
+
+def import_module(dotted: str) -> Any:
+    """A library module by its dotted name; None for a module that is not a library's."""
+    if dotted.partition(".")[0] in LIBRARIES:
+        return Module(dotted)
+    return None
+
+
+@dataclass(slots=True, eq=False)
+class ModuleText:
+    """The top level of a module, read as text: which statement binds which name."""
+
+    source: Source
+    folder: Path
+    bindings: dict[str, ast.stmt] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    stars: list[ast.ImportFrom] = field(default_factory=list)
+    cache: dict[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def load(path: Path, shown: str) -> ModuleText:
+        """The module in a file, which is parsed and never executed."""
+        source = Source(shown, read_text(path))
+        module = ModuleText(source, path.resolve().parent)
+        module._scan(parse(source))
+        return module
+
+    def _scan(self, tree: ast.Module) -> None:
+        for statement, conditional in _top_level(tree.body):
+            if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
+                self.stars.append(statement)
+            for name in _bound(statement):
+                again = name in self.bindings and not isinstance(statement, ast.FunctionDef)
+                imported = isinstance(statement, (ast.Import, ast.ImportFrom))
+                if (conditional or again) and not imported:
+                    self.changed.add(name)
+                if not (conditional and imported and name in self.bindings):
+                    self.bindings[name] = statement
+            self.changed.update(_mutated(statement))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Global):
+                self.changed.update(node.names)
+
+
+def _top_level(body: list[ast.stmt], conditional: bool = False) -> Iterator[tuple[ast.stmt, bool]]:
+    for statement in body:
+        yield statement, conditional
+        if isinstance(statement, ast.If):
+            if not _is_main(statement.test):
+                yield from _top_level(statement.body, True)
+            yield from _top_level(statement.orelse, True)
+        elif isinstance(statement, ast.Try):
+            for inner in (statement.body, statement.orelse, statement.finalbody):
+                yield from _top_level(inner, True)
+            for handler in statement.handlers:
+                yield from _top_level(handler.body, True)
+        elif isinstance(statement, (ast.For, ast.While, ast.With)):
+            yield from _top_level(statement.body, True)
+
+
+def _is_main(test: ast.expr) -> bool:
+    return isinstance(test, ast.Compare) and any(
+        isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(test)
+    )
+
+
+def _bound(statement: ast.stmt) -> Iterator[str]:
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
+        yield statement.name
+    elif isinstance(statement, (ast.Import, ast.ImportFrom)):
+        for alias in statement.names:
+            yield alias.asname or alias.name.partition(".")[0]
+    elif isinstance(statement, ast.Assign):
+        for target in statement.targets:
+            yield from (n.id for n in ast.walk(target) if _stores(n))
+    elif isinstance(statement, (ast.AnnAssign, ast.For)):
+        yield from (n.id for n in ast.walk(statement.target) if _stores(n))
+
+
+def _stores(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+
+
+def _mutated(statement: ast.stmt) -> Iterator[str]:
+    """Names whose values a top-level statement changes after they were bound."""
+    targets: list[ast.expr] = []
+    if isinstance(statement, ast.AugAssign):
+        targets = [statement.target]
+    elif isinstance(statement, ast.Assign):
+        targets = [t for t in statement.targets if isinstance(t, (ast.Subscript, ast.Attribute))]
+    elif isinstance(statement, ast.Delete):
+        targets = statement.targets
+    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        call = statement.value
+        targets = [call.func] if isinstance(call.func, ast.Attribute) else []
+    for target in targets:
+        while isinstance(target, (ast.Subscript, ast.Attribute)):
+            target = target.value
+        if isinstance(target, ast.Name):
+            yield target.id
+
+
+def find_module_file(folder: Path, dotted: str, level: int) -> Path | None:
+    """The file of a user's module that lies beside the importing one."""
+    for _ in range(level - 1):
+        folder = folder.parent
+    base = folder.joinpath(*dotted.split(".")) if dotted else folder
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def load_sibling(module: ModuleText, dotted: str, level: int) -> FileModule:
+    """A module that is imported by text. Raises `Refusal` where no file lies beside."""
+    path = find_module_file(module.folder, dotted, level)
+    if path is None:
+        name = "." * level + dotted
+        raise Refusal(
+            f"the module {name} is neither a library that gradgen knows nor a file beside this one",
+            "copy the function into this file, or use the Python API",
+        )
+    key = f"file {path}"
+    if key not in module.cache:
+        module.cache[key] = FileModule(ModuleText.load(path, str(path)))
+    found: FileModule = module.cache[key]
+    return found
+
+
+def known_name(value: Any) -> str | None:
+    """The dotted name of a library's function, type or module member; None if it is not one."""
+    name = getattr(value, "__name__", None)
+    if not isinstance(name, str):
+        return None
+    home = getattr(value, "__module__", None) or ""
+    candidates = [home] if home in (*LIBRARIES, *SUBMODULES) else []
+    if isinstance(value, np.ufunc) or home.startswith(("numpy", "scipy")):
+        candidates += ["numpy", "scipy.special", "numpy.linalg", "scipy.linalg"]
+    for candidate in candidates:
+        module = sys.modules.get(candidate)
+        if module is not None and getattr(module, name, None) is value:
+            return f"{candidate}.{name}"
+    return None
+
+
+def classify(value: Any, name: str) -> Any:
+    """A live object that is not a number, an array or a container of these."""
+    if value is None or isinstance(value, (str, bytes)) or value is Ellipsis:
+        return value
+    if isinstance(value, types.ModuleType):
+        return import_module(value.__name__) or LiveObject(value, name)
+    dotted = known_name(value)
+    if dotted is not None:
+        return Known(dotted)
+    return LiveObject(value, name)
+
+
+def live_lookup(names: Mapping[str, Any], wrap: Callable[[Any, str], Any]) -> Callable[[str], Any]:
+    """A lookup in a live function's globals, then in the builtins."""
+
+    def lookup(name: str) -> Any:
+        if name in names:
+            return wrap(names[name], name)
+        if name in BUILTINS:
+            return Known(f"builtins.{name}")
+        raise Refusal(f"name `{name}` is not defined")
+
+    return lookup
+
+
+def unwrap_callable(function: Any) -> tuple[types.FunctionType, tuple[Any, ...], dict[str, Any]]:
+    """The plain function behind a partial, a bound method or a callable object, and what is bound.
+
+    Raises `Refusal` by name for what has no Python source.
+    """
+    args: tuple[Any, ...] = ()
+    keywords: dict[str, Any] = {}
+    for _ in range(100):
+        if isinstance(function, functools.partial):
+            args = (*function.args, *args)
+            keywords = {**function.keywords, **keywords}
+            function = function.func
+        elif isinstance(function, types.MethodType):
+            args = (function.__self__, *args)
+            function = function.__func__
+        elif isinstance(function, types.FunctionType):
+            if hasattr(function, "__wrapped__"):
+                raise Refusal(
+                    f"{function.__qualname__} is wrapped by a decorator",
+                    "pass the undecorated function (its `__wrapped__`)",
+                )
+            return function, args, keywords
+        elif not isinstance(function, type) and isinstance(
+            getattr(type(function), "__call__", None), types.FunctionType
+        ):
+            args = (function, *args)
+            function = type(function).__call__
+        else:
+            break
+    name = getattr(function, "__qualname__", type(function).__name__)
+    raise Refusal(f"{name} has no Python source to differentiate")

@@ -1,0 +1,126 @@
+"""What a name can stand for while a function is read."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradgen.errors import Refusal, Source
+
+
+class Cell:
+    """A number or an array: the node that holds its present value.
+
+    Names that alias one array share one cell, so that an update in place is seen under every name.
+    A view knows the cell it looks into (`base`) and how (`template` and `operands`); where NumPy may
+    have made a copy instead, `template` is None, and a view that went stale is refused.
+    """
+
+    __slots__ = ("base", "base_node", "node", "operands", "template")
+
+    def __init__(
+        self,
+        node: int,
+        base: Cell | None = None,
+        template: tuple[Any, ...] | None = None,
+        operands: tuple[int, ...] = (),
+    ) -> None:
+        self.node = node
+        self.base = base
+        self.template = template
+        self.operands = operands
+        self.base_node = -1 if base is None else base.node
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A function, type or value of a library that gradgen knows, by dotted name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A library module, by dotted name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LiveObject:
+    """An object of the user's that functions are read from or constants captured of."""
+
+    value: Any
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FileModule:
+    """A user's module, known by its text."""
+
+    scope: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method of a value, not yet called."""
+
+    value: Any
+    name: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Partial:
+    """A function with its first arguments and some keywords given."""
+
+    function: Any
+    args: tuple[Any, ...]
+    keywords: dict[str, Any]
+
+
+@dataclass(slots=True, eq=False)
+class RecordValue:
+    """A dataclass or NamedTuple that is a parameter."""
+
+    like: str
+    fields: dict[str, Any]
+    is_tuple: bool
+
+
+@dataclass(slots=True, eq=False)
+class Frame:
+    """The names of one call: its own, and where to look further."""
+
+    source: Source | None
+    lookup: Callable[[str], Any]
+    names: dict[str, Any] = field(default_factory=dict)
+    stored: frozenset[str] = frozenset()
+    parent: Frame | None = None
+    depth: int = 0
+
+    def find(self, name: str) -> Any:
+        """The value of a name. Raises `Refusal` where it has none yet."""
+        frame: Frame | None = self
+        while frame is not None:
+            if name in frame.names:
+                return frame.names[name]
+            if name in frame.stored:
+                raise Refusal(f"`{name}` is used before it is assigned")
+            frame = frame.parent
+        return self.lookup(name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Function:
+    """A function of the user's: its syntax and the frame it was defined in."""
+
+    node: ast.FunctionDef | ast.Lambda
+    frame: Frame
+    name: str
+    defaults: tuple[Any, ...] = ()
+    keyword_defaults: tuple[Any, ...] = ()
+
+
+MISSING = object()

@@ -1,0 +1,260 @@
+"""The NumPy target: how arrays are written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gradgen.ops.table import ATOM, CONDITIONAL, MULTIPLY, UNARY
+from gradgen.targets.base import Expr, Spelling, Target, Writer, call, infix, sequence
+
+_MATMUL = MULTIPLY - 0.5
+
+
+def dtype(writer: Writer, name: str) -> str:
+    """How a dtype is written: `np.float32`, and Python's own for the default ones."""
+    return {"float64": "float", "int64": "int", "bool": "bool"}.get(
+        name, f"{writer.root('numpy')}.{name}"
+    )
+
+
+def _axis_words(attr: Any, writer: Writer) -> list[str]:
+    axes, keepdims, cast = attr
+    words = []
+    if axes is not None:
+        words.append(f"axis={axes[0]}" if len(axes) == 1 else f"axis={axes}")
+    if keepdims:
+        words.append("keepdims=True")
+    if cast is not None:
+        words.append(f"dtype={dtype(writer, cast)}")
+    return words
+
+
+def _reduction(name: str) -> Spelling:
+    def spell(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+        words = _axis_words(writer.graph.attrs[node], writer)
+        if writer.graph.locs[node] is None and writer.graph.types[writer.graph.args[node][0]].shape:
+            # The method skips a layer of Python; the user's own call stays as it is.
+            return Expr(f"{args[0].at(ATOM)}.{name}({', '.join(words)})", ATOM, args[0].depth + 1)
+        return call(writer.function(f"numpy.{name}"), [args[0], *words])
+
+    return spell
+
+
+def _cumulative(name: str) -> Spelling:
+    def spell(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+        axis = writer.graph.attrs[node]
+        rank = writer.graph.types[writer.graph.args[node][0]].rank
+        words = [] if axis is None or rank == 1 else [f"axis={axis}"]
+        return call(writer.function(f"numpy.{name}"), [args[0], *words])
+
+    return spell
+
+
+def _special(name: str) -> Spelling:
+    def spell(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+        attr = writer.graph.attrs[node]
+        words = _axis_words(attr if name == "logsumexp" else (attr, False, None), writer)
+        return call(writer.function(f"scipy.special.{name}"), [args[0], *words])
+
+    return spell
+
+
+def _norm(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    axes, keepdims, order = writer.graph.attrs[node]
+    words = [] if order is None else [repr(order)]
+    words += _axis_words((axes, keepdims, None), writer)
+    return call(writer.function("numpy.linalg.norm"), [args[0], *words])
+
+
+def total(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    """Python's own `sum` of items, as the user called it."""
+    items = sequence(args[1:], "(", ")")
+    start = [] if args[0].text == "0" else [args[0]]
+    text = call(writer.function("builtins.sum"), [items, *start])
+    return text if start else text._replace(items=items.items, brackets=("sum((", "))"))
+
+
+def shape_of(writer: Writer, nodes: Sequence[int], args: Sequence[Expr]) -> str:
+    """A shape: `x.shape` where it is all of an array's own, a number, or a tuple."""
+    graph = writer.graph
+    owners = {graph.args[n][0] for n in nodes if graph.ops[n] == "axis_size"}
+    if len(owners) == 1 and len(nodes) > 1:
+        (owner,) = owners
+        axes = [graph.attrs[n] if graph.ops[n] == "axis_size" else None for n in nodes]
+        named = any(graph.names[n] for n in nodes)
+        if axes == list(range(graph.types[owner].rank)) and not named:
+            base = args[0].text.partition(".shape")[0]
+            return f"{base}.shape"
+    if len(args) == 1:
+        return args[0].at(CONDITIONAL)
+    return sequence(args, "(", ")").text
+
+
+def _reshape(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    order = writer.graph.attrs[node]
+    words = [] if order == "C" else [f"order={order!r}".replace("'", '"')]
+    depth = args[0].depth + 1
+    sizes = writer.graph.args[node][1:]
+    if len(sizes) == 1 and args[1].text == "-1":
+        return Expr(f"{args[0].at(ATOM)}.ravel({', '.join(words)})", ATOM, depth)
+    shape = shape_of(writer, sizes, args[1:])
+    if not sizes:
+        shape = "()"
+    elif shape.startswith("(") and shape.endswith(")"):
+        shape = shape[1:-1]
+    return Expr(f"{args[0].at(ATOM)}.reshape({', '.join([shape, *words])})", ATOM, depth)
+
+
+def _transpose(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    order = writer.graph.attrs[node]
+    tail = "T" if order is None else f"transpose{order}"
+    return Expr(f"{args[0].at(ATOM)}.{tail}", ATOM, args[0].depth)
+
+
+def _joined(name: str) -> Spelling:
+    def spell(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+        axis = writer.graph.attrs[node]
+        words = [f"axis={axis}"] if axis else []
+        return call(writer.function(f"numpy.{name}"), [sequence(args, "(", ")"), *words])
+
+    return spell
+
+
+def _array(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    nesting, cast = writer.graph.attrs[node]
+    items = list(args)
+    for length in reversed(nesting[1:]):
+        items = [sequence(items[i : i + length], "[", "]") for i in range(0, len(items), length)]
+    name = writer.function("numpy.array")
+    if not nesting:
+        return call(name, args)
+    listed = sequence(items, "[", "]")
+    if cast is not None:
+        return call(name, [listed, f"dtype={dtype(writer, cast)}"])
+    return call(name, [listed])._replace(items=listed.items, brackets=(f"{name}([", "])"))
+
+
+def _broadcast_to(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    shape = shape_of(writer, writer.graph.args[node][1:], args[1:])
+    return call(writer.function("numpy.broadcast_to"), [args[0], shape])
+
+
+def _copy(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    if writer.graph.types[writer.graph.args[node][0]].kind != "array":
+        return call(writer.function("numpy.array"), args)
+    return Expr(f"{args[0].at(ATOM)}.copy()", ATOM, args[0].depth)
+
+
+def _astype(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    name = dtype(writer, writer.graph.attrs[node])
+    if writer.graph.types[writer.graph.args[node][0]].kind == "array":
+        return Expr(f"{args[0].at(ATOM)}.astype({name})", ATOM, args[0].depth)
+    return call(f"{writer.root('numpy')}.{writer.graph.attrs[node]}", args)
+
+
+def _axis_size(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    axis = writer.graph.attrs[node]
+    if axis == 0 and writer.graph.types[writer.graph.args[node][0]].rank == 1:
+        return call(writer.function("builtins.len"), args)
+    return Expr(f"{args[0].at(ATOM)}.shape[{axis}]", ATOM, args[0].depth)
+
+
+def _filled(name: str) -> Spelling:
+    def spell(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+        attr = writer.graph.attrs[node]
+        words = [] if attr is None else [f"dtype={dtype(writer, attr)}"]
+        lead = 1 if name == "full" else 0
+        shape = shape_of(writer, writer.graph.args[node][lead:], args[lead:])
+        return call(writer.function(f"numpy.{name}"), [shape, *args[:lead], *words])
+
+    return spell
+
+
+def _like(name: str) -> Spelling:
+    def spell(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+        attr = writer.graph.attrs[node]
+        words = [] if attr is None else [f"dtype={dtype(writer, attr)}"]
+        return call(writer.function(f"numpy.{name}"), [*args, *words])
+
+    return spell
+
+
+def _plain(name: str) -> Spelling:
+    return lambda writer, node, args: call(writer.function(name), args)
+
+
+def subscript(writer: Writer, template: Sequence[Any], operands: Sequence[Expr]) -> str:
+    """The text between the brackets of an index."""
+    left = iter(operands)
+    parts = []
+    for item in template:
+        if item == "n":
+            parts.append("None")
+        elif item == "e":
+            parts.append("...")
+        elif item == "a":
+            parts.append(next(left).at(CONDITIONAL))
+        elif item[0] == "i":
+            parts.append(str(item[1]))
+        else:
+            parts.append(_slice([next(left) if b == "a" else b for b in item[1:]]))
+    return ", ".join(parts) or "()"
+
+
+def _slice(bounds: Sequence[Any]) -> str:
+    texts = [
+        "" if b is None else b.at(CONDITIONAL) if isinstance(b, Expr) else str(b) for b in bounds
+    ]
+    simple = all(not isinstance(b, Expr) or (b.is_simple and "." not in b.text) for b in bounds)
+    start, stop, step = texts
+    if simple:
+        return f"{start}:{stop}" + (f":{step}" if step else "")
+    text = f"{start} :" if start else ":"
+    text += f" {stop}" if stop else ""
+    return text + (f" : {step}" if step else "")
+
+
+def _index(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    inner = subscript(writer, writer.graph.attrs[node], args[1:])
+    return Expr(f"{args[0].at(ATOM)}[{inner}]", ATOM, max(a.depth for a in args))
+
+
+def _matmul(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    spelled = writer.graph.attrs[node]
+    if spelled is not None:
+        return call(writer.function(f"numpy.{spelled}"), args)
+    # Parentheses set a product of matrices apart from elementwise ones beside it.
+    left = (
+        args[0] if args[0].precedence == _MATMUL else Expr(args[0].at(UNARY), UNARY, args[0].depth)
+    )
+    return infix("@", MULTIPLY, left, args[1])._replace(precedence=_MATMUL)
+
+
+NUMPY = Target(
+    name="numpy",
+    spellings={
+        **{name: _reduction(name) for name in ("sum", "mean", "max", "min", "prod", "any", "all")},
+        **{name: _cumulative(name) for name in ("cumsum", "cumprod")},
+        **{name: _special(name) for name in ("logsumexp", "softmax", "log_softmax")},
+        **{name: _joined(name) for name in ("concatenate", "stack")},
+        **{name: _filled(name) for name in ("zeros", "ones", "full")},
+        **{name: _like(name) for name in ("zeros_like", "ones_like", "full_like")},
+        "sum_rows": _plain("builtins.sum"),
+        "total": total,
+        "norm": _norm,
+        "reshape": _reshape,
+        "transpose": _transpose,
+        "array": _array,
+        "broadcast_to": _broadcast_to,
+        "copy": _copy,
+        "astype": _astype,
+        "axis_size": _axis_size,
+        "item_count": lambda w, n, a: Expr(f"{a[0].at(ATOM)}.size", ATOM, a[0].depth),
+        "arange": _plain("numpy.arange"),
+        "eye": _plain("numpy.eye"),
+        "index": _index,
+        "matmul": _matmul,
+        "outer": _plain("numpy.outer"),
+    },
+)
