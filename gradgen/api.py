@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import linecache
+import operator
+import textwrap
+import threading
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gradgen import derive, passes
 from gradgen.emit import Unit
 from gradgen.emit import emit as emit_unit
 from gradgen.errors import GradgenError, NotCompiledError, SourceError
-from gradgen.graph import Graph, Param, Record, Tree, map_tree
+from gradgen.graph import Graph, GraphBuilder, Param, Record, Tree, leaves, map_tree
 from gradgen.ops import OPS
 from gradgen.read import LengthError, LiveTypes, Spec, Static, parse_shapes, read_file, read_live
 from gradgen.read.declare import refuse_argnums
-from gradgen.render import inspect_unit, printable, render
+from gradgen.render import BODY_LINE, body_of, inspect_unit, printable, render
 from gradgen.targets import TARGETS
 from gradgen.types import Type
 
@@ -64,6 +69,9 @@ def compile_graph(graph: Graph, options: Options) -> Program:
     """Derive, simplify and write a graph that was read."""
     options.check()
     chosen, bare = choose_parameters(graph, options.wrt)
+    for param in chosen:
+        for leaf in leaves(param.tree):
+            derive.check_active(graph, leaf)
     value, aux = choose_result(graph, options)
     _refuse_non_scalar(graph, value, options)
     seed = 0 if options.mode == "pair" else None
@@ -74,7 +82,8 @@ def compile_graph(graph: Graph, options: Options) -> Program:
         derived.results = (gradients, aux) if options.has_aux else gradients
     else:
         derived.results = ((value, aux), gradients) if options.has_aux else (value, gradients)
-    derived = passes.run(derived)
+    names = [derive.name_of(graph, leaf) for p in chosen for leaf in leaves(p.tree)]
+    derived = own_gradients(passes.run(derived), options, names)
     _refuse_arrays(derived, options)
     typed = [replace(p, tree=map_tree(graph.types.__getitem__, p.tree)) for p in graph.params]
     doc = _doc(graph, typed, options, [p.name for p in chosen])
@@ -84,6 +93,46 @@ def compile_graph(graph: Graph, options: Options) -> Program:
     return Program(derived, unit, shapes_text(typed), tuple(p.name for p in chosen))
 
 
+def own_gradients(graph: Graph, options: Options, names: Sequence[str | None]) -> Graph:
+    """The graph with a copy of every gradient that would share memory with an argument.
+
+    `names` are those of the arguments, leaf by leaf.
+    """
+    b = GraphBuilder(graph)
+    made: dict[int, int] = {}
+    left = iter(names)
+
+    def fresh(leaf: int) -> int:
+        name = next(left)
+        if leaf not in made:
+            made[leaf] = b.add("copy", leaf) if _is_shared(graph, leaf) else leaf
+            if made[leaf] != leaf:
+                b.label(made[leaf], None, name and f"d_{name}")
+        return made[leaf]
+
+    results = graph.results
+    if options.mode != "grad":
+        graph.results = (results[0], map_tree(fresh, results[1]))
+    elif options.has_aux:
+        graph.results = (map_tree(fresh, results[0]), results[1])
+    else:
+        graph.results = map_tree(fresh, results)
+    return graph
+
+
+def _is_shared(graph: Graph, node: int) -> bool:
+    """Whether an array is an argument, a captured one, or a view of these; or read-only."""
+    if graph.types[node].kind != "array":
+        return False
+    while graph.ops[node] in OPS and OPS[graph.ops[node]].view:
+        if graph.ops[node] == "broadcast_to":
+            return True
+        if any(graph.types[a].kind == "array" for a in graph.args[node][1:]):
+            return False
+        node = graph.args[node][0]
+    return graph.ops[node] in ("param", "global", "seed")
+
+
 def choose_parameters(graph: Graph, wrt: Wrt) -> tuple[list[Param], bool]:
     """The parameters that `wrt` names, and whether it is a bare name or position.
 
@@ -91,15 +140,10 @@ def choose_parameters(graph: Graph, wrt: Wrt) -> tuple[list[Param], bool]:
     """
     if not graph.params:
         raise GradgenError(f"{graph.name} has no parameter to differentiate with respect to")
-    if wrt is None:
-        wrt = 0
-    bare = isinstance(wrt, (str, int))
-    items: list[Any] = [wrt] if isinstance(wrt, (str, int)) else list(wrt)
+    items, bare = wrt_items(wrt)
     names = [p.name for p in graph.params]
     chosen = []
     for item in items:
-        if isinstance(item, bool) or not isinstance(item, (str, int)):
-            raise GradgenError(f"wrt={item!r}: give names or positions of parameters")
         if isinstance(item, str) and item not in names:
             raise GradgenError(
                 f"wrt={item!r}: the parameters of {graph.name} are {', '.join(names)}"
@@ -117,6 +161,31 @@ def choose_parameters(graph: Graph, wrt: Wrt) -> tuple[list[Param], bool]:
     return chosen, bare
 
 
+def wrt_items(wrt: Wrt) -> tuple[list[str | int], bool]:
+    """The names and positions in `wrt`, and whether it is a bare one. Raises `GradgenError`."""
+    if wrt is None:
+        return [0], True
+    bare = not isinstance(wrt, (tuple, list))
+    found: list[str | int] = []
+    for item in [wrt] if bare else wrt:  # type: ignore[union-attr]
+        if isinstance(item, str):
+            found.append(item)
+        elif isinstance(item, (int, np.integer)) and not isinstance(item, bool):
+            found.append(operator.index(item))
+        else:
+            raise GradgenError(f"wrt={item!r}: give names or positions of parameters")
+    return found, bare
+
+
+def active_names(wrt: Wrt, names: Sequence[str]) -> frozenset[str]:
+    """The names of the parameters that `wrt` chooses, as far as there are such."""
+    size = len(names)
+    return frozenset(
+        names[i] if isinstance(i, int) else i
+        for i in wrt_items(wrt)[0] if isinstance(i, str) or -size <= i < size
+    )  # fmt: skip
+
+
 def _has_static(tree: Tree) -> bool:
     if isinstance(tree, Static):
         return True
@@ -130,6 +199,8 @@ def _has_static(tree: Tree) -> bool:
 def choose_result(graph: Graph, options: Options) -> tuple[int, Tree]:
     """The node of the value to differentiate, and the auxiliary results."""
     results = graph.results
+    if options.has_aux and options.output is not None:
+        raise GradgenError("has_aux and output exclude each other")
     if options.has_aux:
         if not isinstance(results, (tuple, list)) or len(results) != 2:
             raise GradgenError(f"has_aux: {graph.name} must return (value, aux)")
@@ -169,16 +240,18 @@ def _refuse_non_scalar(graph: Graph, value: int, options: Options) -> None:
 def _refuse_arrays(graph: Graph, options: Options) -> None:
     if not TARGETS[options.target].scalars_only:
         return
-    for node, t in enumerate(graph.types):
-        if t.kind == "array" and (t.shape or graph.ops[node] != "where"):
-            message, hint = (
-                f"the {options.target} target takes numbers only, not {t}",
-                ("use --target numpy"),
-            )
-            place = graph.locs[node]
-            if place is None:
-                raise GradgenError(f"{message}; {hint}")
-            raise SourceError(message, place, hint)
+    arrays = [
+        node for node, t in enumerate(graph.types)
+        if t.kind == "array" and (t.shape or graph.ops[node] != "where")
+    ]  # fmt: skip
+    if not arrays:
+        return
+    node = next((n for n in arrays if graph.locs[n] is not None), arrays[0])
+    message = f"the {options.target} target takes numbers only, not {graph.types[node]}"
+    hint, place = "use --target numpy", graph.locs[node]
+    if place is None:
+        raise GradgenError(f"{message}; {hint}")
+    raise SourceError(message, place, hint)
 
 
 def _math_notes(graph: Graph, options: Options) -> list[str]:
@@ -234,7 +307,8 @@ def _doc(graph: Graph, typed: Sequence[Param], options: Options, wrt: Sequence[s
     what = {"value_and_grad": "Value and gradient", "grad": "Gradient",
             "pair": "Value, and what the backward function needs for the adjoints,"}  # fmt: skip
     names = wrt[0] if len(wrt) == 1 else f"{', '.join(wrt[:-1])} and {wrt[-1]}"
-    lines = [f"{what[options.mode]} of {graph.name} with respect to {names}."]
+    summary = f"{what[options.mode]} of {graph.name} with respect to {names}."
+    lines = textwrap.wrap(summary, 80, break_long_words=False, break_on_hyphens=False)
     if options.mode == "pair":
         lines = [f"Value of {graph.name}, and what its backward function needs."]
     arrays = [item for item in _shape_items(typed) if not item.endswith("=scalar")]
@@ -271,6 +345,10 @@ def load(program: Program, name: str, mode: str, original: Any) -> Any:
     filename = f"<gradgen {name}_{mode} {digest}>"
     exec(compile(text, filename, "exec", dont_inherit=True), namespace)
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+    for name_inside, value in program.unit.namespace.items():
+        if isinstance(value, np.ndarray):
+            # What the user does to a captured array later is seen, as in the original.
+            namespace[name_inside] = value
     function = namespace[f"{name}_{mode}"]
     function.__module__ = namespace["__name__"]
     function.__name__ = getattr(original, "__name__", name)
@@ -278,6 +356,18 @@ def load(program: Program, name: str, mode: str, original: Any) -> Any:
     function.source = text
     function.graph = program.graph
     return function
+
+
+# What is fixed while compiling: (the lengths, the values of Python ints).
+LEVELS = ((False, False), (False, True), (True, False), (True, True))
+MAX_SHORTCUTS = 1024
+# Types of arguments whose values are no part of a signature.
+_BY_TYPE = frozenset({float, int, np.float64, np.float32})
+
+
+def fingerprint(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The dtypes and shapes of the arguments that are arrays."""
+    return tuple([(a.dtype, a.shape) if type(a) is np.ndarray else None for a in args])
 
 
 class Deferred:
@@ -290,25 +380,43 @@ class Deferred:
     def __init__(self, function: Any, options: Options) -> None:
         self._function = function
         self._options = options
+        self._lock = threading.RLock()
         self._compiled: dict[Any, Any] = {}
-        self._concrete: set[Any] = set()
+        self._refused: set[Any] = set()
+        self._by_value: set[Any] = set()
+        self._shortcuts: dict[Any, Any] = {}
         self._latest: Any = None
         self.__wrapped_name__ = getattr(function, "__qualname__", repr(function))
         self.__doc__ = getattr(function, "__doc__", None)
         self.__name__ = getattr(function, "__name__", "f")
         self.__qualname__ = getattr(function, "__qualname__", self.__name__)
         self.__module__ = getattr(function, "__module__", __name__)
-        plain = read_signature(function)
-        self._names, self._defaults = plain
+        self._names, self._defaults = read_signature(function)
+        self._active = active_names(options.wrt, self._names)
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """The derivative at these arguments; they are the original function's."""
-        if not keywords:
-            found = self._compiled.get(tuple(map(type, args)))
-            if found is not None:
-                return found(*args)
-        given = self._bind(args, keywords)
-        return self._for(given)(*args, **keywords)
+        if keywords:
+            return self._for(self._bind(args, keywords))(*args, **keywords)
+        types = tuple(map(type, args))
+        found = self._shortcuts.get(types)
+        if found is None:
+            found = self._shortcuts.get((types, fingerprint(args)))
+            if found is None:
+                found = self._for(self._bind(args, {}))
+                self._remember(types, args, found)
+        return found(*args)
+
+    def _remember(self, types: tuple[type, ...], args: tuple[Any, ...], function: Any) -> None:
+        """Find the function faster where types, dtypes and shapes alone are the signature."""
+        if len(self._shortcuts) >= MAX_SHORTCUTS:
+            self._shortcuts.clear()
+        if int in types and function in self._by_value:
+            return
+        if all(t in _BY_TYPE for t in types):
+            self._shortcuts[types] = function
+        elif all(t in _BY_TYPE or t is np.ndarray for t in types):
+            self._shortcuts[types, fingerprint(args)] = function
 
     def _bind(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
         if len(args) > len(self._names):
@@ -326,39 +434,40 @@ class Deferred:
         return {n: given[n] if n in given else self._defaults[n] for n in self._names}
 
     def _for(self, given: dict[str, Any]) -> Any:
-        """The emitted function for the signature of these arguments."""
-        generic = LiveTypes(concrete=False)
-        specs = {name: generic.spec(value, name) for name, value in given.items()}
-        key = signature_key(specs)
-        if key not in self._concrete:
-            if key in self._compiled:
-                return self._compiled[key]
-            try:
-                return self._compile(key, specs, given)
-            except LengthError:
-                self._concrete.add(key)
-        exact = LiveTypes(concrete=True, floats=self._active_names())
-        specs = {name: exact.spec(value, name) for name, value in given.items()}
-        key = ("concrete", signature_key(specs))
-        if key in self._compiled:
-            return self._compiled[key]
-        return self._compile(key, specs, None)
+        """The emitted function for the signature of these arguments.
 
-    def _active_names(self) -> frozenset[str]:
-        wrt = self._options.wrt
-        items: Any = [0 if wrt is None else wrt] if isinstance(wrt, (str, int, type(None))) else wrt
-        return frozenset(self._names[i] if isinstance(i, int) else i for i in items)
+        What is fixed is only what the program needs: first nothing, then the values of Python
+        ints, then lengths, then both.
+        """
+        with self._lock:
+            refused: SourceError | None = None
+            tried: set[Any] = set()
+            for lengths, numbers in LEVELS:
+                types = LiveTypes(lengths, numbers, self._active)
+                specs = {name: types.spec(value, name) for name, value in given.items()}
+                key = signature_key(specs)
+                if key in self._compiled:
+                    return self._compiled[key]
+                if key in tried or (key in self._refused and (lengths, numbers) != LEVELS[-1]):
+                    continue
+                tried.add(key)
+                try:
+                    function = self._compile(specs)
+                except SourceError as error:
+                    refused = error
+                    continue
+                self._refused.update(tried - {key})
+                self._compiled[key] = self._latest = function
+                if numbers:
+                    self._by_value.add(function)
+                return function
+            assert refused is not None, "the last level is always tried"
+            raise refused
 
-    def _compile(self, key: Any, specs: dict[str, Spec], given: dict[str, Any] | None) -> Any:
+    def _compile(self, specs: dict[str, Spec]) -> Any:
         graph = read_live(self._function, specs)
         program = compile_graph(graph, self._options)
-        function = load(program, graph.name, self._options.mode, self._function)
-        self._compiled[key] = function
-        if given is not None and all(type(v) is float for v in given.values()):
-            # The shortest way for plain numbers: their types alone are the signature.
-            self._compiled[tuple(map(type, given.values()))] = function
-        self._latest = function
-        return function
+        return load(program, graph.name, self._options.mode, self._function)
 
     @property
     def source(self) -> str:
@@ -421,7 +530,7 @@ def signature_key(specs: Any) -> Any:
     return specs
 
 
-def like_specs(like: Any, names: Sequence[str], wrt_floats: frozenset[str]) -> dict[str, Spec]:
+def like_specs(like: Any, names: Sequence[str], types: LiveTypes) -> dict[str, Spec]:
     """The declarations that example arguments make: a tuple in order, or a dict by name."""
     if isinstance(like, Mapping):
         given = dict(like)
@@ -431,18 +540,43 @@ def like_specs(like: Any, names: Sequence[str], wrt_floats: frozenset[str]) -> d
         given = dict(zip(names, like, strict=False))
     else:
         raise GradgenError("like takes a tuple or a dict of example arguments")
-    exact = LiveTypes(concrete=True, floats=wrt_floats)
-    return {name: exact.spec(value, name) for name, value in given.items()}
+    return {name: types.spec(value, name) for name, value in given.items()}
 
 
-def _declared(function: Any, shapes: Shapes, like: Any) -> dict[str, Spec] | None:
-    """What is declared of the arguments; None where nothing is."""
-    if shapes is None and like is None:
-        if isinstance(function, types.FunctionType) and _all_annotated(function):
-            return {}
-        return None
-    specs = {} if like is None else like_specs(like, read_signature(function)[0], frozenset())
-    return {**specs, **parse_shapes(shapes)}
+def compile_declared(function: Any, options: Options, shapes: Shapes, like: Any) -> Program:
+    """Compile a function whose arguments are declared; what nothing declares is a number.
+
+    The Python ints among the example arguments are fixed only where the program needs their values.
+    """
+    declared = parse_shapes(shapes)
+    _refuse_method(function, declared)
+    if like is None:
+        return compile_graph(read_live(function, declared), options)
+    names = read_signature(function)[0]
+    active = active_names(options.wrt, names)
+    specs = [
+        {**like_specs(like, names, LiveTypes(True, numbers, active)), **declared}
+        for numbers in (False, True)
+    ]
+    try:
+        return compile_graph(read_live(function, specs[0]), options)
+    except LengthError:
+        if specs[0] == specs[1]:
+            raise
+        return compile_graph(read_live(function, specs[1]), options)
+
+
+def _refuse_method(function: Any, declared: Mapping[str, Spec]) -> None:
+    """A function of a class has no declared `self`. Raises `GradgenError`."""
+    owner = getattr(function, "__qualname__", "").rpartition(".")[0]
+    if not isinstance(function, types.FunctionType) or not owner or owner.endswith("<locals>"):
+        return
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    if names[:1] == ("self",) and "self" not in declared:
+        raise GradgenError(
+            f"{function.__qualname__} is a method, and nothing declares self; "
+            "differentiate the bound method (object.method) instead"
+        )
 
 
 def _all_annotated(function: types.FunctionType) -> bool:
@@ -460,14 +594,13 @@ def _build(function: Any, options: Options, shapes: Shapes, like: Any) -> Any:
     options.check()
     if isinstance(function, (staticmethod, classmethod, property)):
         raise GradgenError(f"a {type(function).__name__} object: put the decorator below it")
-    if not callable(function):
+    if not callable(function) or isinstance(function, type):
         raise GradgenError(f"{function!r} is not a function")
-    declared = _declared(function, shapes, like)
-    if declared is None:
+    annotated = isinstance(function, types.FunctionType) and _all_annotated(function)
+    if shapes is None and like is None and not annotated:
         return Deferred(function, options)
-    graph = read_live(function, declared)
-    program = compile_graph(graph, options)
-    return load(program, graph.name, options.mode, function)
+    program = compile_declared(function, options, shapes, like)
+    return load(program, program.graph.name, options.mode, function)
 
 
 def value_and_grad(
@@ -546,17 +679,16 @@ def emit(
     """
     refuse_argnums(unknown)
     options = Options(wrt, mode, target, style, has_aux, output)
-    graph = read_live(f, _declared(f, shapes, like) or {})
-    program = compile_graph(graph, options)
+    program = compile_declared(f, options, shapes, like)
     if program.unit.captured:
         raise GradgenError(
             f"the captured array {program.unit.captured[0]} is too large to be written as a literal; "
             "pass it as an argument"
         )
     code = getattr(f, "__code__", None)
-    origin = relative_path(Path(code.co_filename)) if code is not None else graph.name
-    header = header_lines(program, options, f"{origin}:{graph.name}", None)
-    return finished_text(program, header, None)
+    origin = relative_path(Path(code.co_filename)) if code is not None else program.graph.name
+    header = header_lines([program], options, f"{origin}:{program.graph.name}", None)
+    return finished_text(program.unit, header, None)
 
 
 # -- files -----------------------------------------------------------------------------------------
@@ -578,41 +710,52 @@ def emit_path(
     options = Options(wrt, mode, target, style, False, output)
     graph = read_file(Path(path), name, parse_shapes(shapes), path)
     program = compile_graph(graph, options)
-    header = header_lines(program, options, f"{relative_path(Path(path))}:{name}", command)
-    return finished_text(program, header, template_dir)
+    header = header_lines([program], options, f"{relative_path(Path(path))}:{name}", command)
+    return finished_text(program.unit, header, template_dir)
+
+
+def project_folder(path: Path) -> Path:
+    """The nearest folder above a file with a pyproject.toml; else the file's own folder."""
+    folders = path.resolve().parents
+    return next((f for f in folders if (f / "pyproject.toml").is_file()), folders[0])
 
 
 def relative_path(path: Path) -> str:
     """A path relative to the nearest folder with a pyproject.toml, with `/`; else the file's name."""
-    whole = path.resolve()
-    for folder in whole.parents:
-        if (folder / "pyproject.toml").is_file():
-            return whole.relative_to(folder).as_posix()
-    return whole.name
+    return path.resolve().relative_to(project_folder(path)).as_posix()
 
 
-def header_lines(program: Program, options: Options, origin: str, command: str | None) -> list[str]:
-    """The header of an emitted file, without the digests of its body."""
+def header_lines(
+    programs: Sequence[Program], options: Options, origin: str, command: str | None
+) -> list[str]:
+    """The header of an emitted file, without the digest of its body.
+
+    With several functions the shapes have a line for each, which names the emitted function.
+    """
     lines = [f"# Code generated by gradgen from {printable(origin)}; DO NOT EDIT."]
     if command is not None:
         lines.append(f"# Regenerate: {printable(command)}")
-    lines.append(f"# gradgen-shapes: {printable(program.shapes)}")
+    for program in programs:
+        whose = f" {program.unit.functions[0].name}" if len(programs) > 1 else ""
+        lines.append(f"# gradgen-shapes{whose}: {printable(program.shapes)}")
     lines.append(f"# gradgen-version: {VERSION}")
-    asked = f"{program.graph.text}\n{program.shapes}\n{program.wrt}\n{options}"
+    asked = "\n".join(f"{p.graph.text}\n{p.shapes}\n{p.wrt}\n{options}" for p in programs)
     digest = hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()
     lines.append(f"# gradgen-source: sha256:{digest}")
     return lines
 
 
-def finished_text(program: Program, header: list[str], folder: Path | None) -> str:
+def finished_text(unit: Unit, header: list[str], folder: Path | None) -> str:
     """The whole text: header with digests and notes, then the body."""
-    body = render(program.unit, (), folder)
-    notes = [f"# {note}" for note in program.unit.notes]
-    digest = hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest()
     checked = "# gradgen-checked: parsed again; every construct and call is on the allow-list"
-    return render(
-        program.unit, [*header, f"# gradgen-body: sha256:{digest}", checked, *notes], folder
-    )
+    tail = [checked, *(f"# {note}" for note in unit.notes)]
+    digest = body_digest(render(unit, [*header, *tail], folder))
+    return render(unit, [*header, f"{BODY_LINE} sha256:{digest}", *tail], folder)
+
+
+def body_digest(text: str) -> str:
+    """The sha256 of an emitted text without its header."""
+    return hashlib.sha256(body_of(text).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 __all__ = ["Deferred", "Options", "Program", "emit", "emit_path", "grad", "value_and_grad"]

@@ -11,10 +11,10 @@ from typing import Any
 from gradgen.errors import ActiveTypeError, Location, NeedsLength, Refusal, SourceError
 from gradgen.graph import Graph, GraphBuilder, Tree, leaves, map_tree
 from gradgen.ops import OPS
-from gradgen.ops.reduction import expand
+from gradgen.ops.indexing import are_apart, indexed, may_repeat
 from gradgen.ops.shape import full_shape
 from gradgen.rules import mentions, splice
-from gradgen.types import Dim, Shape, Size, Type
+from gradgen.types import Shape, Size, Type
 
 _LEAVES = ("param", "const", "constant", "global", "seed")
 
@@ -65,11 +65,9 @@ class _Reverse:
     def run(self, seeded: bool) -> Graph:
         b, graph = self.b, self.graph
         for leaf in leaves(list(self.wrt)):
-            _check_active(graph, leaf)
-        if seeded:
-            seed = b.leaf("seed", "seed", graph.types[self.value])
-        else:
-            seed = b.const(1.0)
+            check_active(graph, leaf)
+        own_seed = graph.types[self.value]
+        seed = b.leaf("seed", "seed", own_seed) if seeded else b.const(1.0)
         if self.active[self.value]:
             self._contribute(self.value, seed, None)
         for node in range(self.value, -1, -1):
@@ -113,10 +111,13 @@ class _Reverse:
         return risky
 
     def _operand_facts(self, node: int) -> tuple[list[Type], list[Any]]:
+        """The types of a node's arguments, and the numbers that choose between rules."""
         graph = self.graph
         args = graph.args[node]
+        # Of numbers under a name or in an expression, only those with a rule of their own.
         return [graph.types[a] for a in args], [
-            graph.values[a] if graph.ops[a] == "const" else None for a in args
+            v if graph.ops[a] == "const" or v in (0, 1, -1, 0.5) else None
+            for a, v in ((a, graph.values[a]) for a in args)
         ]
 
     # -- the sweep -----------------------------------------------------------------------------
@@ -190,15 +191,20 @@ class _Reverse:
         args = graph.args[node]
         if graph.ops[node] == "index":
             key = (graph.attrs[node], args[1:])
+            if any(graph.types[o].rank > 1 for o in args[1:]) and graph.types[g].shape:
+                # np.add.at on one axis does not broadcast values to an index of several axes
+                g = full_shape(b, g, graph.types[node].shape)
             if self.active[args[0]]:
                 held = self.adjoints.setdefault(args[0], Adjoint())
                 held.parts.setdefault(key, []).append(g)
-                held.live.append(None)
+                held.live.append(self._structural_lives(node, live)[0])
             return
         assert row.vjp is not None
         if 0 < graph.types[g].rank < graph.types[node].rank:
             g = full_shape(b, g, graph.types[node].shape)
-        for arg, part in zip(args, row.vjp(b, node, g), strict=True):
+        lives = self._structural_lives(node, live)
+        parts = row.vjp(b, self._harmless(node, lives), g)
+        for arg, part, alive in zip(args, parts, lives, strict=True):
             if part is not None and self.active[arg]:
                 shape = graph.types[node].shape
                 wanted = graph.types[arg].shape
@@ -209,19 +215,28 @@ class _Reverse:
                     part = self._unbroadcast(part, _reach(node, arg, graph, shape), arg)
                 else:
                     part = self._cast(part, arg)
-                self._contribute(arg, part, self._structural_live(node, arg, live))
+                self._contribute(arg, part, alive)
 
-    def _structural_live(self, node: int, arg: int, live: int | None) -> int | None:
-        """Where an argument of a reduction or of a change of shape is live."""
+    def _structural_lives(self, node: int, live: int | None) -> Sequence[int | None]:
+        """Where each argument of a structural operation is live."""
+        graph = self.graph
+        args = graph.args[node]
+        row = OPS[graph.ops[node]]
+        if live is None or row.live is None:
+            return [None] * len(args)
+        if graph.types[live].shape:
+            live = full_shape(self.b, live, graph.types[node].shape)
+        lives = row.live(self.b, node, live)
+        return [self._unbroadcast_live(l, a) for l, a in zip(lives, args, strict=True)]
+
+    def _harmless(self, node: int, lives: Sequence[int | None]) -> int:
+        """The node on arguments without infinities in lanes that nobody reads."""
         graph, b = self.graph, self.b
-        if live is None:
-            return None
-        op = graph.ops[node]
-        if op in ("sum", "mean"):
-            return expand(b, live, arg, graph.attrs[node])
-        if op == "transpose" and graph.types[live].shape == graph.types[node].shape:
-            return OPS[op].vjp(b, node, live)[0]  # type: ignore[misc]
-        return None
+        args = graph.args[node]
+        if not OPS[graph.ops[node]].curved or not any(self.risky[a] for a in args):
+            return node
+        guarded = [self._guarded(a, l, False, 1.0) for a, l in zip(args, lives, strict=True)]
+        return b.add(graph.ops[node], *guarded, attr=graph.attrs[node])
 
     # -- accumulation --------------------------------------------------------------------------
 
@@ -253,8 +268,9 @@ class _Reverse:
         if adjoint.parts:
             total = self._assemble(node, total, adjoint.parts)
         assert total is not None
-        name = _name_of(graph, node)
-        if name is not None and graph.names[total] is None:
+        name = name_of(graph, node)
+        fits = graph.locs[total] is None or graph.ops[total] == "sub"
+        if name is not None and graph.names[total] is None and fits:
             many = len(adjoint.plain) + len(adjoint.parts) > 1
             own = graph.locs[total] is None and many and graph.names[node] is not None
             b.label(total, f"d_{name}" if own else None, f"d_{name}")
@@ -270,24 +286,21 @@ class _Reverse:
             for more in contributions[1:]:
                 one = b.add("add", one, more)
             summed.append((template, operands, one))
-        apart = total is None and _are_apart([item[0] for item in summed], t)
+        apart = total is None and are_apart([item[0] for item in summed], t)
         if apart and _cover(summed, t):
             ordered = sorted(summed, key=lambda item: item[0][0][1] % t.shape[0])
             items = tuple(item[2] for item in ordered)
             return b.add("array", *items, attr=((len(items),), self._dtype_of(items, t)))
-        if total is None:
-            buffer = _zeros(b, node, t)
-        else:
-            buffer = full_shape(b, total, t.shape)
+        buffer = _zeros(b, node, t) if total is None else full_shape(b, total, t.shape)
         for number, (template, operands, part) in enumerate(summed):
-            repeats = any(graph.types[o].kind == "array" for o in operands)
+            repeats = may_repeat(b, operands)
             first = total is None and number == 0 and not repeats
             op = "index_set" if apart or first else "index_add"
             buffer = b.add(op, buffer, part, *operands, attr=template)
         return buffer
 
     def _dtype_of(self, items: Sequence[int], t: Type) -> str | None:
-        known = {self.graph.types[i].dtype for i in items if self.graph.types[i].kind != "py"}
+        known = {self.graph.types[i].dtype for i in items}
         return None if t.dtype == "float64" or known == {t.dtype} else t.dtype
 
     def _final(self, leaf: int) -> int:
@@ -295,15 +308,18 @@ class _Reverse:
         graph, b = self.graph, self.b
         t = graph.types[leaf]
         adjoint = self.adjoints.get(leaf)
-        if adjoint is None:
-            return b.add("zeros_like", leaf) if t.kind == "array" else b.const(0.0)
-        total = self._cast(self._total(leaf, adjoint), leaf)
+        if adjoint is None and t.kind == "array":
+            return b.add("zeros_like", leaf)
+        total = b.const(0.0) if adjoint is None else self._cast(self._total(leaf, adjoint), leaf)
+        if t.kind == "scalar" and t.dtype != "float64" and graph.types[total].kind == "py":
+            total = b.add("astype", total, attr=t.dtype)
         if t.kind == "array" and (graph.types[total].shape != t.shape or self._is_number(total)):
             one = graph.ops[total] == "const" and graph.values[total] == 1.0
             total = b.add("ones_like", leaf) if one else b.add("full_like", leaf, total)
         elif t.kind == "array" and _may_alias_argument(graph, total):
             total = b.add("copy", total)
-        b.label(total, None, f"d_{_name_of(graph, leaf)}")
+        if graph.locs[total] is None:
+            b.label(total, None, f"d_{name_of(graph, leaf)}")
         return total
 
     def _is_number(self, node: int) -> bool:
@@ -372,15 +388,14 @@ def _reach(node: int, arg: int, graph: Graph, shape: Shape) -> Shape:
         own = graph.types[arg].shape
         return (*stack, *own[-2:]) if len(own) > 1 else (*stack, *own)
     if graph.ops[node] in ("index_set", "index_add") and arg == graph.args[node][1]:
-        from gradgen.ops.indexing import indexed
-
         _, _, *operands = graph.args[node]
         return indexed(graph.types[node], graph.attrs[node], [graph.types[o] for o in operands],
                        [graph.values[o] for o in operands])  # fmt: skip
     return shape
 
 
-def _name_of(graph: Graph, node: int) -> str | None:
+def name_of(graph: Graph, node: int) -> str | None:
+    """What a value is called: the parameter or the last key that leads to it, or the user's name."""
     if graph.ops[node] == "param":
         name, path = graph.attrs[node]
         last = next((str(p).lstrip(".") for p in reversed(path)), name)
@@ -390,7 +405,8 @@ def _name_of(graph: Graph, node: int) -> str | None:
     return graph.names[node] or graph.hints[node]
 
 
-def _check_active(graph: Graph, leaf: int) -> None:
+def check_active(graph: Graph, leaf: int) -> None:
+    """Raises `ActiveTypeError` where a parameter to differentiate holds no floats."""
     t = graph.types[leaf]
     if not t.is_float:
         name = graph.attrs[leaf][0]
@@ -408,29 +424,11 @@ def _located(refusal: Refusal, loc: Location | None) -> Exception:
     return kind(refusal.message, loc, refusal.hint)
 
 
-def _are_apart(templates: Sequence[Any], t: Type) -> bool:
-    """Whether the parts are known not to overlap: leading integers that differ."""
-    places = set()
-    for template in templates:
-        if not all(isinstance(item, tuple) and item[0] == "i" for item in template):
-            return False
-        place = []
-        for axis, item in enumerate(template):
-            length = t.shape[axis]
-            if item[1] < 0 and isinstance(length, Dim):
-                return False
-            place.append(item[1] % length if isinstance(length, int) else item[1])
-        places.add(tuple(place))
-    return len(places) == len(templates) and len({len(p) for p in places}) == 1
-
-
 def _cover(summed: Sequence[Any], t: Type) -> bool:
     return t.rank == 1 and len(summed) == t.shape[0] and len(summed) <= 12
 
 
 def _zeros(b: GraphBuilder, node: int, t: Type) -> int:
-    if b.is_op(node, "param"):
-        return b.add("zeros_like", node)
     dtype = None if t.dtype == "float64" else t.dtype
     return b.add("zeros", *(b.size(n) for n in t.shape), attr=dtype)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import keyword
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,20 +11,28 @@ from typing import Any
 import numpy as np
 
 from gradgen.errors import GradgenError, Location, Refusal, SourceError
-from gradgen.graph import Graph, Param, Record, Tree, leaves
+from gradgen.graph import Graph, GraphBuilder, Param, Record, Tree, leaves
+from gradgen.liveness import reachable
 from gradgen.ops import OPS
-from gradgen.passes import reachable
+from gradgen.ops.indexing import may_repeat
+from gradgen.ops.table import UNARY
 from gradgen.read import Static
 from gradgen.targets import Expr, Target
-from gradgen.targets.base import call, infix, number, prefix, sequence
+from gradgen.targets.base import call, infix, number, prefix, quoted, sequence
 from gradgen.targets.numpy import subscript
 
 WIDTH = 88
 INDENT = "    "
 MAX_DEPTH = 4
 INLINE_WIDTH = 64
+NAMED_WIDTH = 28
 _ATOMS = ("param", "const", "constant", "global", "seed")
 _UPDATES = ("index_set", "index_add")
+_DISPLAYS = ("array", "concatenate", "stack", "total")
+# What the names of emitted functions end in.
+_FUNCTIONS = ("value_and_grad", "grad", "forward", "backward")
+_TEMPORARY = "t"
+_REDUCTIONS = ("sum", "mean", "max", "min", "norm")
 _ALWAYS_INLINE = ("axis_size", "item_count")
 FOREVER = 1 << 60
 
@@ -63,6 +72,8 @@ class Plan:
     extra_params: tuple[str, ...] = ()
     unpack: list[int] | None = None
     keep: list[int] = field(default_factory=list)
+    # The node that is called `value` where nothing better names it.
+    value: int = -1
 
 
 def emit(graph: Graph, target: Target, mode: str, doc: Sequence[str] = ()) -> Unit:
@@ -79,7 +90,10 @@ def emit(graph: Graph, target: Target, mode: str, doc: Sequence[str] = ()) -> Un
         module.function(backward)
     else:
         nodes = [n for n, need in enumerate(reachable(graph, graph.results)) if need]
-        module.function(Plan(f"{graph.name}_{mode}", graph.params, nodes, graph.results, list(doc)))
+        plan = Plan(f"{graph.name}_{mode}", graph.params, nodes, graph.results, list(doc))
+        if mode == "value_and_grad":
+            plan.value = next(leaves(graph.results))
+        module.function(plan)
     module.finish()
     return unit
 
@@ -100,7 +114,7 @@ def _split(graph: Graph, doc: Sequence[str]) -> tuple[Plan, Plan]:
     })  # fmt: skip
     ahead = [n for n, need in enumerate(forward) if need]
     first = Plan(f"{graph.name}_forward", graph.params, ahead, (value, tuple(saved)), list(doc),
-                 keep=saved)  # fmt: skip
+                 keep=saved, value=value)  # fmt: skip
     lines = ["Adjoints, from what the forward function saved and the seed of its value."]
     second = Plan(f"{graph.name}_backward", [], backward, adjoints, lines,
                   extra_params=("saved", "seed"), unpack=saved)  # fmt: skip
@@ -116,6 +130,8 @@ class ModuleWriter:
         self.unit = unit
         self.roots: dict[str, str] = {}
         self.taken = {p.name for p in graph.params} | set(keyword.kwlist)
+        self.functions = {f"{graph.name}_{mode}" for mode in _FUNCTIONS}
+        self.taken |= self.functions
         for node, op in enumerate(graph.ops):
             name = graph.names[node]
             if name is not None:
@@ -156,8 +172,8 @@ class ModuleWriter:
             return self.globals[node]
         graph = self.graph
         path, name = graph.attrs[node]
-        wanted, count = name, 1
-        while wanted in self.globals.values():
+        wanted, count = str(name), 1
+        while wanted in self.globals.values() or wanted in self.functions:
             count += 1
             wanted = f"{name}_{count}"
         self.globals[node] = wanted
@@ -186,10 +202,15 @@ class ModuleWriter:
 
     def finish(self) -> None:
         """Put imports and constants in order."""
-        order = {"import": 0, "from": 1}
-        self.unit.imports.sort(key=lambda line: (not line.startswith(("import math", "import builtins")),
-                                                 order[line.split()[0]], line))  # fmt: skip
+        self.unit.imports.sort(key=import_order)
         self.unit.constants = self.global_lines
+
+
+def _index_argument(template: Any, place: str, np_name: str) -> str:
+    """What stands between brackets in `a[...]`, written as an argument of a call."""
+    if any(isinstance(item, tuple) and item[0] == "s" for item in template):
+        return f"{np_name}.s_[{place}]"
+    return place if len(template) == 1 else f"({place})"
 
 
 def _literal(value: Any, module: ModuleWriter) -> str | None:
@@ -205,8 +226,21 @@ def _literal(value: Any, module: ModuleWriter) -> str | None:
     dtype = "" if array.dtype in (np.float64, np.int64, np.bool_) else f", dtype=np.{array.dtype}"
     np_name = module.root("numpy")
     if isinstance(value, np.generic):
-        return f"{np_name}.{array.dtype}({value.item()!r})"
-    return f"{np_name}.array({array.tolist()!r}{dtype})"
+        return f"{np_name}.{array.dtype}({number(value.item(), '').text})"
+    return f"{np_name}.array({_listed(array.tolist())}{dtype})"
+
+
+def _listed(value: Any) -> str:
+    """Nested lists of finite numbers as source."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_listed, value))}]"
+    return number(value, "").text
+
+
+def import_order(line: str) -> tuple[bool, bool, str]:
+    """Where an import stands: the standard library first, `import` before `from`."""
+    standard = line.startswith(("import math", "import builtins"))
+    return (not standard, line.startswith("from "), line)
 
 
 class FunctionWriter:
@@ -225,7 +259,8 @@ class FunctionWriter:
         self.statements: set[int] = set()
         self.last: list[int] = []
         self.wanted: dict[int, str | None] = {}
-        self.value = -1
+        self.suffix: dict[str, int] = {}
+        self.user_names: set[str] = set()
 
     # -- what the spellings ask for ------------------------------------------------------------
 
@@ -329,16 +364,20 @@ class FunctionWriter:
     def _claim(self, node: int, wanted: str, reuse: bool) -> str:
         """A free name, as near to the wanted one as can be."""
         reserved = self.module.roots.values()
-        name, count = wanted, 1
+        numbered = wanted == _TEMPORARY
+        count = self.suffix.get(wanted, 1)
+        name = f"{wanted}{count}" if numbered else wanted
         while True:
             holder = self.holders.get(name)
             free = holder is None or (reuse and name == wanted and self.last[holder] <= node)
+            free = free and (self.graph.names[node] is not None or name not in self.user_names)
             if free and name not in reserved and not self._is_reserved(name):
                 self.holders[name] = node
                 self.names[node] = name
                 return name
-            name = f"{wanted}_{count}"
+            name = f"{wanted}{count + 1}" if numbered else f"{wanted}_{count}"
             count += 1
+            self.suffix[wanted] = count
 
     def _is_reserved(self, name: str) -> bool:
         return (
@@ -351,10 +390,12 @@ class FunctionWriter:
     def _name(self, node: int) -> str:
         """The name of a statement's value: the user's, a hint's, or one that says what it is."""
         graph = self.graph
+        if node in self.names:
+            return self.names[node]
         user = graph.names[node]
         if user is not None:
             return self._claim(node, user, graph.locs[node] is not None)
-        if node == self.value:
+        if node == self.plan.value:
             return self._claim(node, "value", False)
         wanted = self._wanted(node)
         if wanted is not None and wanted.isidentifier():
@@ -374,12 +415,16 @@ class FunctionWriter:
             template = graph.attrs[node]
             if len(template) == 1 and template[0][0] == "i" and template[0][1] >= 0:
                 return f"{texts[0]}_{template[0][1]}"
-        row = OPS[op]
-        if row.elementwise and len(args) == 1 and not row.prefix and texts:
-            inner = texts[0].removeprefix("-")
-            if inner.isidentifier() and len(inner) <= 12:
-                return f"{op}_{'neg_' if texts[0][0] == '-' else ''}{inner}"
-        return "mask" if graph.types[node].dtype == "bool" else "t"
+        if graph.types[node].dtype == "bool":
+            return "mask"
+        inner = texts[0].removeprefix("-") if texts else ""
+        if not inner.isidentifier() or len(inner) > 12:
+            return _TEMPORARY
+        sign = "neg_" if texts[0][0] == "-" else ""
+        if op == "power" and graph.values[args[1]] == 2 and not sign:
+            return f"{inner}_squared"
+        unary = OPS[op].elementwise and len(args) == 1 and not OPS[op].prefix
+        return f"{op}_{sign}{inner}" if unary or op in _REDUCTIONS else _TEMPORARY
 
     # -- expressions ---------------------------------------------------------------------------
 
@@ -451,20 +496,23 @@ class FunctionWriter:
         graph, plan = self.graph, self.plan
         self.holders.update({p.name: _any_leaf(p) for p in plan.params})
         for param in plan.params:
-            leaf = [n for n in leaves(param.tree) if isinstance(n, int)]
+            leaf = list(leaves(param.tree))
             if leaf:
                 self.holders[param.name] = max(leaf, key=lambda n: self.last[n])
             else:
                 self.holders[param.name] = _NEVER
         self.last.append(FOREVER)
-        results = plan.results
-        if isinstance(results, tuple) and results and isinstance(results[0], int):
-            self.value = results[0]
         lines: list[str] = []
         if plan.unpack is not None:
             lines += self._unpack(plan.unpack)
         for param in plan.params:
-            lines += _guards(param)
+            lines += _guards(param.name, param.tree)
+        self.user_names = {n for n in (graph.names[m] for m in plan.nodes) if n is not None}
+        for leaf in leaves(plan.results):
+            # Of two that would be called d_x, the one that is returned is.
+            op, wanted = graph.ops[leaf], graph.names[leaf] or graph.hints[leaf]
+            if wanted and graph.locs[leaf] is None and op not in (*_ATOMS, *_UPDATES):
+                self._name(leaf)
         parts: list[tuple[int, list[str]]] = []
         for node in plan.nodes:
             if node in self.exprs:
@@ -478,7 +526,7 @@ class FunctionWriter:
         return lines
 
     def _unpack(self, saved: Sequence[int]) -> list[str]:
-        names = []
+        names: list[str] = []
         for node in saved:
             path = self.graph.attrs[node] if self.graph.ops[node] == "param" else None
             wanted = _leaf_name(*path) if path else self.plan.given.get(node)
@@ -486,13 +534,7 @@ class FunctionWriter:
             self.exprs[node] = Expr(names[-1])
         if not names:
             return []
-        items = sequence([Expr(n) for n in names], "(", ")")
-        text = ", ".join(names) + ("," if len(names) == 1 else "")
-        if len(names) == 1:
-            return [f"({text}) = saved"]
-        if len(text) + len(INDENT) + 8 <= WIDTH:
-            return [f"{text} = saved"]
-        return _exploded("", items, " = saved")
+        return [f"({names[0]},) = saved" if len(names) == 1 else f"{', '.join(names)} = saved"]
 
     def _write_node(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
         """Spell a node, and write it as a statement where it is one; shorten what is too long."""
@@ -502,7 +544,7 @@ class FunctionWriter:
             alone = node in self.statements
             if graph.ops[node] in _UPDATES:
                 break
-            width = len(expr.text)
+            width = self._width(node, expr) if alone else len(expr.text)
             room = WIDTH - len(INDENT) - 3 - self._name_width(node) if alone else INLINE_WIDTH
             if width <= room and expr.depth <= MAX_DEPTH + alone:
                 break
@@ -512,6 +554,8 @@ class FunctionWriter:
             self._promote(widest, parts)
         if not alone:
             self.exprs[node] = expr
+            if self._deserves_a_name(node, expr):
+                self._promote(node, parts)
             return
         if graph.ops[node] in _UPDATES:
             self._write_update(node, parts)
@@ -519,7 +563,22 @@ class FunctionWriter:
         name = self._name(node)
         self.exprs[node] = Expr(name)
         if expr.text != name:
-            parts.append((node, _statement(f"{name} = ", expr)))
+            parts.append((node, [f"{name} = {expr.text}"]))
+
+    def _deserves_a_name(self, node: int, expr: Expr) -> bool:
+        """Whether an expression is the adjoint of a value with a name, and no short one."""
+        hint = self.graph.hints[node]
+        return (
+            hint is not None and hint.startswith("d_") and self.graph.locs[node] is None
+            and len(expr.text) > NAMED_WIDTH
+        )  # fmt: skip
+
+    def _width(self, node: int, expr: Expr) -> int:
+        """What an expression needs: one that may have an item a line, its widest item and a margin."""
+        if self.graph.ops[node] not in _DISPLAYS:
+            return len(expr.text)
+        widest = max((len(self.exprs[a].text) for a in self.graph.args[node]), default=0)
+        return min(len(expr.text), widest + 3 * len(INDENT))
 
     def _name_width(self, node: int) -> int:
         graph = self.graph
@@ -545,7 +604,7 @@ class FunctionWriter:
         expr = self.exprs[node]
         name = self._name(node)
         self.exprs[node] = Expr(name)
-        parts.append((node, _statement(f"{name} = ", expr)))
+        parts.append((node, [f"{name} = {expr.text}"]))
 
     def _write_update(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
         """A functional update, in place where the buffer is fresh and read for the last time."""
@@ -565,16 +624,18 @@ class FunctionWriter:
             parts.append((node, [f"{name} = {source.at(14)}.copy()"]))
         self.exprs[node] = Expr(name)
         place = subscript(self, graph.attrs[node], [self.exprs[o] for o in operands])
-        repeats = any(graph.types[o].kind == "array" for o in operands)
+        repeats = may_repeat(GraphBuilder(graph, share=False), operands)
         while True:
             value = self.exprs[new]
             if graph.ops[node] == "index_add" and repeats:
-                text = call(f"{self.root('numpy')}.add.at", [name, place if len(graph.attrs[node]) == 1
-                                                              else f"({place})", value])  # fmt: skip
-                line = text.text
+                np_name = self.root("numpy")
+                whole = _index_argument(graph.attrs[node], place, np_name)
+                line = call(f"{np_name}.add.at", [name, whole, value]).text
             else:
-                sign = "+=" if graph.ops[node] == "index_add" else "="
-                line = f"{name}[{place}] {sign} {value.text}"
+                sign, text = "+=" if graph.ops[node] == "index_add" else "=", value.text
+                if sign == "+=" and value.precedence == UNARY and text[0] == "-":
+                    sign, text = "-=", text[1:]
+                line = f"{name}[{place}] {sign} {text}"
             if len(line) + len(INDENT) <= WIDTH or value.text.isidentifier() or new not in self.own:
                 break
             if new in self.statements or graph.ops[new] in _ATOMS:
@@ -603,17 +664,10 @@ class FunctionWriter:
 
     def _return(self) -> list[str]:
         tree = self.plan.results
-        if isinstance(tree, tuple):
-            items = [self._tree(item) for item in tree]
-            flat = ", ".join(i.text for i in items) + ("," if len(items) == 1 else "")
-            if len(items) == 1:
-                flat = f"({flat})"
-            whole = sequence(items, "(", ")")
-            if len(flat) + len(INDENT) + 7 <= WIDTH:
-                return [f"return {flat or '()'}"]
-            return _exploded("return ", whole, "", items)
-        expr = self._tree(tree)
-        return _statement("return ", expr)
+        text = self._tree(tree).text
+        if isinstance(tree, tuple) and len(tree) > 1:
+            text = text[1:-1]
+        return [f"return {text}"]
 
     def _tree(self, tree: Tree) -> Expr:
         if isinstance(tree, int):
@@ -622,9 +676,9 @@ class FunctionWriter:
             words = [
                 f"{f}={self._tree(v).text}" for f, v in zip(tree.fields, tree.values, strict=True)
             ]
-            return call(f"{self.function('builtins.type')}({tree.like})", words)
+            return call(f"{self.function('builtins.type')}({spell_path(*tree.like)})", words)
         if isinstance(tree, dict):
-            pairs = [Expr(f"{_quoted(k)}: {self._tree(v).text}") for k, v in tree.items()]
+            pairs = [Expr(f"{quoted(k)}: {self._tree(v).text}") for k, v in tree.items()]
             return sequence(pairs, "{", "}")
         brackets = "[]" if isinstance(tree, list) else "()"
         return sequence([self._tree(item) for item in tree], *brackets)
@@ -639,7 +693,7 @@ class FunctionWriter:
                 words.append("*")
                 starred = True
             words.append(
-                param.name if param.default is None else f"{param.name}={_double(param.default)}"
+                param.name if param.default is None else f"{param.name}={_literal_text(param.default)}"
             )
             if positional and param is positional[-1]:
                 words.append("/")
@@ -661,21 +715,30 @@ def _any_leaf(param: Param) -> int:
     return next((n for n in leaves(param.tree)), _NEVER)
 
 
-def _guards(param: Param) -> list[str]:
-    """A check for an argument whose value was fixed while compiling."""
-    if not isinstance(param.tree, Static):
-        return []
-    value = param.tree.value
-    test = f"{param.name} is not {value!r}" if value is None or isinstance(value, bool) else (
-        f"{param.name} != {_quoted(value)}"
-    )  # fmt: skip
-    message = _quoted(f"this code is for {param.name}={value!r}")
-    return [f"if {test}:", f"{INDENT}raise ValueError({message})"]
+def _guards(name: str, tree: Tree) -> list[str]:
+    """Checks for the parts of an argument whose values were fixed while compiling."""
+    lines: list[str] = []
+    stack = [(name, tree)]
+    while stack:
+        text, part = stack.pop()
+        if isinstance(part, Static):
+            value = part.value
+            same = "is not" if value is None or isinstance(value, bool) else "!="
+            message = quoted(f"this code is for {text}={value!r}")
+            lines += [f"if {text} {same} {quoted(value)}:", f"{INDENT}raise ValueError({message})"]
+        elif isinstance(part, Record):
+            fields = zip(part.fields, part.values, strict=True)
+            stack += reversed([(f"{text}.{field}", inner) for field, inner in fields])
+        elif isinstance(part, dict):
+            stack += reversed([(f"{text}[{quoted(key)}]", inner) for key, inner in part.items()])
+        elif isinstance(part, (list, tuple)):
+            stack += reversed([(f"{text}[{at}]", inner) for at, inner in enumerate(part)])
+    return lines
 
 
 def _has_record(tree: Tree, name: str) -> bool:
     if isinstance(tree, Record):
-        return tree.like.split(".")[0].split("[")[0] == name
+        return bool(tree.like[0] == name)
     items: Iterable[Any] = ()
     if isinstance(tree, dict):
         items = tree.values()
@@ -691,49 +754,18 @@ def spell_path(name: str, path: Sequence[Any]) -> str:
         if isinstance(step, str) and step.startswith("."):
             text += step
         else:
-            text += f"[{_quoted(step)}]"
+            text += f"[{quoted(step)}]"
     return text
+
+
+def _literal_text(text: str) -> str:
+    """The text of a number, of None or of a string, as formatters quote it."""
+    return quoted(ast.literal_eval(text)) if text[:1] in "'\"" else text
 
 
 def _leaf_name(name: str, path: Sequence[Any]) -> str:
     last = str(path[-1]).lstrip(".") if path else name
     return last if last.isidentifier() else f"{name}_{last}" if last.isalnum() else name
-
-
-def _quoted(value: Any) -> str:
-    return repr(value) if not isinstance(value, str) else _double(repr(value))
-
-
-def _double(text: str) -> str:
-    """A literal with double quotes where nothing in it needs escaping."""
-    if text[:1] == "'" and '"' not in text and "\\" not in text:
-        return f'"{text[1:-1]}"'
-    return text
-
-
-def _statement(head: str, expr: Expr) -> list[str]:
-    """The lines of a statement; a display that is too long has one item a line."""
-    line = head + expr.text
-    if len(line) + len(INDENT) <= WIDTH or not expr.items:
-        return [line]
-    opening, closing = expr.brackets
-    if opening[-2:] in ("([", "(("):
-        return [f"{head}{opening[:-1]}", f"{INDENT}{opening[-1]}",
-                *(f"{INDENT * 2}{item}," for item in expr.items), f"{INDENT}{closing[0]}", closing[1:]]  # fmt: skip
-    return [f"{head}{opening}", *(f"{INDENT}{item}," for item in expr.items), closing]
-
-
-def _exploded(head: str, whole: Expr, tail: str, items: Sequence[Expr] = ()) -> list[str]:
-    lines = [f"{head}{whole.brackets[0]}"]
-    for item in items or [Expr(text) for text in whole.items]:
-        inner = (
-            _statement("", item._replace(text=item.text))
-            if len(item.text) + 9 > WIDTH
-            else [item.text]
-        )
-        lines += [INDENT + line for line in inner]
-        lines[-1] += ","
-    return [*lines, f"{whole.brackets[1]}{tail}"]
 
 
 __all__ = ["FunctionText", "Location", "Refusal", "Unit", "emit", "spell_path"]

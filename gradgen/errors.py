@@ -30,7 +30,7 @@ class Source:
     def line(self, number: int) -> str:
         """The text of line `number` (1-based, as in the file), without its line end."""
         if not self.lines:
-            self.lines.extend(self.text.splitlines() or [""])
+            self.lines.extend(self.text.split("\n"))
         at = number - self.first_line
         return self.lines[at] if 0 <= at < len(self.lines) else ""
 

@@ -16,9 +16,12 @@ _SOURCELESS = ("param", "const", "constant", "global", "seed")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A structure that is rebuilt from the argument itself: `type(p)(name=..., ...)`."""
+    """A structure that is rebuilt from the argument itself: `type(p)(name=..., ...)`.
 
-    like: str
+    `like` says which: the name of a parameter and the path of the part in it.
+    """
+
+    like: Any
     fields: tuple[str, ...]
     values: tuple[Tree, ...]
 
@@ -98,11 +101,11 @@ def literal_key(value: Any) -> tuple[str, Any]:
 class GraphBuilder:
     """The only constructor of nodes: infers types, knows static values, shares equal nodes."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, share: bool = True) -> None:
         self.graph = graph
         self.loc: Location | None = None
         self._known: dict[Any, int] = {}
-        for node in range(len(graph)):
+        for node in range(len(graph) if share else 0):
             self._known.setdefault(self._key(node), node)
 
     def _key(self, node: int) -> Any:
@@ -183,6 +186,9 @@ class GraphBuilder:
         """The node of a length."""
         if not isinstance(size, Dim):
             return self.const(size)
+        if str(size) in self.graph.lengths:
+            node, axis = self.graph.lengths[str(size)]
+            return self.add("axis_size", node, attr=axis)
         total = None
         for atoms, count in size.terms:
             term = None
@@ -230,7 +236,8 @@ class GraphBuilder:
         if op == "const":
             new = self.const(attr, source.names[node])
         elif op == "global" and args:
-            new = self.named_global(*attr, args[0])
+            path, name = attr
+            new = self.named_global(path, name, args[0])
         elif op in _SOURCELESS:
             new = self.leaf(op, attr, source.types[node], source.values[node])
         else:
@@ -269,11 +276,20 @@ def _evaluate(op: str, values: Sequence[Any], found: Any) -> Any:
             return _compare_sizes(op, values[0] - values[1])
         if op not in _SYMBOLIC or not all(isinstance(v, (int, Dim)) for v in values):
             return None
+    if op == "power" and all(type(v) is int for v in values) and values[1] > 0:
+        _refuse_large(values[0].bit_length() * values[1] // 2)
     try:
         value = row.evaluate(*values)
     except (ArithmeticError, ValueError, TypeError):
         return None
+    if type(value) is int:
+        _refuse_large(value.bit_length())
     return value if isinstance(value, (bool, int, float, Dim)) else None
+
+
+def _refuse_large(bits: int) -> None:
+    if bits > 14_283:
+        raise Refusal("an integer of more than 4,300 digits")
 
 
 def _compare_sizes(op: str, difference: Size) -> bool | None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gradgen.emit import Unit
+from gradgen.emit import Unit, import_order
 from gradgen.errors import GradgenError
+from gradgen.layout import lay_out
 
 TEMPLATE = "python.py.jinja"
+BODY_LINE = "# gradgen-body:"
 _ALLOWED = (
     ast.Module, ast.Expression, ast.Import, ast.ImportFrom, ast.alias, ast.FunctionDef,
     ast.arguments, ast.arg, ast.Return, ast.Assign, ast.AugAssign, ast.Expr, ast.Call, ast.keyword,
@@ -45,23 +48,74 @@ def _environment(folder: Path) -> Any:
 
 def render(unit: Unit, header: Sequence[str] = (), folder: Path | None = None) -> str:
     """The text of a unit. Raises `GradgenError` where a template of the user's fails."""
-    from jinja2 import TemplateError
+    from jinja2 import TemplateSyntaxError
 
     functions = [
         {
-            "name": f.name, "signature": f.signature, "doc": docstring(f.doc), "body": f.body,
+            "name": f.name, "signature": f.signature, "doc": docstring(f.doc),
+            "body": [part for line in f.body for part in lay_out(line, 4)],
         }
         for f in unit.functions
     ]  # fmt: skip
     try:
         template = _environment(folder or template_folder()).get_template(TEMPLATE)
         text: str = template.render(
-            header=list(header), imports=unit.imports, constants=unit.constants,
+            header=list(header), imports=unit.imports,
+            constants=[part for line in unit.constants for part in lay_out(line)],
             functions=functions,
         )  # fmt: skip
-    except TemplateError as error:
-        raise GradgenError(f"{TEMPLATE}: {error}") from None
+    except TemplateSyntaxError as error:
+        raise GradgenError(f"{TEMPLATE}:{error.lineno}: {error.message}") from None
+    except Exception as error:  # a template can raise whatever Python can
+        raise GradgenError(f"{TEMPLATE}: {type(error).__name__}: {error}") from None
     return text
+
+
+def body_of(text: str) -> str:
+    """An emitted text without the comments at its top, which are its header."""
+    lines = [line for line in text.split("\n") if not line.startswith(BODY_LINE)]
+    start = next((at for at, line in enumerate(lines) if line and line[0] != "#"), len(lines))
+    return "\n".join(lines[start:])
+
+
+def join_units(units: Sequence[Unit]) -> Unit:
+    """One unit with the functions of several: imports and constants that agree are shared.
+
+    Raises `GradgenError` where a name at the top of the file would mean two things.
+    """
+    if len(units) == 1:
+        return units[0]
+    joined = Unit()
+    meaning: dict[str, str] = {}
+    for unit in units:
+        for line in (*unit.imports, *unit.constants, *(f.signature[0] for f in unit.functions)):
+            name = _bound_name(line)
+            if meaning.setdefault(name, line) != line:
+                raise GradgenError(
+                    f"{name} would be both `{meaning[name]}` and `{line}` in one file; "
+                    "emit the functions into files of their own"
+                )
+        joined.imports += [line for line in unit.imports if line not in joined.imports]
+        joined.constants += [line for line in unit.constants if line not in joined.constants]
+        joined.functions += unit.functions
+        joined.namespace |= unit.namespace
+        joined.captured += unit.captured
+        joined.notes += [note for note in unit.notes if note not in joined.notes]
+    for name in meaning.keys() & vars(builtins).keys():
+        if any(name not in map(_bound_name, (*u.imports, *u.constants)) for u in units):
+            raise GradgenError(
+                f"`{meaning[name]}` would hide Python's own {name} from the other functions; "
+                "emit the functions into files of their own"
+            )
+    joined.imports.sort(key=import_order)
+    return joined
+
+
+def _bound_name(line: str) -> str:
+    """The name that an import, a constant's definition or a `def` line binds."""
+    if line.startswith("def "):
+        return line[4:].partition("(")[0]
+    return line.split()[-1] if line.startswith(("import ", "from ")) else line.partition(" ")[0]
 
 
 def docstring(lines: Sequence[str]) -> list[str]:
@@ -71,9 +125,7 @@ def docstring(lines: Sequence[str]) -> list[str]:
     safe = [
         printable(line).replace("\\", "\\\\").replace('"""', '\\"\\"\\"').rstrip() for line in lines
     ]
-    if safe[-1].endswith('"'):
-        safe[-1] = safe[-1][:-1] + '\\"'
-    if len(safe) == 1 and len(safe[0]) <= 78:
+    if len(safe) == 1 and len(safe[0]) <= 78 and not safe[0].endswith('"'):
         return [f'"""{safe[0]}"""']
     return [f'"""{safe[0]}', *safe[1:], '"""']
 

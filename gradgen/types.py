@@ -159,6 +159,9 @@ def promote(types: tuple[tuple[Kind, str], ...]) -> str:
 
 def join(types: Sequence[Type], dtype: str | None = None) -> Type:
     """The type of an elementwise operator: the broadcast shape and the promoted dtype."""
+    first = types[0]
+    if dtype is None and (first.kind == "py" or first.shape) and all(t is first for t in types):
+        return first
     kind = max((t.kind for t in types), key=type_rank.__getitem__)
     shape = broadcast([t.shape for t in types])
     if kind == "array" and not shape:

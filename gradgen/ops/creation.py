@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradgen.errors import NeedsLength, Refusal
-from gradgen.ops.shape import shape_nodes, sizes_from
+from gradgen.ops.shape import broadcast_into, shape_nodes, sizes_from
 from gradgen.ops.table import Op, register
 from gradgen.types import Builder, Dim, Type
 
@@ -18,13 +18,14 @@ def _filled(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
 
 def _full(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     dtype = attr or {"float": "float64", "int": "int64"}.get(types[0].dtype, types[0].dtype)
-    return Type("array", dtype, sizes_from(values[1:]))
+    return Type("array", dtype, broadcast_into(types[0], sizes_from(values[1:])))
 
 
 def _like(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     t = types[0]
     dtype = attr or {"float": "float64", "int": "int64"}.get(t.dtype, t.dtype)
-    return Type("array", dtype, t.shape)
+    shape = broadcast_into(types[1], t.shape) if len(types) > 1 else t.shape
+    return Type("array", dtype, shape)
 
 
 def _arange(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
@@ -103,9 +104,11 @@ def register_rows() -> None:
     for name in ("empty", "empty_like"):
         register(Op(name=name, infer=_like, vjp=_none, call=f"numpy.{name}", bind=_refuse_empty))
     register(Op(name="full", infer=_full, vjp=_fill_vjp, call="numpy.full", bind=_bind_full,
+                live=_fill_vjp,
                 bounded=True, fresh=True, cost=0))  # fmt: skip
     register(Op(name="full_like", infer=_like, vjp=_full_like_vjp, call="numpy.full_like",
-                bind=_bind_full_like, bounded=True, fresh=True, cost=0))  # fmt: skip
+                bind=_bind_full_like, bounded=True, fresh=True, cost=0,
+                live=_full_like_vjp))  # fmt: skip
     register(Op(name="arange", infer=_arange, vjp=_none, call="numpy.arange", bind=_bind_arange,
                 bounded=True, cost=0))  # fmt: skip
     register(Op(name="eye", infer=_eye, vjp=_none, call="numpy.eye", bind=_bind_eye,

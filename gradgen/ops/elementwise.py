@@ -184,9 +184,9 @@ def _bind_clip(front: Any, a: Any, a_min: Any = None, a_max: Any = None, *, min:
     if low is None and high is None:
         raise Refusal("np.clip needs a lower or an upper bound")
     if low is None:
-        return front.call("minimum", a, high)
+        return front.call("clip_above", a, high)
     if high is None:
-        return front.call("maximum", a, low)
+        return front.call("clip_below", a, low)
     return front.call("clip", a, low, high)
 
 
@@ -298,12 +298,12 @@ def _register_functions() -> None:
                           "-g * (x / hypot(x, y)) / hypot(x, y)"), math="math.atan2",
               sympy="atan2(x, y)", singular=True, bounded=True, aliases=("numpy.atan2",),
               domain="x != 0 or y != 0")  # fmt: skip
-    _function("sinh", ("g * cosh(x)",), math="math.sinh", sympy="sinh")
-    _function("cosh", ("g * sinh(x)",), math="math.cosh", sympy="cosh")
+    _function("sinh", ("g * cosh(x)",), math="math.sinh", sympy="sinh", singular=True)
+    _function("cosh", ("g * sinh(x)",), math="math.cosh", sympy="cosh", singular=True)
     _function("tanh", ("g * (1.0 - out * out)",), math="math.tanh", sympy="tanh", bounded=True)
     _function("arcsinh", ("g / hypot(1.0, x)",), math="math.asinh", sympy="asinh", bounded=True,
               aliases=("numpy.asinh",))  # fmt: skip
-    _function("arccosh", ("g / sqrt((x - 1.0) * (x + 1.0))",), math="math.acosh", sympy="acosh",
+    _function("arccosh", ("g / (sqrt(x - 1.0) * sqrt(x + 1.0))",), math="math.acosh", sympy="acosh",
               singular=True, safe=2.0, domain="x >= 1", aliases=("numpy.acosh",))  # fmt: skip
     _function("arctanh", ("g / ((1.0 - x) * (1.0 + x))",), math="math.atanh", sympy="atanh",
               singular=True, safe=0.5, domain="-1 < x < 1", aliases=("numpy.atanh",))  # fmt: skip
@@ -344,9 +344,8 @@ def _register_kinks() -> None:
     _function("absolute", ("g * sign(x)",), numpy_dtype, aliases=("numpy.absolute", "numpy.fabs"),
               call="numpy.abs", sympy="Abs", bounded=True, cost=1)  # fmt: skip
     for name, sign in (("maximum", ">"), ("minimum", "<")):
-        rules = tuple(
-            f"where({a} {sign} {b}, g, where({a} == {b}, 0.5 * g, 0.0))" for a, b in ("xy", "yx")
-        )
+        tie = "where(x == y, 0.5 * g, 0.0)"
+        rules = (f"where(x {sign} y, g, {tie})", f"where(y {sign} x, g, {tie})")
         alone = (f"where(x {sign} y, g, 0.0)", f"where(y {sign} x, g, 0.0)")
         _function(name, rules, numpy_dtype, alone=alone, sympy=name[:3].capitalize(),
                   bounded=True, cost=1)  # fmt: skip
@@ -355,12 +354,20 @@ def _register_kinks() -> None:
                   sympy=name[:3].capitalize(), evaluate=getattr(builtins, name[:3]),
                   cost=1)  # fmt: skip
         quiet = tuple(f"where(x == y, 0.5 * g, where(out == {a}, g, 0.0))" for a in "xy")
-        _function(f"f{name[:3]}", quiet, numpy_dtype, alone=alone, bounded=True,
+        # A tie goes to the other operand, and so does NaN in this one.
+        first = tuple(f"where(out == {b}, 0.0, g)" for b in "yx")
+        _function(f"f{name[:3]}", quiet, numpy_dtype, alone=first, bounded=True,
                   sympy=name[:3].capitalize(), cost=1)  # fmt: skip
     register(Op(name="clip", infer=numpy_dtype, call="numpy.clip", bind=_bind_clip,
                 d=("where((x >= y) & (x <= z), g, 0.0)", "where((x < y) & (y <= z), g, 0.0)",
                    "where(maximum(x, y) > z, g, 0.0)"),
                 sympy="Min(Max(x, y), z)", bounded=True, elementwise=True), ("clip",))  # fmt: skip
+    for name, inside, outside, bound in (
+        ("clip_above", "<=", ">", "Min"), ("clip_below", ">=", "<", "Max"),
+    ):  # fmt: skip
+        register(Op(name=name, infer=numpy_dtype, sympy=f"{bound}(x, y)", bounded=True,
+                    d=(f"where(x {inside} y, g, 0.0)", f"where(x {outside} y, g, 0.0)"),
+                    elementwise=True))  # fmt: skip
     register(Op(name="where", infer=choose, call="numpy.where", bind=_bind_where,
                 d=(None, "where(x, g, 0.0)", "where(x, 0.0, g)"), bounded=True,
                 elementwise=True))  # fmt: skip
@@ -391,6 +398,12 @@ def float_number(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Typ
     return Type("py", "float")
 
 
+def _double(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
+    """The type of a SciPy function that gives float64 for float32 too."""
+    found = real(types, attr, values)
+    return Type(found.kind, "float64", found.shape)
+
+
 def _register_special() -> None:
     def special(name: str, d: Any, **more: Any) -> None:
         _function(name, d, call=f"scipy.special.{name}", cost=20, **more)
@@ -406,8 +419,8 @@ def _register_special() -> None:
             aliases=("scipy.special.loggamma",))  # fmt: skip
     special("digamma", ("g * polygamma(1, x)",), sympy="digamma", singular=True, domain="x > 0",
             aliases=("scipy.special.psi",))  # fmt: skip
-    special("polygamma", (None, "g * polygamma(x + 1, y)"), sympy="polygamma(x, y)",
-            singular=True, domain="y > 0")  # fmt: skip
+    special("polygamma", (None, "g * polygamma(x + 1, y)"), infer=_double,
+            sympy="polygamma(x, y)", singular=True, domain="y > 0")  # fmt: skip
     special("xlogy", ("g * log(y)", "g * (x / y)"), sympy="x * log(y)", singular=True,
             domain="y > 0")  # fmt: skip
     for name in ("gamma", "lgamma"):

@@ -27,6 +27,30 @@ def is_basic(template: Template, types: Sequence[Type]) -> bool:
     return all(t.kind != "array" for t in types)
 
 
+def may_repeat(b: Builder, operands: Sequence[int]) -> bool:
+    """Whether an index may name one item twice; `x[np.arange(n), k]` does not."""
+    arrays = [o for o in operands if b.type_of(o).kind == "array"]
+    if any(b.type_of(o).rank > 1 for o in arrays):
+        return True
+    return bool(arrays) and not any(b.is_op(o, "arange") for o in arrays)
+
+
+def are_apart(templates: Sequence[Any], t: Type) -> bool:
+    """Whether the parts are known not to overlap: leading integers that differ."""
+    places = set()
+    for template in templates:
+        if not all(isinstance(item, tuple) and item[0] == "i" for item in template):
+            return False
+        place = []
+        for axis, item in enumerate(template):
+            length = t.shape[axis]
+            if item[1] < 0 and isinstance(length, Dim):
+                return False
+            place.append(item[1] % length if isinstance(length, int) else item[1])
+        places.add(tuple(place))
+    return len(places) == len(templates) and len({len(p) for p in places}) == 1
+
+
 def resolve(template: Template, rank: int, masks: Sequence[int] = ()) -> Iterator[Any]:
     """The template with its ellipsis spelled out and full slices added at the end.
 
@@ -89,8 +113,7 @@ def indexed(t: Type, template: Template, types: Sequence[Type], values: Sequence
         axis += 1
     if any(advanced):
         # NumPy: integers count as index arrays; apart from one another, they come first.
-        together = all(b - a == 0 for a, b in zip(where, where[1:], strict=False))
-        at = where[0] if together else 0
+        at = where[0] if len(set(where)) == 1 else 0
         result[at:at] = broadcast(advanced)
     return tuple(result)
 
@@ -150,8 +173,33 @@ def _index_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:
     return (b.add("index_add", zeros, g, *operands, attr=b.attr_of(node)), *[None] * len(operands))
 
 
+def _index_live(b: Builder, node: int, live: int) -> Sequence[int | None]:
+    x, *operands = b.args_of(node)
+    template = b.attr_of(node)
+    rest = [None] * len(operands)
+    every = ("s", None, None, None)
+    if not is_basic(template, [b.type_of(o) for o in operands]):
+        return (None, *rest)
+    if not b.type_of(live).shape:
+        return (live, *rest)
+    if all(item in ("n", "e", every) for item in template):
+        spelled = resolve(template, b.type_of(x).rank)
+        added = tuple(("i", 0) if item == "n" else every for item in spelled)
+        return (b.add("index", live, attr=added), *rest)
+    zeros = b.add("zeros", *(b.size(n) for n in b.type_of(x).shape), attr="bool")
+    return (b.add("index_set", zeros, live, *operands, attr=template), *rest)
+
+
+def _update_live(b: Builder, node: int, live: int) -> Sequence[int | None]:
+    _, _, *operands = b.args_of(node)
+    part = live
+    if b.type_of(live).shape:
+        part = b.add("index", live, *operands, attr=b.attr_of(node))
+    return (live, part, *[None] * len(operands))
+
+
 def _set_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:
-    a, new, *operands = b.args_of(node)
+    _, _, *operands = b.args_of(node)
     g = whole(b, node, g)
     if any(b.type_of(o).rank for o in operands):
         raise Refusal(
@@ -183,7 +231,9 @@ def _bind_add_at(front: Any, a: Any, indices: Any, b: Any) -> Any:
 
 def register_rows() -> None:
     """Enter the rows of this family."""
-    register(Op(name="index", infer=_index, vjp=_index_vjp, bounded=True, view=True, cost=0))
-    register(Op(name="index_set", infer=_update, vjp=_set_vjp, bounded=True, cost=0))
-    register(Op(name="index_add", infer=_update, vjp=_add_vjp, bounded=True,
+    register(Op(name="index", infer=_index, vjp=_index_vjp, live=_index_live, bounded=True,
+                view=True, cost=0))  # fmt: skip
+    register(Op(name="index_set", infer=_update, vjp=_set_vjp, live=_update_live, bounded=True,
+                cost=0))  # fmt: skip
+    register(Op(name="index_add", infer=_update, vjp=_add_vjp, live=_update_live, bounded=True,
                 call="numpy.add.at", bind=_bind_add_at))  # fmt: skip

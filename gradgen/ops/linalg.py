@@ -54,6 +54,37 @@ def _matmul_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:
     return _batched(b, left, right, g)
 
 
+def _matmul_live(b: Builder, node: int, live: int) -> Sequence[int | None]:
+    """A row of the left operand is read where any item of its row of the product is."""
+    left, right = (b.type_of(a).rank for a in b.args_of(node))
+    if not b.type_of(live).shape:
+        return (live, live)
+    rank = b.type_of(node).rank
+    every = ("s", None, None, None)
+
+    def along(own: int, other: int, axis: int, back: Any) -> int:
+        if own == 1:
+            return b.add("any", live, attr=(None, False, None))
+        if other == 1:
+            return b.add("index", live, attr=back)
+        return b.add("any", live, attr=((axis,), True, None))
+
+    return (
+        along(left, right, rank - 1, ("e", "n")),
+        along(right, left, rank - 2, ("e", "n", every)),
+    )
+
+
+def _outer_live(b: Builder, node: int, live: int) -> Sequence[int | None]:
+    if not b.type_of(live).shape:
+        return (live, live)
+    return tuple(b.add("any", live, attr=((axis,), False, None)) for axis in (1, 0))
+
+
+def _norm_live(b: Builder, node: int, live: int) -> Sequence[int | None]:
+    return (expand(b, live, b.args_of(node)[0], b.attr_of(node)),)
+
+
 def _batched(b: Builder, left: int, right: int, g: int) -> Sequence[int | None]:
     """Products of two matrices, or of stacks of them; the driver sums broadcast stacks."""
     every = ("s", None, None, None)
@@ -139,12 +170,15 @@ def _bind_norm(front: Any, x: Any, ord: Any = None, axis: Any = None, keepdims: 
 def register_rows() -> None:
     """Enter the rows of this family."""
     register(Op(name="matmul", infer=_matmul, vjp=_matmul_vjp, infix="@", precedence=MULTIPLY,
-                call="numpy.matmul", bind=_bind_dot("matmul"), bounded=True, cost=100))  # fmt: skip
+                call="numpy.matmul", bind=_bind_dot("matmul"), bounded=True, cost=100,
+                live=_matmul_live, curved=True))  # fmt: skip
     for name in ("dot", "vdot", "inner"):
         methods = ("dot",) if name == "dot" else ()
         register(Op(name=name, infer=_matmul, call=f"numpy.{name}", bind=_bind_dot(name),
                     why=""), methods)  # fmt: skip
     register(Op(name="outer", infer=_outer, vjp=_outer_vjp, call="numpy.outer", bounded=True,
+                live=_outer_live, curved=True,
                 cost=20, operands=2))  # fmt: skip
     register(Op(name="norm", infer=_norm, vjp=_norm_vjp, call="numpy.linalg.norm",
-                bind=_bind_norm, singular=True, bounded=True, cost=20))  # fmt: skip
+                bind=_bind_norm, singular=True, bounded=True, cost=20, live=_norm_live,
+                curved=True))  # fmt: skip

@@ -76,6 +76,22 @@ def expand(b: Builder, g: int, like: int, attr: Any) -> int:
     return b.add("index", g, attr=template)
 
 
+def _reduction_live(b: Builder, node: int, live: int) -> Sequence[int | None]:
+    return (expand(b, live, b.args_of(node)[0], b.attr_of(node)),)
+
+
+def _rows_live(b: Builder, node: int, live: int) -> Sequence[int | None]:
+    return (expand(b, live, b.args_of(node)[0], ((0,), False, None)),)
+
+
+def _share_live(b: Builder, node: int, live: int) -> Sequence[int | None]:
+    """A softmax reads whole rows."""
+    axes = b.attr_of(node)
+    if not b.type_of(live).shape:
+        return (live,)
+    return (b.add("any", live, attr=(axes, axes is not None, None)),)
+
+
 def count(b: Builder, x: int, axes: tuple[int, ...] | None) -> int:
     """The number of items that a reduction of `x` over `axes` takes together, as an integer."""
     shape = b.type_of(x).shape
@@ -110,6 +126,8 @@ def _prod_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:
     (x,) = b.args_of(node)
     axes, keepdims, _ = b.attr_of(node)
     rank = b.type_of(x).rank
+    if rank == 0 or axes == ():
+        return (g,)
     if axes is None and rank > 1:
         flat = b.add("reshape", x, b.const(-1), attr="C")
         share = b.add("mul", g, _others(b, flat, 0))
@@ -249,8 +267,9 @@ def register_rows() -> None:
         ("prod", _reduce, _prod_vjp, ()),
     ):
         register(Op(name=name, infer=infer, vjp=vjp, call=f"numpy.{name}", aliases=aliases,
-                    bind=_binder(name, takes_dtype=name == "sum"),
-                    bounded=name != "prod"), (name,))  # fmt: skip
+                    bind=_binder(name, takes_dtype=name == "sum"), bounded=name != "prod",
+                    live=_reduction_live, curved=name not in ("sum", "mean")),
+                 (name,))  # fmt: skip
     for name in ("any", "all"):
         register(Op(name=name, infer=_logical, vjp=lambda b, node, g: (None,),
                     call=f"numpy.{name}", bind=_binder(name), bounded=True), (name,))  # fmt: skip
@@ -259,11 +278,16 @@ def register_rows() -> None:
     register(Op(name="cumprod", infer=_cumulative, call="numpy.cumprod",
                 why="np.cumprod has no derivative here yet",
                 bind=_bind_cumulative("cumprod")), ("cumprod",))  # fmt: skip
-    register(Op(name="sum_rows", infer=_rows, vjp=_rows_vjp, bounded=True))
-    register(Op(name="total", infer=_total, vjp=_total_vjp, bounded=True))
+    register(Op(name="sum_rows", infer=_rows, vjp=_rows_vjp, live=_rows_live,
+                bounded=True))  # fmt: skip
+    register(Op(name="total", infer=_total, vjp=_total_vjp, live=_total_vjp,
+                bounded=True))  # fmt: skip
     register(Op(name="logsumexp", infer=lambda t, a, v: _average(t, a, v), vjp=_log_sum_exp_vjp,
-                call="scipy.special.logsumexp", bind=_bind_log_sum_exp, cost=30))  # fmt: skip
+                call="scipy.special.logsumexp", bind=_bind_log_sum_exp, cost=30,
+                live=_reduction_live, curved=True))  # fmt: skip
     register(Op(name="softmax", infer=_same, vjp=_softmax_vjp, call="scipy.special.softmax",
-                bind=_bind_softmax("softmax"), cost=30, bounded=True))  # fmt: skip
+                bind=_bind_softmax("softmax"), cost=30, bounded=True, live=_share_live,
+                curved=True))  # fmt: skip
     register(Op(name="log_softmax", infer=_same, vjp=_log_softmax_vjp, cost=30,
-                call="scipy.special.log_softmax", bind=_bind_softmax("log_softmax")))  # fmt: skip
+                call="scipy.special.log_softmax", bind=_bind_softmax("log_softmax"),
+                live=_share_live, curved=True))  # fmt: skip

@@ -52,7 +52,10 @@ def _quotient(total: Size, rest: Size) -> Size:
         left: list[tuple[tuple[str, ...], int]] = []
         for have, n in total.terms:
             names = list(have)
-            if n % count or any(a not in names or names.remove(a) for a in atoms):
+            for atom in atoms:
+                if atom in names:
+                    names.remove(atom)
+            if n % count or len(names) != len(have) - len(atoms):
                 raise NeedsLength(f"the length ({total})/({rest}) is not known while compiling")
             left.append((tuple(names), n // count))
         return Dim(tuple(left)) if left and left[0][0] else left[0][1]
@@ -86,13 +89,18 @@ def _concatenate(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Typ
     return array_type(promote(tuple((t.kind, t.dtype) for t in types)), shape)
 
 
+def _strict_dtype(types: Sequence[Type]) -> str:
+    """The dtype of an array made of these items: Python numbers count as 64-bit ones."""
+    strict = {"float": "float64", "int": "int64"}
+    return promote(tuple(("array", strict.get(t.dtype, t.dtype)) for t in types))
+
+
 def _stack(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     if any(t.shape != types[0].shape for t in types):
         raise Refusal("all input arrays must have the same shape: " + " and ".join(map(str, types)))
-    dtype = promote(tuple((t.kind, t.dtype) for t in types))
     shape = list(types[0].shape)
     shape.insert(attr, len(types))
-    return array_type({"float": "float64", "int": "int64"}.get(dtype, dtype), shape)
+    return array_type(_strict_dtype(types), shape)
 
 
 def _array(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
@@ -101,15 +109,19 @@ def _array(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     if any(t.shape != types[0].shape for t in types):
         raise Refusal("the items of np.array([...]) differ in shape: "
                       + " and ".join(map(str, types)))  # fmt: skip
-    found = promote(tuple((t.kind, t.dtype) for t in types)) if types else "float64"
-    found = dtype or {"float": "float64", "int": "int64"}.get(found, found)
+    found = dtype or (_strict_dtype(types) if types else "float64")
     return Type("array", found, (*nesting, *(types[0].shape if types else ())))
 
 
+def broadcast_into(t: Type, shape: Shape) -> Shape:
+    """`shape`. Raises `Refusal` where a value of type `t` does not broadcast to it."""
+    if t.rank > len(shape) or broadcast([t.shape, shape]) != shape:
+        raise Refusal(f"{t} does not broadcast to ({', '.join(map(str, shape))})")
+    return shape
+
+
 def _broadcast_to(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
-    shape = sizes_from(values[1:])
-    if broadcast([types[0].shape, shape]) != shape:
-        raise Refusal(f"{types[0]} does not broadcast to ({', '.join(map(str, shape))})")
+    shape = broadcast_into(types[0], sizes_from(values[1:]))
     dtype = {"float": "float64", "int": "int64"}.get(types[0].dtype, types[0].dtype)
     return Type("array", dtype, shape)
 
@@ -325,7 +337,8 @@ def _bind_astype(front: Any, a: Any, dtype: Any) -> Any:
 
 
 def _bind_broadcast_to(front: Any, array: Any, shape: Any) -> Any:
-    return front.add("broadcast_to", front.array(array), *shape_nodes(front, shape))
+    node = front.add("broadcast_to", front.array(array), *shape_nodes(front, shape))
+    return front.view(array, node)
 
 
 def _bind_expand_dims(front: Any, a: Any, axis: Any) -> Any:
@@ -340,28 +353,36 @@ def _bind_expand_dims(front: Any, a: Any, axis: Any) -> Any:
 def register_rows() -> None:
     """Enter the rows of this family."""
     register(Op(name="reshape", infer=_reshape, vjp=_reshape_vjp, call="numpy.reshape", view=True,
+                live=_reshape_vjp,
                 bind=_bind_reshape, bounded=True, cost=0), ("reshape",))  # fmt: skip
     for name, bind in (("ravel", _bind_ravel), ("flatten", _bind_flatten)):
         register(Op(name=name, infer=_reshape, bind=bind, why="",
                     call="numpy.ravel" if name == "ravel" else ""), (name,))  # fmt: skip
     register(Op(name="transpose", infer=_transpose, vjp=_transpose_vjp, call="numpy.transpose",
+                live=_transpose_vjp,
                 view=True, bind=_bind_transpose, bounded=True, cost=0), ("transpose",))  # fmt: skip
     register(Op(name="swapaxes", infer=_transpose, bind=_bind_swapaxes, call="numpy.swapaxes",
                 why=""), ("swapaxes",))  # fmt: skip
     register(Op(name="concatenate", infer=_concatenate, vjp=_concatenate_vjp, bounded=True,
+                live=_concatenate_vjp,
                 call="numpy.concatenate", bind=_bind_concatenate))  # fmt: skip
     register(Op(name="stack", infer=_stack, vjp=_stack_vjp, call="numpy.stack", bounded=True,
+                live=_stack_vjp,
                 bind=_bind_stack))  # fmt: skip
     register(Op(name="array", infer=_array, vjp=_array_vjp, call="numpy.array", bounded=True,
+                live=_array_vjp,
                 bind=_bind_array))  # fmt: skip
     register(Op(name="asarray", infer=_array, call="numpy.asarray", bind=_bind_asarray, why=""))
     register(Op(name="broadcast_to", infer=_broadcast_to, vjp=_first, call="numpy.broadcast_to",
+                live=_first,
                 view=True, bind=_bind_broadcast_to, bounded=True, cost=0))  # fmt: skip
     register(Op(name="expand_dims", infer=_copy, call="numpy.expand_dims",
                 bind=_bind_expand_dims, why=""))  # fmt: skip
     register(Op(name="copy", infer=_copy, vjp=_first, call="numpy.copy", bind=_bind_copy,
+                live=_first,
                 bounded=True, fresh=True, cost=0), ("copy",))  # fmt: skip
     register(Op(name="astype", infer=_astype, vjp=_first, bind=_bind_astype, bounded=True,
+                live=_first,
                 cost=0), ("astype",))  # fmt: skip
     register(Op(name="axis_size", infer=_axis_size, vjp=_none, bounded=True, cost=0,
                 known=lambda types, axis: types[0].shape[axis]))  # fmt: skip

@@ -32,6 +32,10 @@ class Op:
     d: Rules | RuleChoice | None = None
     alone: Rules | None = None
     vjp: Vjp | None = None
+    # Where each argument is read, from where the result is; None: maybe everywhere.
+    live: Vjp | None = None
+    # Whether the vjp reads the values of the arguments.
+    curved: bool = False
     why: str = ""
     # The spelling: an infix or prefix operator with its precedence, or a call by dotted name.
     infix: str = ""

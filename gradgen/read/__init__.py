@@ -19,6 +19,7 @@ from gradgen.read.declare import (
     is_array_annotation,
     parse_shapes,
 )
+from gradgen.read.front import describe
 from gradgen.read.interpret import Interpreter, LengthError
 from gradgen.read.scope import DECORATORS, ModuleText, unwrap_callable
 from gradgen.read.values import MISSING, Cell, Frame, Function, RecordValue
@@ -42,6 +43,10 @@ def read_file(path: Path, name: str, declared: Mapping[str, Spec], shown: str = 
         known = [n for n, s in module.bindings.items() if isinstance(s, ast.FunctionDef)]
         listed = f"; its functions are {', '.join(known)}" if known else ""
         raise GradgenError(f"{shown or path}: no top-level function {name}{listed}")
+    place = Location(module.source, statement.lineno, statement.col_offset)
+    if name in module.changed:
+        message = f"the module-level name `{name}` is bound conditionally or changed later"
+        raise SourceError(message, place, "bind it once, at the top level")
     builder = GraphBuilder(Graph(name=name))
     reader = Interpreter(builder)
     frame = reader.module_frame(module)
@@ -119,7 +124,7 @@ def _read(
         if name in bound:
             continue
         at = Location(frame.source, argument.lineno, argument.col_offset)
-        given = _declared_type(argument, declared, defaults, at)
+        given = _declared_type(argument, declared, defaults, reader, at)
         undeclared = given is None
         tree, value = _parameter(reader, name, FLOAT if given is None else given)
         if undeclared:
@@ -177,6 +182,8 @@ def _refuse_foreign_decorators(node: Any, place: Location) -> None:
     for decorator in getattr(node, "decorator_list", []):
         called = decorator.func if isinstance(decorator, ast.Call) else decorator
         text = ast.unparse(called)
+        if text == "staticmethod":
+            continue
         if text not in DECORATORS and text.rpartition(".")[2] not in ("grad", "value_and_grad"):
             raise SourceError(
                 f"the function is decorated with {text}, which may change what it computes",
@@ -195,8 +202,9 @@ def _defaults(function: Function) -> dict[str, Any]:
 
 
 def _declared_type(
-    argument: ast.arg, declared: Mapping[str, Spec], defaults: dict[str, Any], at: Location
-) -> Spec | None:
+    argument: ast.arg, declared: Mapping[str, Spec], defaults: dict[str, Any],
+    reader: Interpreter, at: Location,
+) -> Spec | None:  # fmt: skip
     """The type of a parameter: declared, annotated, or told by a default that is no number."""
     name = argument.arg
     if name in declared:
@@ -210,6 +218,8 @@ def _declared_type(
     default = defaults.get(name, MISSING)
     if default is None or isinstance(default, str):
         return Static(default)
+    if isinstance(default, Cell) and isinstance(reader.builder.value_of(default.node), bool):
+        return Static(reader.builder.value_of(default.node))
     if is_array_annotation(argument.annotation):
         raise SourceError(
             f"the shape of the argument `{name}` is needed", at, f'declare it: --shapes "{name}=n"'
@@ -223,7 +233,7 @@ def _parameter(reader: Interpreter, name: str, spec: Spec, path: tuple[Any, ...]
     if isinstance(spec, Type):
         node = builder.leaf("param", (name, path), spec)
         for axis, size in enumerate(spec.shape):
-            if isinstance(size, Dim) and size.atoms == (str(size),):
+            if isinstance(size, Dim):
                 builder.graph.lengths.setdefault(str(size), (node, axis))
         return node, Cell(node)
     if isinstance(spec, Static):
@@ -235,7 +245,7 @@ def _parameter(reader: Interpreter, name: str, spec: Spec, path: tuple[Any, ...]
             _parameter(reader, name, inner, (*path, f".{field}"))
             for field, inner in zip(spec.fields, spec.values, strict=True)
         ]
-        tree = Record(_spelled(name, path), spec.fields, tuple(t for t, _ in parts))
+        tree = Record((name, path), spec.fields, tuple(t for t, _ in parts))
         held = dict(zip(spec.fields, (v for _, v in parts), strict=True))
         return tree, RecordValue(name, held, spec.like == "tuple")
     if isinstance(spec, dict):
@@ -243,11 +253,6 @@ def _parameter(reader: Interpreter, name: str, spec: Spec, path: tuple[Any, ...]
         return {k: t for k, (t, _) in pairs.items()}, {k: v for k, (_, v) in pairs.items()}
     parts = [_parameter(reader, name, v, (*path, i)) for i, v in enumerate(spec)]
     return type(spec)(t for t, _ in parts), type(spec)(v for _, v in parts)
-
-
-def _spelled(name: str, path: tuple[Any, ...]) -> str:
-    steps = (s if isinstance(s, str) and s.startswith(".") else f"[{s!r}]" for s in path)
-    return name + "".join(steps)
 
 
 def _default_text(
@@ -279,4 +284,4 @@ def _result_tree(reader: Interpreter, value: Any) -> Any:
         return {k: _result_tree(reader, v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(_result_tree(reader, v) for v in value)
-    raise Refusal(f"a result of type {type(value).__name__} is not supported")
+    raise Refusal(f"the function returns {describe(value)}", "return numbers or arrays")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 from gradgen.errors import Refusal
+from gradgen.read.values import Cell
 
 HINTS = {
     "print": "output is a side effect: call it outside the function",
@@ -18,25 +20,27 @@ HINTS = {
 
 
 def _sum(front: Any, iterable: Any, /, start: Any = 0) -> Any:
-    from_array = not front.is_sequence(iterable) and not isinstance(iterable, dict)
-    if from_array:
+    if isinstance(iterable, Cell):
         node = front.array(iterable)
         if start != 0 and front.static(start) != 0:
             raise Refusal("sum of an array with a start value", "add the start value outside")
         return front.add("sum_rows", node)
-    items = front.items(iterable)
-    first = [front.node(start)]
-    return front.add("total", *first, *(front.node(i) for i in items))
+    items = [start, *front.items(iterable)]
+    if any(front.is_sequence(i) for i in items):
+        raise Refusal("sum of lists or tuples", "[*a, *b] joins them, np.array makes them arrays")
+    return front.add("total", *(front.node(i) for i in items))
 
 
 def _extreme(name: str) -> Callable[..., Any]:
     def extreme(front: Any, *values: Any) -> Any:
         if len(values) == 1:
-            if not front.is_sequence(values[0]) and front.type_of(front.array(values[0])).shape:
+            if isinstance(values[0], Cell) and front.type_of(front.array(values[0])).shape:
                 raise Refusal(f"{name}() of an array", f"use np.{name}")
             values = tuple(front.items(values[0]))
         if not values:
             raise Refusal(f"{name}() of nothing")
+        if any(front.is_sequence(v) for v in values):
+            raise Refusal(f"{name}() of lists or tuples", f"np.{name} takes arrays")
         result = front.node(values[0])
         for value in values[1:]:
             result = front.add(f"py_{name}", result, front.node(value))
@@ -64,20 +68,27 @@ def _range(front: Any, *bounds: Any) -> Any:
 
 
 def _zip(front: Any, *iterables: Any, strict: Any = False) -> Any:
+    if not front.static(strict):
+        return zip(*(front.iterate(i) for i in iterables), strict=False)
     lists = [front.items(i) for i in iterables]
-    if front.static(strict) and len({len(items) for items in lists}) > 1:
+    if len({len(items) for items in lists}) > 1:
         raise Refusal("zip() of different lengths")
-    return [tuple(items) for items in zip(*lists, strict=False)]
+    return zip(*lists, strict=True)
 
 
 def _enumerate(front: Any, iterable: Any, start: Any = 0) -> Any:
     first = front.static(start)
-    return [(front.wrap(front.builder.const(first + i)), item)
-            for i, item in enumerate(front.items(iterable))]  # fmt: skip
+    if not isinstance(first, int):
+        raise Refusal("enumerate starts at an integer")
+    # iterators, not generators: those are steps of the interpreter
+    numbers = map(front.lift, count(first))
+    return zip(numbers, front.iterate(iterable), strict=False)
 
 
 def _reversed(front: Any, sequence: Any, /) -> Any:
-    return front.items(sequence)[::-1]
+    if isinstance(sequence, Iterator):
+        raise Refusal("reversed() of an iterator", "make it a list: list(...)")
+    return reversed(sequence if isinstance(sequence, list) else front.items(sequence))
 
 
 def _list(front: Any, iterable: Any = (), /) -> Any:
@@ -89,12 +100,37 @@ def _tuple(front: Any, iterable: Any = (), /) -> Any:
 
 
 def _dict(front: Any, /, *pairs: Any, **named: Any) -> Any:
-    result = dict(pairs[0]) if pairs else {}
-    return {**result, **named}
+    if len(pairs) > 1:
+        raise Refusal(f"dict expected at most 1 argument, got {len(pairs)}")
+    if pairs and isinstance(pairs[0], dict):
+        return {**pairs[0], **named}
+    parts = [front.items(pair) for pair in (front.items(pairs[0]) if pairs else ())]
+    if any(len(part) != 2 for part in parts):
+        raise Refusal("dict() takes pairs")
+    return {**{front.static(key): value for key, value in parts}, **named}
 
 
 def _pow(front: Any, base: Any, exp: Any) -> Any:
     return front.add("power", front.node(base), front.node(exp))
+
+
+def _float(front: Any, x: Any = 0.0, /) -> Any:
+    if not isinstance(x, str):
+        return front.add("float", front.node(x))
+    try:
+        return front.builder.const(float(x))
+    except ValueError as error:
+        raise Refusal(str(error)) from None
+
+
+def _round(front: Any, number: Any, ndigits: Any = None) -> Any:
+    if ndigits is None:
+        return front.add("py_round", front.node(number))
+    known = front.builder.value_of(front.node(number))
+    if not isinstance(known, (int, float)):
+        raise Refusal("round to digits is supported for known numbers only",
+                      "round(x * 100) / 100")  # fmt: skip
+    return front.builder.const(round(known, front.static(ndigits)))
 
 
 def _divmod(front: Any, x: Any, y: Any, /) -> Any:
@@ -120,5 +156,7 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "dict": _dict,
     "pow": _pow,
     "divmod": _divmod,
+    "float": _float,
+    "round": _round,
     "isinstance": _isinstance,
 }

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,11 @@ _JAXTYPING = {
     "Float": "float64", "Float64": "float64", "Float32": "float32", "Int": "int64",
     "Int64": "int64", "Int32": "int32", "UInt8": "uint8", "Bool": "bool", "Num": "float64",
     "Real": "float64", "Shaped": "float64", "Integer": "int64",
+}  # fmt: skip
+# Words that are no names of lengths.
+_RESERVED = {
+    "scalar", "float", "int", "bool", "str", "None", "True", "False", "float16", "float32",
+    "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
 }  # fmt: skip
 _TOKEN = re.compile(r"[0-9]+|[^\W\d]\w*|[-+*()]")
 
@@ -41,58 +48,74 @@ def parse_shapes(shapes: str | Mapping[str, Any] | None) -> dict[str, Spec]:
     if shapes is None:
         return {}
     if isinstance(shapes, str):
-        pairs = [part.partition("=") for part in shapes.split(",") if part.strip()]
+        parts = shapes.strip().removesuffix(",").split(",") if shapes.strip() else []
+        pairs = [part.partition("=") for part in parts]
         for name, equals, _ in pairs:
             if not equals or not name.strip():
                 raise GradgenError(f"shapes: expected name=dimensions, not {name.strip()!r}")
-        items = [(name.strip(), text) for name, _, text in pairs]
+        items: list[tuple[Any, Any]] = [(name.strip(), text) for name, _, text in pairs]
+    elif isinstance(shapes, Mapping):
+        items = list(shapes.items())
     else:
-        items = [(name, given) for name, given in shapes.items()]
+        raise GradgenError(f"shapes: expected text or a dict, not {type(shapes).__name__}")
     declared: dict[str, Spec] = {}
     for path, given in items:
-        name, *keys = path.split(".")
-        if not name.isidentifier():
-            raise GradgenError(f"shapes: {name!r} is not a name")
-        leaf = parse_leaf(given, path)
-        if not keys:
-            declared[name] = leaf
-            continue
-        at = declared.setdefault(name, {})
+        keys = unicodedata.normalize("NFKC", path).split(".") if isinstance(path, str) else [""]
+        if not keys[0].isidentifier() or "" in keys:
+            raise GradgenError(f"shapes: {path!r} is not a name, or a name with .keys")
+        at: Spec = declared
         for key in keys[:-1]:
             at = at.setdefault(key, {})
-        if not isinstance(at, dict):
+            if not isinstance(at, dict):
+                raise GradgenError(f"shapes: {path} is a part of what is declared already")
+        if keys[-1] in at:
             raise GradgenError(f"shapes: {path} is declared twice")
-        at[keys[-1]] = leaf
-    return {name: _tuples(tree) for name, tree in declared.items()}
+        at[keys[-1]] = parse_leaf(given, path)
+    return {name: _tuples(tree, name) for name, tree in declared.items()}
 
 
-def _tuples(tree: Spec) -> Spec:
+def _tuples(tree: Spec, path: str) -> Spec:
+    """The tree, with a tuple for each dict whose keys are numbers."""
     if not isinstance(tree, dict):
         return tree
-    made = {key: _tuples(value) for key, value in tree.items()}
-    if all(key.isdigit() for key in made):
-        if sorted(int(k) for k in made) != list(range(len(made))):
-            raise GradgenError("shapes: the items of a tuple are numbered from 0 without a gap")
-        return tuple(made[str(i)] for i in range(len(made)))
-    return made
+    made = {key: _tuples(value, f"{path}.{key}") for key, value in tree.items()}
+    if not any(key.isdecimal() for key in made):
+        return made
+    wanted = [str(i) for i in range(len(made))]
+    if set(made) != set(wanted):
+        raise GradgenError(
+            f"shapes: the items of {path} are not numbered from 0 without a gap: {', '.join(made)}"
+        )
+    return tuple(made[key] for key in wanted)
 
 
 def parse_leaf(given: Any, path: str) -> Type:
     """The type that `"n d:float32"`, `"scalar"` or a tuple of lengths declares."""
     if isinstance(given, (tuple, list)):
-        given = " ".join(map(str, given))
-    elif isinstance(given, int):
+        for size in given:
+            if isinstance(size, bool) or not isinstance(size, (int, np.integer, str)):
+                raise GradgenError(f"shapes: {path}: {size!r} is not a dimension")
+        given = " ".join(map(str, given)) or "()"
+    elif isinstance(given, (int, np.integer)) and not isinstance(given, bool):
         given = str(given)
     if not isinstance(given, str):
         raise GradgenError(f"shapes: {path}: expected text or a tuple, not {type(given).__name__}")
-    text, _, dtype = given.partition(":")
-    text, dtype = text.strip(), dtype.strip() or None
+    text, colon, named = given.partition(":")
+    text, dtype = text.strip(), named.strip()
+    if not text:
+        raise GradgenError(
+            f"shapes: {path}: no dimensions; write scalar, or () for an array without axes"
+        )
+    if colon and not dtype:
+        raise GradgenError(f"shapes: {path}: no dtype behind the colon")
     if text in _SCALARS:
+        if dtype:
+            raise GradgenError(f"shapes: {path}: {text} takes no dtype; write scalar:{dtype}")
         return _SCALARS[text]
     wanted = checked_dtype(dtype or "float64", f"shapes: {path}")
     if text == "scalar":
-        return FLOAT if dtype is None else Type("scalar", wanted)
-    if text in ("", "()"):
+        return FLOAT if not dtype else Type("scalar", wanted)
+    if text == "()":
         return Type("array", wanted)
     return Type("array", wanted, tuple(_dimension(part, path) for part in text.split()))
 
@@ -109,7 +132,12 @@ def checked_dtype(name: str, where: str) -> str:
         or found.itemsize > 8
     ):
         raise GradgenError(f"{where}: arrays of {found} are not supported; use float64 or float32")
-    return str(found)
+    return str(found.newbyteorder("="))
+
+
+@cache
+def _live_dtype(found: np.dtype[Any], where: str) -> str:
+    return checked_dtype(str(found), where)
 
 
 def _dimension(text: str, path: str) -> Size:
@@ -119,6 +147,10 @@ def _dimension(text: str, path: str) -> Size:
             f"shapes: {path}: the dimension {text!r} is not supported; name each axis"
         )
     tokens = _TOKEN.findall(text)
+    if _RESERVED.intersection(tokens):
+        raise GradgenError(
+            f"shapes: {path}: {text!r} is not a dimension; a dtype stands behind a colon"
+        )
     if "".join(tokens) != text or "(" in tokens or ")" in tokens:
         raise GradgenError(f"shapes: {path}: {text!r} is not a dimension")
     total: Size = 0
@@ -170,38 +202,69 @@ def is_array_annotation(annotation: ast.expr | None) -> bool:
 
 
 class LiveTypes:
-    """Types of live arguments: equal lengths get one symbol, length 1 stays a number."""
+    """Types of live arguments: equal lengths get one symbol, length 1 stays a number.
 
-    def __init__(self, concrete: bool, floats: frozenset[str] = frozenset()) -> None:
-        self.concrete = concrete
+    With `lengths` all lengths stay numbers; with `numbers` the values of Python ints are fixed, but
+    not those in the arguments `floats`.
+    """
+
+    def __init__(
+        self, lengths: bool = False, numbers: bool = False, floats: frozenset[str] = frozenset()
+    ) -> None:
+        self.lengths = lengths
+        self.numbers = numbers
         self.floats = floats
         self.symbols: dict[int, Dim] = {}
 
     def spec(self, value: Any, name: str) -> Spec:
         """The tree of types of a live value. Raises `GradgenError` for what is not supported."""
-        if value is None or isinstance(value, (str, bool, np.bool_)):
-            return Static(value if not isinstance(value, np.bool_) else bool(value))
+        if isinstance(value, np.bool_):
+            raise GradgenError(f"{name}: pass a bool, not a NumPy one: bool(...)")
+        if value is None or isinstance(value, bool):
+            return Static(value)
+        if isinstance(value, str):
+            return Static(str.__str__(value))
         if type(value) is int:
-            return Static(value) if self.concrete and name not in self.floats else FLOAT
-        if isinstance(value, float) and not isinstance(value, np.floating):
+            fixed = self.numbers and re.split(r"[.\[]", name)[0] not in self.floats
+            return Static(value) if fixed else FLOAT
+        if type(value) is float:
             return FLOAT
         if isinstance(value, np.generic):
-            return Type("scalar", checked_dtype(str(value.dtype), name))
+            return Type("scalar", _live_dtype(value.dtype, name))
         if isinstance(value, np.ma.MaskedArray):
             raise GradgenError(f"{name}: masked arrays are not supported")
         if isinstance(value, np.ndarray):
-            return Type("array", checked_dtype(str(value.dtype), name),
+            if type(value) not in (np.ndarray, np.memmap):
+                raise GradgenError(
+                    f"{name}: arrays of type {type(value).__name__} are not supported; "
+                    "pass np.asarray(...)"
+                )
+            return Type("array", _live_dtype(value.dtype, name),
                         tuple(self.length(n) for n in value.shape))  # fmt: skip
         if isinstance(value, dict):
             return {k: self.spec(v, f"{name}[{k!r}]") for k, v in value.items()}
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            names = [f.name for f in dataclasses.fields(value)]
-            return self._record("dataclass", {n: getattr(value, n) for n in names}, name)
+            fields = dataclasses.fields(value)
+            for f in fields:
+                if not f.init:
+                    raise GradgenError(
+                        f"{name}.{f.name}: a field with init=False is not supported; "
+                        "make it a property"
+                    )
+            return self._record("dataclass", {f.name: getattr(value, f.name) for f in fields}, name)
         if isinstance(value, tuple) and hasattr(value, "_fields"):
-            return self._record("tuple", value._asdict(), name)
+            named = zip(type(value)._fields, value, strict=True)
+            return self._record("tuple", dict(named), name)
         if type(value) in (list, tuple):
             return type(value)(self.spec(v, f"{name}[{i}]") for i, v in enumerate(value))
-        raise GradgenError(f"{name}: an argument of type {type(value).__name__} is not supported")
+        hint = (
+            "; make it a dataclass, or differentiate the bound method (object.method)"
+            if name == "self"
+            else ""
+        )
+        raise GradgenError(
+            f"{name}: an argument of type {type(value).__name__} is not supported{hint}"
+        )
 
     def _record(self, like: str, fields: Mapping[str, Any], name: str) -> Record:
         values = tuple(self.spec(v, f"{name}.{k}") for k, v in fields.items())
@@ -209,7 +272,7 @@ class LiveTypes:
 
     def length(self, n: int) -> Size:
         """The symbolic length of an axis of `n` items."""
-        if self.concrete or n == 1:
+        if self.lengths or n == 1:
             return n
         if n not in self.symbols:
             count = len(self.symbols)

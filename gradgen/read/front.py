@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import types
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from gradgen.errors import GradgenError, NeedsLength, Refusal
 from gradgen.graph import GraphBuilder
 from gradgen.ops import CALLS, METHODS, Op
-from gradgen.ops.indexing import is_basic
+from gradgen.ops.indexing import is_basic, may_repeat
 from gradgen.read import builtin
 from gradgen.read.scope import (
     BUILTINS,
@@ -27,6 +27,7 @@ from gradgen.read.scope import (
     library_attribute,
     live_lookup,
     load_sibling,
+    star_provides,
     unwrap_callable,
 )
 from gradgen.read.source import syntax_of
@@ -36,6 +37,7 @@ from gradgen.read.values import (
     FileModule,
     Frame,
     Function,
+    Generated,
     Known,
     LiveObject,
     Method,
@@ -45,12 +47,13 @@ from gradgen.read.values import (
 from gradgen.types import Dim, Type
 
 PYTHON_TYPES = {"builtins.float": "float64", "builtins.int": "int64", "builtins.bool": "bool"}
-CONTAINER_METHODS = {
+CONTAINER_METHODS: dict[type, tuple[str, ...]] = {
     list: ("append", "extend", "insert", "pop", "copy", "reverse", "index"),
     dict: ("items", "keys", "values", "get", "copy", "update", "pop"),
     tuple: ("index",),
     str: (),
 }
+READING = ("index", "items", "keys", "values", "get", "copy")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +79,8 @@ class Front:
         self.undeclared: dict[int, str] = {}
         self._functions: dict[int, Function] = {}
         self._live: dict[str, Any] = {}
+        # Lists, dicts and arrays that were not made by the function, by identity.
+        self._outer: dict[int, tuple[Any, str]] = {}
 
     # -- nodes ---------------------------------------------------------------------------------
 
@@ -99,7 +104,8 @@ class Front:
             return self.builder.const(value)
         if self.is_sequence(value):
             return self.array(value)
-        raise Refusal(f"{describe(value)} is not a number or an array")
+        hint = "make it a list: list(...)" if isinstance(value, Iterator) else ""
+        raise Refusal(f"{describe(value)} is not a number or an array", hint)
 
     def refresh(self, cell: Cell) -> int:
         """The present node of a cell; a view of an array that was updated is read anew."""
@@ -150,8 +156,31 @@ class Front:
             )
 
     def is_array(self, cell: Cell) -> bool:
-        """Whether a value is an ndarray, which `+=` changes in place."""
-        return self.type_of(self.refresh(cell)).kind == "array"
+        """Whether a value is an ndarray, which `+=` changes in place; 0-d views are."""
+        return cell.base is not None or self.type_of(self.refresh(cell)).kind == "array"
+
+    # -- what lives longer than a call ---------------------------------------------------------
+
+    def outer(self, value: Any, name: str) -> Any:
+        """The value, marked as defined outside the function: it must not be changed."""
+        stack = [value]
+        while stack:
+            at = stack.pop()
+            if isinstance(at, (list, dict)) or (isinstance(at, Cell) and self.is_array(at)):
+                self._outer[id(at)] = (at, name)
+            if isinstance(at, (list, tuple)):
+                stack.extend(at)
+            elif isinstance(at, dict):
+                stack.extend(at.values())
+            elif isinstance(at, Function):
+                stack.extend((*at.defaults, *at.keyword_defaults))
+        return value
+
+    def guard(self, value: Any) -> None:
+        """Refuse to change what outlives the call: the next call would see it."""
+        if id(value) in self._outer:
+            name = self._outer[id(value)][1]
+            raise Refusal(f"this changes `{name}`, which outlives the call", "change a copy of it")
 
     # -- static values -------------------------------------------------------------------------
 
@@ -233,16 +262,16 @@ class Front:
         """The items of a sequence, or the rows of an array of known length."""
         return list(self.iterate(value))
 
-    def iterate(self, value: Any) -> Sequence[Any]:
-        """What a `for` loop runs over."""
+    def iterate(self, value: Any) -> Iterable[Any]:
+        """What a `for` loop runs over; a list that is changed meanwhile shows it, as in Python."""
         if isinstance(value, range):
             if len(value) > 1_000_000:
                 raise Refusal(f"a range of {len(value)} is too long to unroll")
             return [self.wrap(self.builder.const(i)) for i in value]
-        if isinstance(value, (list, tuple)):
-            return list(value)
+        if isinstance(value, (list, tuple, Iterator)):
+            return iter(value)
         if isinstance(value, dict):
-            return list(value)
+            return [self.lift(key) for key in value]
         if isinstance(value, RecordValue) and value.is_tuple:
             return list(value.fields.values())
         if isinstance(value, Cell):
@@ -258,42 +287,73 @@ class Front:
             return [self.index(value, (("i", k),)) for k in range(shape[0])]
         raise Refusal(f"{describe(value)} cannot be iterated over here")
 
+    def lift(self, value: Any) -> Any:
+        """A value for a number that is kept as itself, as a key is."""
+        return self.wrap(self.builder.const(value)) if isinstance(value, (int, float)) else value
+
     def call_container(self, method: Method, args: list[Any], keywords: dict[str, Any]) -> Any:
         """A method of a list, tuple or dict."""
         value, name = method.value, method.name
-        if name in ("get", "pop", "index") and args:
+        if name not in READING:
+            self.guard(value)
+        if name in ("get", "pop", "index", "insert") and args:
             args = [self.static(args[0]), *args[1:]]
-        if name == "insert":
-            args = [self.static(args[0]), *args[1:]]
-        if name == "extend":
+        if name == "extend" and args:
             args = [self.items(args[0])]
-        if name == "index":
-            return self.wrap(self.builder.const([self.static(i) for i in value].index(args[0])))
+        held = [self.static(i) for i in value] if name == "index" else value
         try:
-            result = getattr(value, name)(*args, **keywords)
+            result = getattr(held, name)(*args, **keywords)
         except (TypeError, IndexError, KeyError, ValueError) as error:
             raise Refusal(f".{name}: {error}") from None
         if name == "items":
-            return [tuple(pair) for pair in result]
-        return list(result) if name in ("keys", "values") else result
+            return [(self.lift(key), item) for key, item in result]
+        if name == "keys":
+            return [self.lift(key) for key in result]
+        return list(result) if name == "values" else self.lift(result)
+
+    def augment(self, op: str | None, old: Any, operand: Any) -> Any:
+        """What `old op= operand` leaves: a list or an array is changed in place, as in Python."""
+        if isinstance(old, list) and (op == "add" or (op == "mul" and not self._is_big(operand))):
+            self.guard(old)
+            old[:] = old + self.items(operand) if op == "add" else self.repeated(
+                old, self.static(operand)
+            )
+            return old
+        new = self.binary(op, old, operand)
+        if not isinstance(old, Cell) or not self.is_array(old):
+            return new
+        self.update_whole(old, new)
+        return old
 
     def binary(self, op: str | None, left: Any, right: Any) -> Any:
         """The value of a binary operator."""
         if op is None:
-            raise Refusal("this operator is not supported here")
+            raise Refusal("this operator is not supported here", "+ - * / // % ** @ & | ^ are")
+        if isinstance(left, str) and isinstance(right, str) and op == "add":
+            return left + right
         sequences = [self.is_sequence(v) for v in (left, right)]
         if any(sequences) and not any(self._is_big(v) for v in (left, right)):
             if all(sequences) and op == "add" and type(left) is type(right):
                 return left + right
             if op == "mul":
                 items, count = (left, right) if sequences[0] else (right, left)
-                return items * self.static(count)
+                return self.repeated(items, self.static(count))
             raise Refusal(f"`{op}` of {describe(left)} and {describe(right)}",
                           "make it an array with np.array")  # fmt: skip
         nodes = [self.array(v) if op == "matmul" else self.node(v) for v in (left, right)]
         if op.startswith("bit") and any(self.type_of(n).is_float for n in nodes):
             raise Refusal("& | ^ take integers or masks", "put comparisons in parentheses")
         return self.wrap(self.add(op, *nodes))
+
+    @staticmethod
+    def repeated(items: Any, count: Any) -> Any:
+        """`items * count` of a sequence."""
+        if not isinstance(count, int) or isinstance(items, range):
+            raise Refusal(f"{describe(items)} times {describe(count)}",
+                          "make it an array with np.array")  # fmt: skip
+        if len(items) * count > 1_000_000:
+            raise Refusal(f"a sequence of {len(items) * count} items is too long")
+        return items * count
 
     def _is_big(self, value: Any) -> bool:
         return isinstance(value, Cell) and bool(self.type_of(self.refresh(value)).shape)
@@ -355,19 +415,27 @@ class Front:
 
     def subscript(self, value: Any, key: Any) -> Any:
         """The value of `value[key]`."""
+        if isinstance(value, Known) and value.name == "numpy.s_":
+            return key
         if isinstance(value, Cell):
             self.array(value)
             template, operands = self.template(key)
             return self.index(value, template, operands)
         if isinstance(value, RecordValue) and value.is_tuple:
             value = tuple(value.fields.values())
-        if isinstance(value, LiveObject):
-            return self.wrap_live(value.value[self.static(key)], f"{value.name}_{self.static(key)}")
+        if isinstance(value, LiveObject) and isinstance(value.value, Mapping):
+            name = self.static(key)
+            if name not in value.value:
+                raise Refusal(f"no item {name!r}")
+            return self.wrap_live(value.value[name], f"{value.name}_{name}")
         if not isinstance(value, (list, tuple, dict, range)):
             raise Refusal(f"{describe(value)} has no items")
         if isinstance(key, slice):
             bounds = [self.static(b) for b in (key.start, key.stop, key.step)]
-            return value[slice(*bounds)]  # type: ignore[index]
+            try:
+                return value[slice(*bounds)]
+            except (TypeError, ValueError) as error:
+                raise Refusal(str(error)) from None
         try:
             found = value[self.static(key)]
         except (KeyError, IndexError, TypeError) as error:
@@ -386,6 +454,8 @@ class Front:
                 template.append("e")
             elif isinstance(item, slice):
                 parts = [self._bound(b, operands) for b in (item.start, item.stop, item.step)]
+                if parts[2] == 0:
+                    raise Refusal("slice step cannot be zero")
                 template.append(("s", *parts))
             elif self.is_sequence(item):
                 template.append("a")
@@ -418,7 +488,9 @@ class Front:
         """`value[template]`: a view of the cell where NumPy gives one."""
         node = self.add("index", self.node(value), *operands, attr=template)
         basic = is_basic(template, [self.type_of(o) for o in operands])
-        if isinstance(value, Cell) and basic and self.type_of(node).kind == "array":
+        # an ellipsis gives a view even where no axis is left
+        view = self.type_of(node).kind == "array" or "e" in template
+        if isinstance(value, Cell) and basic and view:
             return Cell(node, value, template, operands)
         return Cell(node)
 
@@ -437,20 +509,30 @@ class Front:
     def store(self, container: Any, key: Any, value: Any) -> None:
         """`container[key] = value`."""
         if isinstance(container, (list, dict)):
+            self.guard(container)
             try:
                 container[self.static(key)] = value
-            except IndexError:
-                raise Refusal("list assignment index out of range") from None
+            except (IndexError, TypeError) as error:
+                raise Refusal(str(error)) from None
         else:
             self.update(container, key, value, "index_set")
 
     def add_into(self, container: Cell, key: Any, operand: Any, op: str) -> None:
         """`container[key] += operand`; repeated integer indices are not summed, as in NumPy."""
-        template, operands = self.template(key)
-        if op == "add" and is_basic(template, [self.type_of(o) for o in operands]):
-            self.update(container, key, operand, "index_add")
+        _, operands = self.template(key)
+        if not may_repeat(self.builder, operands):
+            added = operand if op == "add" else self.negated(operand)
+            self.update(container, key, added, "index_add")
         else:
             self.store(container, key, self.binary(op, self.subscript(container, key), operand))
+
+    def negated(self, value: Any) -> Cell:
+        """`-value`, of which a number is written with its sign."""
+        node = self.node(value)
+        known = self.builder.value_of(node)
+        if self.builder.is_op(node, "const") and type(known) in (int, float):
+            return self.wrap(self.builder.const(-known))
+        return self.wrap(self.add("neg", node))
 
     def update_whole(self, cell: Cell, value: Any) -> None:
         """`cell op= value` on an array: every alias and every view sees it."""
@@ -468,6 +550,7 @@ class Front:
     def assign_into(self, cell: Cell, node: int) -> None:
         """Give an array a new value, and the arrays that it is a view of."""
         while True:
+            self.guard(cell)
             name = self.builder.graph.names[cell.node]
             if name is not None:
                 self.builder.named(node, name)
@@ -498,6 +581,8 @@ class Front:
                     self.add("astype", self.node(args[0]), attr=self.dtype(Known(dotted)))
                 )
             raise Refusal(f"{name} is not supported here", builtin.HINTS.get(name, ""))
+        if dotted.startswith(("builtins.", "math.")) and any(map(self.is_sequence, args)):
+            raise Refusal(f"{name} takes a number, not a list or a tuple", "use NumPy's")
         row, flavour = CALLS[dotted]
         if row.infix and dotted == row.call and row.name == "power":
             flavour = "numpy"
@@ -574,9 +659,11 @@ class Front:
             if name in module.cache:
                 return module.cache[name]
             statement = module.bindings.get(name)
-            if statement is None:
+            if statement is None and name not in module.changed:
                 return self.star_lookup(module, name)
-            if name in module.changed:
+            later = [star for star, before in module.stars if name in before]
+            hidden = any(star_provides(module, star, name) for star in later)
+            if statement is None or name in module.changed or hidden:
                 raise Refusal(
                     f"the module-level name `{name}` is bound conditionally or changed later",
                     "bind it once, at the top level",
@@ -609,14 +696,12 @@ class Front:
 
     def star_lookup(self, module: ModuleText, name: str) -> Any:
         """A name that an `import *` binds, or a builtin."""
-        for statement in reversed(module.stars):
-            home = statement.module or ""
-            if import_module(home) is not None:
-                if f"{home}.{name}" in CALLS or f"{home}.{name}" in CONSTANTS:
+        for statement, _ in reversed(module.stars):
+            if star_provides(module, statement, name):
+                home = statement.module or ""
+                if not statement.level and import_module(home) is not None:
                     return self.library(home, name)
-                continue
-            sibling = load_sibling(module, home, statement.level)
-            if name in sibling.scope.bindings and not name.startswith("_"):
+                sibling = load_sibling(module, home, statement.level)
                 return self.text_lookup(sibling.scope)(name)
         if name in BUILTINS:
             return Known(f"builtins.{name}")
@@ -640,7 +725,7 @@ class Front:
                 value = self.wrap(
                     self.builder.named_global(module.source.path, name, self.node(value))
                 )
-        module.cache[name] = value
+        module.cache[name] = self.outer(value, name)
         return value
 
     def wrap_live(self, value: Any, name: str) -> Any:
@@ -650,11 +735,15 @@ class Front:
             or type(value) is np.ndarray
             or isinstance(value, np.generic)
         ):
-            return self.wrap(self.capture(value, name))
+            return self.outer(self.wrap(self.capture(value, name)), name)
         if isinstance(value, (tuple, list)) and type(value) in (tuple, list):
-            return type(value)(self.wrap_live(v, f"{name}_{i}") for i, v in enumerate(value))
+            items = [self.wrap_live(v, f"{name}_{i}") for i, v in enumerate(value)]
+            return self.outer(type(value)(items), name)
         if type(value) is dict and all(isinstance(k, (str, int)) for k in value):
-            return {k: self.wrap_live(v, f"{name}_{k}") for k, v in value.items()}
+            pairs = {k: self.wrap_live(v, f"{name}_{k}") for k, v in value.items()}
+            return self.outer(pairs, name)
+        if type(value) is range:
+            return value
         found = classify(value, name)
         if isinstance(found, Known) and found.name in CONSTANTS:
             return self.library(*found.name.rsplit(".", 1))
@@ -729,4 +818,8 @@ def describe(value: Any) -> str:
         return "a number or an array"
     if isinstance(value, (str, bytes)):
         return "a string"
+    if isinstance(value, Method):
+        return f"the method {value.name}"
+    if isinstance(value, Iterator):
+        return f"a {'generator' if isinstance(value, Generated) else type(value).__name__}"
     return "None" if value is None else f"a {type(value).__name__}"

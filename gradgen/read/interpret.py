@@ -23,6 +23,7 @@ from gradgen.read.values import (
     FileModule,
     Frame,
     Function,
+    Generated,
     Known,
     LiveObject,
     Method,
@@ -62,7 +63,6 @@ REFUSED = {
     ast.Await: ("`await`", ""),
     ast.Set: ("a set", "use a list or a tuple"),
     ast.SetComp: ("a set comprehension", "use a list comprehension"),
-    ast.JoinedStr: ("an f-string", "strings have no derivative; build it outside the function"),
     ast.Delete: ("`del` of a part", "leave the value in place"),
 }
 
@@ -149,12 +149,32 @@ class Interpreter(front.Front):
         if isinstance(value, (bool, float)):
             return Cell(self.builder.const(value))
         if isinstance(value, int):
-            if value.bit_length() > 1024:
+            if value.bit_length() > 1023:
                 raise Refusal("an integer beyond the range of a float")
             return Cell(self.builder.const(value))
         if value is None or value is Ellipsis or isinstance(value, str):
             return value
         raise Refusal(f"a constant of type {type(value).__name__} is not supported here")
+
+    def on_JoinedStr(self, node: ast.JoinedStr, frame: Frame) -> Steps:
+        """An f-string of what is known while compiling, as in `params[f"W{k}"]`."""
+        what, hint = "an f-string of a value that is not known while compiling", "use it as a key"
+        text = ""
+        for part in node.values:
+            if not isinstance(part, ast.FormattedValue):
+                text += yield part, frame
+                continue
+            held = yield part.value, frame
+            spec = "" if part.format_spec is None else (yield part.format_spec, frame)
+            known = self.builder.value_of(self.refresh(held)) if isinstance(held, Cell) else held
+            if not isinstance(known, (bool, int, float, str)):
+                raise Refusal(f"{what} is not supported here", hint)
+            shown: Any = {"r": repr, "s": str, "a": ascii}.get(chr(max(part.conversion, 0)))
+            try:
+                text += format(known if shown is None else shown(known), spec)
+            except ValueError as error:
+                raise Refusal(str(error)) from None
+        return text
 
     def on_Name(self, node: ast.Name, frame: Frame) -> Any:
         value = frame.find(node.id)
@@ -175,6 +195,9 @@ class Interpreter(front.Front):
                 return self.wrap(self.builder.const(not known))
             self.no_array(operand, "not")
             return self.wrap(self.add("not", self.node(operand)))
+        if self.is_sequence(operand):
+            what = front.describe(operand)
+            raise Refusal(f"{what} has no sign", "make it an array with np.array")
         cell = self.node(operand)
         literal = isinstance(node.operand, ast.Constant) and isinstance(node.op, ast.USub)
         value = self.builder.value_of(cell)
@@ -277,6 +300,8 @@ class Interpreter(front.Front):
 
     def on_NamedExpr(self, node: ast.NamedExpr, frame: Frame) -> Steps:
         value = yield node.value, frame
+        while frame.comprehension and frame.parent is not None:
+            frame = frame.parent
         self.assign_name(node.target.id, value, frame, node.value)
         return value
 
@@ -295,7 +320,7 @@ class Interpreter(front.Front):
         return (yield self.comprehension(node.elt, None, node.generators, frame))
 
     def on_GeneratorExp(self, node: ast.GeneratorExp, frame: Frame) -> Steps:
-        return tuple((yield self.comprehension(node.elt, None, node.generators, frame)))
+        return Generated((yield self.comprehension(node.elt, None, node.generators, frame)))
 
     def on_DictComp(self, node: ast.DictComp, frame: Frame) -> Steps:
         pairs = yield self.comprehension(node.value, node.key, node.generators, frame)
@@ -305,34 +330,37 @@ class Interpreter(front.Front):
         self, element: ast.expr, key: ast.expr | None, clauses: list[ast.comprehension],
         frame: Frame,
     ) -> Steps:  # fmt: skip
-        """The items of a comprehension, in order; its targets live in a frame of their own."""
-        inner = Frame(frame.source, frame.lookup, parent=frame, depth=frame.depth)
-        frames = [inner]
-        for clause in clauses:
-            extended = []
-            for at in frames:
-                source = yield clause.iter, at
-                for item in self.iterate(source):
-                    fresh = Frame(frame.source, frame.lookup, dict(at.names), parent=frame,
-                                  depth=frame.depth)  # fmt: skip
-                    self.assign_target(clause.target, item, fresh, None)
-                    keep = True
-                    for test in clause.ifs:
-                        known = self.static_truth((yield test, fresh))
-                        if known is None:
-                            self.dynamic("the condition of a comprehension", "use np.where")
-                        keep = keep and bool(known)
-                    if keep:
-                        extended.append(fresh)
-            frames = extended
-        items = []
-        for at in frames:
-            if key is None:
-                items.append((yield element, at))
-            else:
-                name = self.static((yield key, at))
-                items.append((name, (yield element, at)))
+        """The items of a comprehension; its targets live in one frame of their own."""
+        targets = [n for c in clauses for n in ast.walk(c.target) if isinstance(n, ast.Name)]
+        inner = Frame(frame.source, frame.lookup, stored=frozenset(n.id for n in targets),
+                      parent=frame, depth=frame.depth, comprehension=True)  # fmt: skip
+        items: list[Any] = []
+        source = yield clauses[0].iter, frame
+        yield self.clause(element, key, clauses, source, inner, items)
         return items
+
+    def clause(
+        self, element: ast.expr, key: ast.expr | None, clauses: list[ast.comprehension],
+        source: Any, frame: Frame, items: list[Any],
+    ) -> Steps:  # fmt: skip
+        """Run one `for` of a comprehension, and the ones inside it."""
+        for item in self.iterate(source):
+            self.assign_target(clauses[0].target, item, frame, None)
+            keep = True
+            for test in clauses[0].ifs:
+                known = self.static_truth((yield test, frame))
+                if known is None:
+                    self.dynamic("the condition of a comprehension", "use np.where")
+                keep = bool(known)
+                if not keep:
+                    break
+            if keep and clauses[1:]:
+                inner = yield clauses[1].iter, frame
+                yield self.clause(element, key, clauses[1:], inner, frame, items)
+            elif keep:
+                name = None if key is None else self.static((yield key, frame))
+                value = yield element, frame
+                items.append(value if key is None else (name, value))
 
     def on_Starred(self, node: ast.Starred, frame: Frame) -> Any:
         raise Refusal("a starred expression is not supported here")
@@ -396,12 +424,12 @@ class Interpreter(front.Front):
         raise Refusal("this value cannot be called here")
 
     def map_calls(self, args: list[Any], frame: Frame) -> Steps:
-        """`map(f, xs, ...)`, as a tuple."""
+        """`map(f, xs, ...)`, computed at once."""
         results = []
         for items in zip(*(self.iterate(a) for a in args[1:]), strict=False):
             value = self.call_value(args[0], list(items), {}, frame)
             results.append((yield value) if isinstance(value, GeneratorType) else value)
-        return tuple(results)
+        return Generated(results)
 
     def call_live(self, function: LiveObject, args: list[Any], keywords: dict[str, Any],
                   frame: Frame) -> Any:  # fmt: skip
@@ -423,15 +451,19 @@ class Interpreter(front.Front):
         frame = Frame(function.frame.source, function.frame.lookup, parent=function.frame,
                       stored=stored_names(function.node), depth=depth)  # fmt: skip
         frame.names.update(self.bind_parameters(function, args, keywords))
+        for name, value in frame.names.items():
+            self.hint(value, name)
         if isinstance(function.node, ast.Lambda):
             result = yield function.node.body, frame
         else:
             result = yield self.body_result(function.node, frame)
-        if isinstance(result, Cell) and function.name.isidentifier():
-            node = self.node(result)
-            hints = self.builder.graph.hints
-            hints[node] = hints[node] or function.name
+        self.hint(result, function.name)
         return result
+
+    def hint(self, value: Any, name: str) -> None:
+        """A name for a value that the user gave none, should it become a statement."""
+        if isinstance(value, Cell) and name.isidentifier():
+            self.builder.label(self.node(value), None, name)
 
     def body_result(self, node: ast.FunctionDef, frame: Frame) -> Steps:
         """What a function body returns."""
@@ -524,6 +556,8 @@ class Interpreter(front.Front):
 
     def assign_name(self, name: str, value: Any, frame: Frame, source: Any) -> None:
         """Bind a name, and remember it as the user's name of the value."""
+        if isinstance(value, Generated):
+            raise Refusal("a generator that is kept is not supported here", "use a list")
         if isinstance(value, Cell) and frame.source is not None:
             graph = self.builder.graph
             node = self.node(value)
@@ -538,23 +572,21 @@ class Interpreter(front.Front):
         op = BINARY.get(type(node.op))
         if isinstance(node.target, ast.Name):
             old = frame.find(node.target.id)
-            operand = yield node.value, frame
-            if isinstance(old, list) and op == "add":
-                old.extend(self.items(operand))
-                return None
-            new = self.binary(op, old, operand)
-            if isinstance(old, Cell) and self.is_array(old):
-                self.update_whole(old, new)
+            new = self.augment(op, old, (yield node.value, frame))
+            if new is old and isinstance(old, Cell):
                 self.builder.named(self.node(old), node.target.id)
-            else:
-                self.assign_name(node.target.id, new, frame, None)
+            self.assign_name(node.target.id, new, frame, None)
             return None
         if not isinstance(node.target, ast.Subscript):
             raise Refusal("augmented assignment to an attribute", "assign to a name")
         container = yield node.target.value, frame
         key = yield node.target.slice, frame
+        if not isinstance(container, Cell):
+            old = self.subscript(container, key)
+            self.store(container, key, self.augment(op, old, (yield node.value, frame)))
+            return None
         operand = yield node.value, frame
-        if isinstance(container, Cell) and op in ("add", "sub"):
+        if op in ("add", "sub"):
             self.add_into(container, key, operand, op)
         else:
             self.store(container, key, self.binary(op, self.subscript(container, key), operand))
@@ -615,8 +647,11 @@ class Interpreter(front.Front):
     def on_Delete(self, node: ast.Delete, frame: Frame) -> Signal:
         for target in node.targets:
             if not isinstance(target, ast.Name):
-                raise Refusal(*(f"{REFUSED[ast.Delete][0]} is not supported", ""))
-            frame.names.pop(target.id, None)
+                what, hint = REFUSED[ast.Delete]
+                raise Refusal(f"{what} is not supported here", hint)
+            frame.stored |= {target.id}
+            frame.find(target.id)
+            del frame.names[target.id]
         return None
 
     def on_FunctionDef(self, node: ast.FunctionDef, frame: Frame) -> Steps:

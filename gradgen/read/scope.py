@@ -18,6 +18,7 @@ import numpy as np
 
 from gradgen.errors import Refusal, Source
 from gradgen.ops import CALLS
+from gradgen.read.mutation import changed_names
 from gradgen.read.source import parse, read_text
 from gradgen.read.values import FileModule, Known, LiveObject, Module
 
@@ -43,7 +44,7 @@ def library_attribute(module: str, name: str) -> Any:
         return Module(dotted)
     if dotted == "numpy.newaxis":
         return None
-    if dotted in CALLS or dotted in CONSTANTS or (module == "numpy" and name in DTYPES):
+    if dotted in CALLS or dotted in CONSTANTS or dotted == "numpy.s_" or (module == "numpy" and name in DTYPES):
         return Known(dotted)
     near = get_close_matches(dotted, CALLS, 1, 0.6)
     hint = f"the nearest supported function is {near[0]}" if near else ""
@@ -65,7 +66,8 @@ class ModuleText:
     folder: Path
     bindings: dict[str, ast.stmt] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
-    stars: list[ast.ImportFrom] = field(default_factory=list)
+    # each `import *`, with the names that were bound before it
+    stars: list[tuple[ast.ImportFrom, frozenset[str]]] = field(default_factory=list)
     cache: dict[str, Any] = field(default_factory=dict)
 
     @staticmethod
@@ -77,42 +79,58 @@ class ModuleText:
         return module
 
     def _scan(self, tree: ast.Module) -> None:
-        for statement, conditional in _top_level(tree.body):
+        self.changed |= changed_names(_as_imported(tree))
+        for statement, conditional, fallback in _top_level(tree.body):
             if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
-                self.stars.append(statement)
+                self.stars.append((statement, frozenset(self.bindings)))
+            imported = isinstance(statement, (ast.Import, ast.ImportFrom))
             for name in _bound(statement):
-                again = name in self.bindings and not isinstance(statement, ast.FunctionDef)
-                imported = isinstance(statement, (ast.Import, ast.ImportFrom))
-                if (conditional or again) and not imported:
+                again = name in self.bindings
+                if again and fallback and imported:
+                    continue  # `except ImportError:` after an import of the same name
+                if conditional and (again or not imported):
                     self.changed.add(name)
-                if not (conditional and imported and name in self.bindings):
-                    self.bindings[name] = statement
-            self.changed.update(_mutated(statement))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Global):
-                self.changed.update(node.names)
+                if again and not imported and not isinstance(statement, ast.FunctionDef):
+                    self.changed.add(name)
+                self.bindings[name] = statement
 
 
-def _top_level(body: list[ast.stmt], conditional: bool = False) -> Iterator[tuple[ast.stmt, bool]]:
+def _top_level(
+    body: list[ast.stmt], conditional: bool = False, fallback: bool = False
+) -> Iterator[tuple[ast.stmt, bool, bool]]:
+    """The statements of a module: whether each may not run, and whether it is in a handler."""
     for statement in body:
-        yield statement, conditional
+        yield statement, conditional, fallback
         if isinstance(statement, ast.If):
             if not _is_main(statement.test):
                 yield from _top_level(statement.body, True)
             yield from _top_level(statement.orelse, True)
-        elif isinstance(statement, ast.Try):
+        elif isinstance(statement, (ast.Try, ast.TryStar)):
             for inner in (statement.body, statement.orelse, statement.finalbody):
-                yield from _top_level(inner, True)
+                yield from _top_level(inner, True, fallback)
             for handler in statement.handlers:
-                yield from _top_level(handler.body, True)
+                yield from _top_level(handler.body, True, True)
         elif isinstance(statement, (ast.For, ast.While, ast.With)):
             yield from _top_level(statement.body, True)
+            yield from _top_level(getattr(statement, "orelse", []), True)
+        elif isinstance(statement, ast.Match):
+            for case in statement.cases:
+                yield from _top_level(case.body, True)
+
+
+def _as_imported(tree: ast.Module) -> ast.Module:
+    """The module without what runs only where it is a script."""
+    body: list[ast.stmt] = []
+    for statement in tree.body:
+        main = isinstance(statement, ast.If) and _is_main(statement.test)
+        body += statement.orelse if main and isinstance(statement, ast.If) else [statement]
+    return ast.Module(body, [])
 
 
 def _is_main(test: ast.expr) -> bool:
-    return isinstance(test, ast.Compare) and any(
-        isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(test)
-    )
+    return ast.unparse(test).replace('"', "'") in (
+        "__name__ == '__main__'", "'__main__' == __name__",
+    )  # fmt: skip
 
 
 def _bound(statement: ast.stmt) -> Iterator[str]:
@@ -123,32 +141,15 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
             yield alias.asname or alias.name.partition(".")[0]
     elif isinstance(statement, ast.Assign):
         for target in statement.targets:
-            yield from (n.id for n in ast.walk(target) if _stores(n))
+            yield from _stored(target)
     elif isinstance(statement, (ast.AnnAssign, ast.For)):
-        yield from (n.id for n in ast.walk(statement.target) if _stores(n))
+        yield from _stored(statement.target)
 
 
-def _stores(node: ast.AST) -> bool:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-
-
-def _mutated(statement: ast.stmt) -> Iterator[str]:
-    """Names whose values a top-level statement changes after they were bound."""
-    targets: list[ast.expr] = []
-    if isinstance(statement, ast.AugAssign):
-        targets = [statement.target]
-    elif isinstance(statement, ast.Assign):
-        targets = [t for t in statement.targets if isinstance(t, (ast.Subscript, ast.Attribute))]
-    elif isinstance(statement, ast.Delete):
-        targets = statement.targets
-    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-        call = statement.value
-        targets = [call.func] if isinstance(call.func, ast.Attribute) else []
-    for target in targets:
-        while isinstance(target, (ast.Subscript, ast.Attribute)):
-            target = target.value
-        if isinstance(target, ast.Name):
-            yield target.id
+def _stored(target: ast.AST) -> Iterator[str]:
+    for node in ast.walk(target):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
 
 
 def find_module_file(folder: Path, dotted: str, level: int) -> Path | None:
@@ -242,11 +243,30 @@ def unwrap_callable(function: Any) -> tuple[types.FunctionType, tuple[Any, ...],
                 )
             return function, args, keywords
         elif not isinstance(function, type) and isinstance(
-            getattr(type(function), "__call__", None), types.FunctionType
+            called := vars(type(function)).get("__call__"), types.FunctionType
         ):
             args = (function, *args)
-            function = type(function).__call__
+            function = called
         else:
             break
     name = getattr(function, "__qualname__", type(function).__name__)
     raise Refusal(f"{name} has no Python source to differentiate")
+
+
+def star_provides(module: ModuleText, statement: ast.ImportFrom, name: str) -> bool:
+    """Whether `from ... import *` binds a name. Raises `Refusal` for an unknown module."""
+    if name.startswith("_"):
+        return False
+    home = statement.module or ""
+    if not statement.level and import_module(home) is not None:
+        library = sys.modules.get(home)
+        public = getattr(library, "__all__", None) or dir(library)
+        return f"{home}.{name}" in CALLS or f"{home}.{name}" in CONSTANTS or name in public
+    scope: ModuleText = load_sibling(module, home, statement.level).scope
+    public = scope.bindings.get("__all__")
+    if public is not None:
+        value = getattr(public, "value", None)
+        if not isinstance(value, (ast.List, ast.Tuple)) or "__all__" in scope.changed:
+            raise Refusal(f"the `__all__` of {home} is not a plain list", "import by name")
+        return any(isinstance(e, ast.Constant) and e.value == name for e in value.elts)
+    return name in scope.bindings or any(star_provides(scope, s, name) for s, _ in scope.stars)

@@ -8,6 +8,7 @@ import io
 import linecache
 import tokenize
 import types
+import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -38,7 +39,9 @@ def parse(source: Source) -> ast.Module:
     enabled = gc.isenabled()
     gc.disable()  # collections while parsing cost three quarters of its time
     try:
-        return ast.parse(source.text, source.path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # the user's own, seen when it runs
+            return ast.parse(source.text, source.path)
     except SyntaxError as error:
         line = error.lineno or 1
         prefix = source.line(line)[: max((error.offset or 1) - 1, 0)]
@@ -111,7 +114,7 @@ def _is(node: FunctionNode, code: types.CodeType) -> bool:
     start, end = (body.lineno, body.col_offset), (body.end_lineno, body.end_col_offset)
     places = [p for p in code.co_positions() if None not in p and p[2:] != (0, 0)]
     spans = [((a, c), (b, d)) for a, b, c, d in places]
-    return all(start <= s and e <= end for s, e in spans)  # type: ignore[operator]
+    return all(start <= s and e <= end for s, e in spans)
 
 
 def parameter_names(args: ast.arguments) -> list[str]:
@@ -151,10 +154,8 @@ def _constants(code: types.CodeType) -> tuple[Any, ...]:
 
 def stored_names(node: FunctionNode) -> frozenset[str]:
     """The names that a function's own body assigns (its locals besides the parameters)."""
-    if isinstance(node, ast.Lambda):
-        return frozenset()
     names: set[str] = set()
-    stack: list[ast.AST] = list(node.body)
+    stack: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
     while stack:
         at = stack.pop()
         if isinstance(at, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -163,6 +164,9 @@ def stored_names(node: FunctionNode) -> frozenset[str]:
         if isinstance(at, ast.Lambda):
             continue
         if isinstance(at, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            # its targets are its own, but a walrus in it binds a name of the function
+            inner = [n for n in ast.walk(at) if isinstance(n, ast.NamedExpr)]
+            names.update(n.target.id for n in inner)
             continue
         if isinstance(at, ast.Name) and isinstance(at.ctx, ast.Store):
             names.add(at.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,19 @@ class Partial:
     keywords: dict[str, Any]
 
 
+class Generated:
+    """What a generator expression or `map` gives, computed at once: used up by its first use."""
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self._items = iter(items)
+
+    def __iter__(self) -> Generated:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._items)
+
+
 @dataclass(slots=True, eq=False)
 class RecordValue:
     """A dataclass or NamedTuple that is a parameter."""
@@ -99,6 +112,7 @@ class Frame:
     stored: frozenset[str] = frozenset()
     parent: Frame | None = None
     depth: int = 0
+    comprehension: bool = False
 
     def find(self, name: str) -> Any:
         """The value of a name. Raises `Refusal` where it has none yet."""

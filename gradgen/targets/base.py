@@ -8,22 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from gradgen.graph import Graph
-from gradgen.ops.table import ATOM, CONDITIONAL, POWER, UNARY
+from gradgen.ops import OPS
+from gradgen.ops.table import AND, ATOM, COMPARE, CONDITIONAL, POWER, UNARY
 
 _SIMPLE = re.compile(r"-?(?:[^\W\d][\w.]*|[0-9][0-9_.]*(?:e[-+]?[0-9]+)?)\Z")
 
 
 class Expr(NamedTuple):
-    """An expression's text, the precedence of its outermost operator, and its nesting.
-
-    `items` and the brackets are kept where the expression may be laid out over several lines.
-    """
+    """An expression's text, the precedence of its outermost operator, and its nesting."""
 
     text: str
     precedence: float = ATOM
     depth: int = 0
-    items: tuple[str, ...] = ()
-    brackets: tuple[str, str] = ("", "")
 
     def at(self, level: float) -> str:
         """The text, in parentheses where its operator binds less tightly than `level`."""
@@ -79,8 +75,10 @@ def infix(symbol: str, level: float, left: Expr, right: Expr) -> Expr:
         text = f"{base}{symbol}{exponent}" if hug else f"{base} {symbol} {exponent}"
         parens = left.precedence < ATOM or right.precedence < UNARY
     else:
-        text = f"{left.at(level)} {symbol} {right.at(level + 1)}"
-        parens = left.precedence < level or right.precedence <= level
+        # `a < b == c` would be a chain: a comparison inside another stands in parentheses.
+        lowest = level + (level == COMPARE)
+        text = f"{left.at(lowest)} {symbol} {right.at(level + 1)}"
+        parens = left.precedence < lowest or right.precedence <= level
     return Expr(text, level, max(left.depth, right.depth) + parens)
 
 
@@ -92,23 +90,47 @@ def prefix(symbol: str, level: int, operand: Expr) -> Expr:
     return Expr(f"{symbol}{inner}", level, operand.depth + (inner != operand.text))
 
 
+def conjunction(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    """`and`; two comparisons that meet in one operand are chained, `0 < x < 1`."""
+    graph = writer.graph
+    left, right = graph.args[node]
+    while graph.ops[left] == "both":
+        left = graph.args[left][1]
+    if any(n not in OPS or OPS[n].precedence != COMPARE for n in (graph.ops[left], graph.ops[right])):
+        return infix("and", AND, *args)
+    first, second = (f" {OPS[graph.ops[n]].infix} " for n in (left, right))
+    middle = args[1].text.partition(second)[0]
+    chains = args[0].precedence == args[1].precedence == COMPARE
+    if chains and args[0].text.endswith(first + middle):
+        return args[0]._replace(text=args[0].text + args[1].text.removeprefix(middle))
+    return infix("and", AND, *args)
+
+
 def sequence(items: Sequence[Expr], opening: str, closing: str) -> Expr:
     """A tuple or list display, which may be laid out over several lines."""
     texts = tuple(i.at(CONDITIONAL) for i in items)
     comma = "," if len(texts) == 1 and opening == "(" else ""
     depth = max((i.depth for i in items), default=0) + 1
-    return Expr(f"{opening}{', '.join(texts)}{comma}{closing}", ATOM, depth, texts,
-                (opening, closing))  # fmt: skip
+    return Expr(f"{opening}{', '.join(texts)}{comma}{closing}", ATOM, depth)
+
+
+def quoted(value: Any) -> str:
+    """A literal; a string has double quotes unless single ones save escapes."""
+    if not isinstance(value, str):
+        return repr(value)
+    body = repr('"' + value)[2:-1].replace("\\'", "'")
+    mark = "'" if body.count('"') > body.count("'") else '"'
+    return mark + body.replace(mark, f"\\{mark}") + mark
 
 
 def number(value: Any, module: str) -> Expr:
     """A literal that reads back as the same number; inf and nan by name."""
-    if isinstance(value, bool) or isinstance(value, int):
+    if isinstance(value, int):
         text = repr(value)
     elif value != value:
         text = f"{module}.nan"
     elif value in (float("inf"), float("-inf")):
         text = f"{module}.inf" if value > 0 else f"-{module}.inf"
     else:
-        text = repr(float(value))
+        text = repr(float(value)).replace("e+", "e")
     return Expr(text, UNARY if text.startswith("-") else ATOM)

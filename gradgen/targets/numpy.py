@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradgen.ops.table import ATOM, CONDITIONAL, MULTIPLY, UNARY
-from gradgen.targets.base import Expr, Spelling, Target, Writer, call, infix, sequence
+from gradgen.targets.base import Expr, Spelling, Target, Writer, call, conjunction, infix, sequence
 
 _MATMUL = MULTIPLY - 0.5
 
@@ -71,8 +71,7 @@ def total(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     """Python's own `sum` of items, as the user called it."""
     items = sequence(args[1:], "(", ")")
     start = [] if args[0].text == "0" else [args[0]]
-    text = call(writer.function("builtins.sum"), [items, *start])
-    return text if start else text._replace(items=items.items, brackets=("sum((", "))"))
+    return call(writer.function("builtins.sum"), [items, *start])
 
 
 def shape_of(writer: Writer, nodes: Sequence[int], args: Sequence[Expr]) -> str:
@@ -116,7 +115,7 @@ def _joined(name: str) -> Spelling:
     def spell(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
         axis = writer.graph.attrs[node]
         words = [f"axis={axis}"] if axis else []
-        return call(writer.function(f"numpy.{name}"), [sequence(args, "(", ")"), *words])
+        return call(writer.function(f"numpy.{name}"), [sequence(args, "[", "]"), *words])
 
     return spell
 
@@ -132,7 +131,7 @@ def _array(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     listed = sequence(items, "[", "]")
     if cast is not None:
         return call(name, [listed, f"dtype={dtype(writer, cast)}"])
-    return call(name, [listed])._replace(items=listed.items, brackets=(f"{name}([", "])"))
+    return call(name, [listed])
 
 
 def _broadcast_to(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
@@ -241,6 +240,7 @@ NUMPY = Target(
         **{name: _filled(name) for name in ("zeros", "ones", "full")},
         **{name: _like(name) for name in ("zeros_like", "ones_like", "full_like")},
         "sum_rows": _plain("builtins.sum"),
+        "both": conjunction,
         "total": total,
         "norm": _norm,
         "reshape": _reshape,
@@ -256,5 +256,7 @@ NUMPY = Target(
         "index": _index,
         "matmul": _matmul,
         "outer": _plain("numpy.outer"),
+        "clip_above": lambda w, n, a: call(w.function("numpy.clip"), [a[0], "None", a[1]]),
+        "clip_below": lambda w, n, a: call(w.function("numpy.clip"), [*a, "None"]),
     },
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradgen.ops.table import ADD, AND, ATOM, CONDITIONAL, MULTIPLY, NOT, OR
-from gradgen.targets.base import Expr, Target, Writer, call, infix, prefix
+from gradgen.targets.base import Expr, Spelling, Target, Writer, call, conjunction, infix, prefix
 
 
 def _conditional(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
@@ -29,9 +29,9 @@ def _square(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
 
 
 def _logaddexp(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
-    x, y = (a.at(ADD) for a in args)
+    x, y = args[0].at(ADD), args[1].at(ADD + 1)
     top = call(writer.function("builtins.max"), args)
-    bend = f"{writer.function('math.exp')}(-abs({x} - {args[1].at(ADD + 1)}))"
+    bend = f"{writer.function('math.exp')}(-abs({x} - {y}))"
     return Expr(f"{top.text} + {writer.function('math.log1p')}({bend})", ADD, top.depth + 3)
 
 
@@ -41,7 +41,7 @@ def _sinc(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     return Expr(text, CONDITIONAL, args[0].depth + 2)
 
 
-def _logical(symbol: str, level: int) -> object:
+def _logical(symbol: str, level: int) -> Spelling:
     def spell(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
         return infix(symbol, level, *args) if len(args) == 2 else prefix(symbol, level, args[0])
 
@@ -58,7 +58,7 @@ def _rounded(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     return call(writer.function("builtins.float"), [call(writer.function("builtins.round"), args)])
 
 
-def _plain(name: str) -> object:
+def _plain(name: str) -> Spelling:
     def spell(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
         return call(writer.function(name), args)
 
@@ -73,11 +73,14 @@ PYTHON = Target(
     spellings={
         "where": _conditional,
         "clip": _clip,
+        "clip_above": _plain("builtins.min"),
+        "clip_below": _plain("builtins.max"),
         "sign": _sign,
         "square": _square,
         "reciprocal": lambda w, n, a: infix("/", MULTIPLY, Expr("1.0"), a[0]),
         "logaddexp": _logaddexp,
         "sinc": _sinc,
+        "both": conjunction,
         "total": _total,
         "rint": _rounded,
         "absolute": _plain("builtins.abs"),

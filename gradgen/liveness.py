@@ -1,0 +1,51 @@
+"""Which nodes of a graph are needed, how often they are read, and rebuilding a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gradgen.graph import Graph, GraphBuilder, Tree, leaves, map_tree
+
+
+def reachable(graph: Graph, roots: Tree) -> list[bool]:
+    """Which nodes the roots need."""
+    needed = [False] * len(graph)
+    for leaf in leaves(roots):
+        needed[leaf] = True
+    for node in range(len(graph) - 1, -1, -1):
+        if needed[node]:
+            for arg in graph.args[node]:
+                needed[arg] = True
+    return needed
+
+
+def uses(graph: Graph, needed: Sequence[bool]) -> list[int]:
+    """How often each node is read, by needed nodes and by the results."""
+    count = [0] * len(graph)
+    for node in range(len(graph)):
+        if needed[node]:
+            for arg in graph.args[node]:
+                count[arg] += 1
+    for leaf in leaves(graph.results):
+        count[leaf] += 1
+    return count
+
+
+def shell(graph: Graph) -> Graph:
+    """A graph with the signature of another, and no nodes yet."""
+    return Graph(name=graph.name, doc=graph.doc, captured=graph.captured, text=graph.text)
+
+
+def finish(graph: Graph, builder: GraphBuilder, mapping: Sequence[int]) -> Graph:
+    """Carry results, parameters and lengths over to a rebuilt graph."""
+    new = builder.graph
+    new.results = map_tree(lambda n: mapping[n], graph.results)
+    for param in graph.params:
+        kept = map_tree(lambda n: mapping[n], param.tree)
+        new.params.append(
+            type(param)(param.name, kept, param.keyword_only, param.positional_only,
+                        param.default, param.declared)
+        )  # fmt: skip
+    new.lengths = {k: (mapping[n], axis) for k, (n, axis) in graph.lengths.items()}
+    builder.loc = None
+    return new

@@ -1,0 +1,565 @@
+"""Rewrites of derived nodes: what a person would have written for the same adjoint.
+
+What the user wrote (nodes with a location) is carried over as it is, so that the forward value keeps
+its bits; an adjoint may be computed in another order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from gradgen.graph import Graph, GraphBuilder
+from gradgen.liveness import finish, reachable, shell, uses
+from gradgen.ops.indexing import are_apart
+
+_LEAVES = ("param", "const", "constant", "global", "seed")
+# A coefficient, the node it multiplies (None: a bare number), and whether nobody else has that node.
+Scaled = tuple[float, int | None, bool]
+# How far into a product a coefficient is carried, to stand first in it.
+_MAX_DEPTH = 8
+_LARGEST = 1e300
+_ALL_AXES = (None, False, None)
+
+
+def simplify(graph: Graph) -> Graph:
+    """Rewrite derived nodes: gather coefficients and signs, fold numbers, cancel `a / y * y`."""
+    return _Simplifier(graph).run()
+
+
+class _Simplifier:
+    def __init__(self, graph: Graph) -> None:
+        self.old = graph
+        needed = reachable(graph, graph.results)
+        self.needed = needed
+        self.uses = uses(graph, needed)
+        self.b = GraphBuilder(shell(graph))
+        self.map = [-1] * len(graph)
+        # Whether the node being rewritten is read more than once.
+        self.shared = False
+        # Derived products, by node: the coefficient and what it multiplies.
+        self.scaled: dict[int, Scaled] = {}
+        # The user's quotients `n / t` of a number, by t: the number and the node.
+        self.reciprocals: dict[int, tuple[float, int]] = {}
+        # Derived nodes that were made for one product and that nobody else reads.
+        self.fresh: set[int] = set()
+
+    def run(self) -> Graph:
+        old, b = self.old, self.b
+        for node in range(len(old)):
+            if not self.needed[node] and old.ops[node] != "param":
+                continue
+            if old.locs[node] is not None or old.ops[node] in _LEAVES:
+                self.map[node] = b.copy_node(old, node, self.map)
+                self._note_reciprocal(self.map[node])
+                continue
+            b.loc = None
+            self.map[node] = self.rewrite(node)
+            if self.uses[node] > 1 and b.is_op(self.map[node], "mul", "div"):
+                # Read elsewhere too: to multiply it out would compute it once more.
+                self.fresh.discard(self.map[node])
+            own = b.graph.locs[self.map[node]] is None
+            if own or b.is_op(self.map[node], "sub"):
+                b.label(self.map[node], old.names[node] if own else None, old.hints[node])
+        return finish(old, b, self.map)
+
+    def rewrite(self, node: int) -> int:
+        """The new node for a derived one: simpler where a rule applies and the type stays."""
+        old, b = self.old, self.b
+        op = old.ops[node]
+        rule = _RULES.get(op)
+        self.shared = self.uses[node] > 1
+        if rule is not None:
+            new = rule(self, node)
+            if new is not None and self.fits(new, node):
+                return new
+        plain = b.add(op, *(self.map[a] for a in old.args[node]), attr=old.attrs[node])
+        if op == "mul":
+            first, second = b.args_of(plain)
+            number = self.number(first)
+            if number is not None:
+                self.scaled[plain] = (number, second, False)
+        value = b.value_of(plain)
+        if op not in ("axis_size", "item_count") and isinstance(value, (int, float)):
+            return b.const(value)
+        return plain
+
+    def fits(self, new: int, node: int) -> bool:
+        """Whether a rewritten node may stand for the old one."""
+        have, want = self.b.type_of(new), self.old.types[node]
+        if have.shape != want.shape or have.is_float != want.is_float:
+            return False
+        return have.dtype == want.dtype or "py" in (have.kind, want.kind)
+
+    # -- coefficients --------------------------------------------------------------------------
+
+    def number(self, new: int) -> float | None:
+        """The value of a finite, unnamed number, or of `1 / 2`; None for anything else."""
+        graph = self.b.graph
+        numbers = (new, *graph.args[new]) if graph.ops[new] != "const" else (new,)
+        for part in numbers[len(numbers) > 1 :]:
+            if graph.ops[part] != "const" or graph.names[part] is not None:
+                return None
+        value = graph.values[new]
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            return None
+        return float(value) if abs(value) < _LARGEST else None
+
+    def _note_reciprocal(self, new: int) -> None:
+        graph = self.b.graph
+        if graph.ops[new] == "div":
+            value = self.number(graph.args[new][0])
+            if value is not None and value != 0:
+                self.reciprocals[graph.args[new][1]] = (value, new)
+
+    def split(self, arg: int) -> Scaled:
+        """An operand as coefficient times node; products that others share stay whole."""
+        new = self.map[arg]
+        value = self.number(new)
+        if value is not None:
+            return (value, None, False)
+        if self.uses[arg] == 1 and new in self.scaled:
+            return self.scaled[new]
+        return (1.0, new, self.uses[arg] == 1 and self.b.graph.locs[new] is None)
+
+    def signed(self, arg: int) -> Scaled:
+        """As `split`, with the sign of a shared `-x` taken off: for rules where signs are free."""
+        new = self.map[arg]
+        if self.b.is_op(new, "neg"):
+            return (-1.0, self.b.args_of(new)[0], False)
+        return self.split(arg)
+
+    def make(
+        self, coefficient: float, base: int | None, fresh: bool = False, depth: int = 0
+    ) -> int:
+        """The node of a coefficient times a node; `fresh`: nobody else has the node."""
+        b = self.b
+        graph = b.graph
+        if base is not None and coefficient < 0 and graph.ops[base] == "neg":
+            return self.make(-coefficient, graph.args[base][0])
+        if base is None or (coefficient == 0 and not graph.types[base].shape):
+            return b.const(coefficient)
+        if coefficient == 1.0:
+            return base
+        fresh = (fresh or base in self.fresh) and depth < _MAX_DEPTH
+        if coefficient == -1.0 and not (fresh and self._is_step(base)):
+            if fresh and b.is_op(base, "sub") and graph.locs[base] is None:
+                return b.add("sub", *reversed(graph.args[base]))
+            # A sign that stays outermost costs nothing to those who subtract it.
+            new = b.add("neg", base) if self.shared else self._negated(base, fresh)
+        elif fresh and graph.ops[base] == "mul":
+            first, second = graph.args[base]
+            if graph.types[first].rank > graph.types[second].rank:
+                first, second = second, first
+            new = b.add("mul", self.make(coefficient, first, depth=depth + 1), second)
+        elif fresh and graph.ops[base] == "div":
+            top, bottom = graph.args[base]
+            value = self.number(top)
+            scaled = self.make(coefficient * value, None) if value else (
+                self.make(coefficient, top, depth=depth + 1)
+            )
+            new = b.add("div", scaled, bottom)
+        elif fresh and self._is_step(base):
+            condition, yes, no = graph.args[base]
+            values = (coefficient * float(b.value_of(v)) for v in (yes, no))
+            return b.add("where", condition, *(b.const(v) for v in values))
+        else:
+            new = b.add("mul", b.const(coefficient), base)
+        self.scaled[new] = (coefficient, base, fresh)
+        return new
+
+    def _negated(self, base: int, fresh: bool) -> int:
+        b = self.b
+        if b.is_op(base, "mul", "div") and b.graph.locs[base] is None:
+            first, second = b.args_of(base)
+            value = self.number(first)
+            if fresh and value is not None and b.is_op(base, "div"):
+                return b.add("div", b.const(-value), second)
+            if fresh:
+                return b.add(b.graph.ops[base], b.add("neg", first), second)
+        return b.add("neg", base)
+
+    def _is_step(self, node: int) -> bool:
+        """Whether it is a derived `np.where` between two numbers."""
+        graph = self.b.graph
+        return graph.ops[node] == "where" and graph.locs[node] is None and all(
+            graph.ops[a] == "const" for a in graph.args[node][1:]
+        )  # fmt: skip
+
+    def combine(self, op: str, *operands: int) -> tuple[int, bool]:
+        """The node for an operation on new nodes, and whether it is new."""
+        before = len(self.b.graph)
+        node = self.b.add(op, *operands)
+        if node >= before:
+            self.fresh.add(node)
+        return node, node >= before
+
+    def product(self, a: int, a_own: bool, b: int, b_own: bool) -> tuple[int, bool]:
+        """The node of `a * b`, and whether it is new; products that exist already are used."""
+        known = self._find_product(a, b)
+        if known is not None:
+            return known, False
+        graph = self.b.graph
+        for inner, own, other in ((a, a_own, b), (b, b_own, a)):
+            if own and graph.ops[inner] == "mul" and graph.locs[inner] is None:
+                first, second = graph.args[inner]
+                for kept, used in ((first, second), (second, first)):
+                    known = self._find_product(used, other)
+                    if known is not None:
+                        whole = self._find_product(kept, known)
+                        if whole is not None:
+                            return whole, False
+                        return self.combine("mul", kept, known)
+        return self.combine("mul", a, b)
+
+    def _find_product(self, a: int, b: int) -> int | None:
+        known = self.b.find("mul", a, b)
+        return self.b.find("mul", b, a) if known is None else known
+
+    # -- rules ---------------------------------------------------------------------------------
+
+    def mul(self, node: int) -> int | None:
+        left, right = self.old.args[node]
+        (ca, a, a_own), (cb, b, b_own) = self.split(left), self.split(right)
+        if ca * cb < 0 < self.signed(left)[0] * self.signed(right)[0]:
+            (ca, a, a_own), (cb, b, b_own) = self.signed(left), self.signed(right)
+        if not math.isfinite(ca * cb):
+            return None
+        if a is None and b is None:
+            return self.b.const(ca * cb)
+        if a is None or b is None:
+            if a is not None:
+                return self._times(ca * cb, a, a_own)
+            assert b is not None
+            return self._times(ca * cb, b, b_own)
+        for mask, other, own in ((a, b, a_own), (b, a, b_own)):
+            if own and self._is_mask(mask):
+                return self._masked(mask, ca * cb, other)
+        for top, other, own in ((a, b, a_own), (b, a, b_own)):
+            known = self._known_quotient(top, other) if self._quotient(top, own) else None
+            if known is not None:
+                return self.make(ca * cb, known)
+        for top, bottom, own in ((a, b, a_own), (b, a, b_own)):
+            # (n / y) * y in an adjoint: y divides by the chain rule what it multiplies next.
+            if self._quotient(top, own) and self.b.args_of(top)[1] == bottom:
+                value = self.number(self.b.args_of(top)[0])
+                if value is not None:
+                    return self.b.const(ca * cb * value)
+                return self.make(ca * cb, self.b.args_of(top)[0])
+        for top, bottom, own in ((a, b, a_own), (b, a, b_own)):
+            # (1 / y) * b is b / y: one operation for two.
+            value = self.number(self.b.args_of(top)[0]) if self._quotient(top, own) else None
+            if value is not None:
+                base, fresh = self.combine("div", bottom, self.b.args_of(top)[1])
+                return self.make(ca * cb * value, base, fresh)
+        base, fresh = self.product(a, a_own, b, b_own)
+        return self.make(ca * cb, base, fresh)
+
+    def _is_mask(self, node: int) -> bool:
+        """Whether it is a derived `np.where` of which one branch is 0 and the other is not."""
+        graph = self.b.graph
+        if graph.ops[node] != "where" or graph.locs[node] is not None:
+            return False
+        return [self.number(a) == 0 for a in graph.args[node][1:]].count(True) == 1
+
+    def _masked(self, mask: int, coefficient: float, other: int, divide: bool = False) -> int:
+        """A mask times (or divided by) a node: the node itself where it counts, else 0."""
+        b = self.b
+        condition, *branches = b.args_of(mask)
+        parts = []
+        for branch in branches:
+            value = self.number(branch)
+            if value == 0:
+                parts.append(branch)
+            elif divide:
+                top = (
+                    self.make(coefficient, branch)
+                    if value is None
+                    else b.const(coefficient * value)
+                )
+                parts.append(b.add("div", top, other))
+            elif value is None:
+                parts.append(self.make(coefficient, *self.product(branch, False, other, False)))
+            else:
+                parts.append(self.make(coefficient * value, other))
+        return b.add("where", condition, *parts)
+
+    def _known_quotient(self, quotient: int, other: int) -> int | None:
+        """`(A / t) * e` where `e / t` exists, or is `1 - k * y` for an existing `y = n / t`."""
+        b = self.b
+        top, bottom = b.args_of(quotient)
+        share = b.find("div", other, bottom)
+        if share is None:
+            share = self._share(other, bottom, top)
+        if share is None:
+            return None
+        if self.number(top) is not None:
+            return self.make(self.number(top) or 0.0, share)
+        return self.product(top, b.graph.locs[top] is None, share, False)[0]
+
+    def _share(self, e: int, total: int, factor: int) -> int | None:
+        """`e / t` as `1 - c * y / n`, for `t = c + e` and `y = n / t`, where `y` is in the factor.
+
+        That is the slope of a logistic function, and 0 where `e` overflows, not inf / inf. Without
+        the factor `y` it would lose the digits of a tail, as of the slope of `log(1 + exp(x))`.
+        """
+        b = self.b
+        if total not in self.reciprocals or not b.is_op(total, "add"):
+            return None
+        n, y = self.reciprocals[total]
+        if y != factor and not (b.is_op(factor, "mul") and y in b.args_of(factor)):
+            return None
+        first, second = b.args_of(total)
+        for addend, rest in ((first, second), (second, first)):
+            c = self.number(addend)
+            if c is not None and rest == e:
+                return b.add("sub", b.const(1.0), self.make(c / n, y))
+        return None
+
+    def _times(self, coefficient: float, base: int, own: bool) -> int:
+        """A number times a node, looking into the user's own product where numbers cancel."""
+        graph = self.b.graph
+        if graph.ops[base] == "mul" and graph.locs[base] is not None:
+            first, second = graph.args[base]
+            for number, other in ((first, second), (second, first)):
+                value = self.number(number)
+                if value is not None and value * coefficient in (1.0, -1.0):
+                    return self.make(value * coefficient, other)
+        return self.make(coefficient, base, own)
+
+    def _quotient(self, new: int, own: bool) -> bool:
+        return own and self.b.graph.ops[new] == "div" and self.b.graph.locs[new] is None
+
+    def div(self, node: int) -> int | None:
+        top, bottom = self.old.args[node]
+        (ca, a, a_own), (cb, b, b_own) = self.split(top), self.split(bottom)
+        graph = self.b.graph
+        if b is None:
+            if a is None:
+                return self.b.const(ca / cb) if cb != 0 and math.isfinite(ca / cb) else None
+            if cb != 0 and math.frexp(cb)[0] in (0.5, -0.5):
+                return self.make(ca / cb, a, a_own)  # exact, and gathers with other numbers
+            base, fresh = self.combine("div", a, self.map[bottom])
+            return self.make(ca, base, fresh)
+        if a is not None and a_own and self._is_mask(a):
+            return self._masked(a, ca, self.map[bottom], divide=True)
+        sign = -1.0 if cb < 0 else 1.0
+        below = self.map[bottom] if sign == 1.0 else self.make(-cb, b, b_own)
+        if a is None:
+            ca *= sign
+            one = self.b.find("div", self.b.const(1), below)
+            if abs(ca) == 1.0 and one is not None:
+                return self.make(ca, one)
+            new = self.b.add("div", self.b.const(ca), below)
+            if ca < 0:
+                self.scaled[new] = (-1.0, self.b.add("div", self.b.const(-ca), below), True)
+            return new
+        if a_own and graph.ops[a] == "mul" and graph.locs[a] is None:
+            first, second = graph.args[a]
+            if below in (first, second):
+                return self.make(ca * sign, second if below == first else first)
+        base, fresh = self.combine("div", a, below)
+        return self.make(ca * sign, base, fresh)
+
+    def neg(self, node: int) -> int | None:
+        (arg,) = self.old.args[node]
+        coefficient, base, fresh = self.split(arg)
+        return self.make(-coefficient, base, fresh)
+
+    def add(self, node: int) -> int | None:
+        left, right = self.old.args[node]
+        return self._sum(self.signed(left), self.signed(right))
+
+    def sub(self, node: int) -> int | None:
+        left, right = self.old.args[node]
+        coefficient, base, fresh = self.signed(right)
+        return self._sum(self.signed(left), (-coefficient, base, fresh))
+
+    def _sum(self, one: Scaled, other: Scaled) -> int | None:
+        """The sum of two scaled operands, with signs turned into subtractions."""
+        (ca, a, _), (cb, b, _) = one, other
+        for scaled, other_one in ((one, other), (other, one)):
+            if scaled[0] == 0:
+                return self.make(*other_one)
+        if a == b:
+            return self.make(ca + cb, a) if a is None or ca + cb != 0 else None
+        joined = self._join_masks(one, other) or self._join_quotients(one, other)
+        if joined is not None:
+            return joined
+        if abs(ca) == abs(cb) != 1.0 and a is not None and b is not None:
+            return self.make(ca, self.b.add("add" if ca == cb else "sub", a, b), True)
+        for (c, x, _), rest in ((one, other), (other, one)):
+            known = self.b.find("neg", x) if c == -1.0 and x is not None else None
+            if ca < 0 and cb < 0 and known is not None:
+                return self.b.add("sub", known, self._turned(rest))
+        if ca < 0 and cb < 0 and a is not None and b is not None:
+            return self.make(-1.0, self.b.add("add", self._turned(one), self._turned(other)))
+        if ca < 0:
+            one, other = other, one
+        if other[0] < 0:
+            return self.b.add("sub", self.make(*one), self._turned(other))
+        return self.b.add("add", self.make(*one), self.make(*other))
+
+    def _join_masks(self, one: Scaled, other: Scaled) -> int | None:
+        """`where(c, a, 0) + where(c, 0, b)` is `where(c, a, b)`."""
+        graph, b = self.b.graph, self.b
+        (ca, x, x_own), (cb, y, y_own) = one, other
+        if x is None or y is None or not (x_own and y_own):
+            return None
+        if any(graph.ops[n] != "where" or graph.locs[n] is not None for n in (x, y)):
+            return None
+        (condition, *left), (same, *right) = graph.args[x], graph.args[y]
+        if condition != same:
+            return None
+        parts = []
+        for p, q in zip(left, right, strict=True):
+            if graph.ops[p] == "const" and graph.values[p] == 0:
+                parts.append(self.make(cb, q, True))
+            elif graph.ops[q] == "const" and graph.values[q] == 0:
+                parts.append(self.make(ca, p, True))
+            else:
+                return None
+        return b.add("where", condition, *parts)
+
+    def _join_quotients(self, one: Scaled, other: Scaled) -> int | None:
+        """`x / s + y / s` is `(x + y) / s`."""
+        (ca, x, x_own), (cb, y, y_own) = one, other
+        if x is None or y is None or not (self._quotient(x, x_own) and self._quotient(y, y_own)):
+            return None
+        (top, bottom), (other_top, same) = self.b.args_of(x), self.b.args_of(y)
+        if bottom != same or self.number(top) is not None or self.number(other_top) is not None:
+            return None
+        total = self._sum((ca, top, True), (cb, other_top, True))
+        return None if total is None else self.b.add("div", total, bottom)
+
+    def _turned(self, scaled: Scaled) -> int:
+        coefficient, base, fresh = scaled
+        return self.make(-coefficient, base, fresh)
+
+    def sum(self, node: int) -> int | None:
+        (arg,) = self.old.args[node]
+        coefficient, base, own = self.split(arg)
+        user = self.signed(arg)
+        if user[1] is not None and self.b.graph.locs[user[1]] is not None:
+            coefficient, base, own = user
+        attr = self.old.attrs[node]
+        if base is None or attr[2] is not None:
+            return None
+        if attr == _ALL_AXES and self._is_share(base):
+            return self.b.const(coefficient)
+        inner = self._reduced(base, attr) if own and self.b.graph.locs[base] is None else None
+        if inner is None and coefficient == 1.0:
+            return None
+        return self.make(
+            coefficient, self.b.add("sum", base, attr=attr) if inner is None else inner
+        )
+
+    def _reduced(self, base: int, attr: object) -> int | None:
+        """A sum with the numbers taken out of it, or as the product of two vectors."""
+        b = self.b
+        if not b.is_op(base, "mul", "div"):
+            return None
+        first, second = b.args_of(base)
+        ranks = (b.type_of(first).rank, b.type_of(second).rank)
+        if ranks[0] > 0 == ranks[1]:
+            return b.add(b.graph.ops[base], b.add("sum", first, attr=attr), second)
+        if b.is_op(base, "div"):
+            return None
+        if ranks[1] > 0 == ranks[0]:
+            return b.add("mul", first, b.add("sum", second, attr=attr))
+        vectors = ranks == (1, 1) and attr == _ALL_AXES
+        same = b.type_of(first).shape == b.type_of(second).shape
+        if vectors and same and all(b.type_of(n).is_float for n in (first, second)):
+            return b.add("matmul", first, second)
+        return None
+
+    def _is_share(self, base: int) -> bool:
+        """Whether it is `e / np.sum(e)`, whose sum is 1: the weights of a softmax."""
+        b = self.b
+        if not b.is_op(base, "div"):
+            return False
+        top, bottom = b.args_of(base)
+        return b.is_op(bottom, "sum") and b.args_of(bottom) == (top,) and (
+            b.attr_of(bottom) == (None, False, None)
+        )  # fmt: skip
+
+    def matmul(self, node: int) -> int | None:
+        (ca, a, _), (cb, b, _) = (self.split(arg) for arg in self.old.args[node])
+        if a is None or b is None or ca * cb == 1.0:
+            return None
+        return self.make(ca * cb, self.b.add("matmul", a, b, attr=self.old.attrs[node]))
+
+    def where(self, node: int) -> int | None:
+        condition, yes, no = (self.map[a] for a in self.old.args[node])
+        known = self.b.value_of(condition)
+        if isinstance(known, bool):
+            return yes if known else no
+        for place, branch in ((1, yes), (2, no)):
+            if self.b.is_op(branch, "where") and self.b.args_of(branch)[0] == condition:
+                inner = [yes, no]
+                inner[place - 1] = self.b.args_of(branch)[place]
+                return self.b.add("where", condition, *inner)
+        if not self.b.is_op(condition, "not", "invert"):
+            return None
+        (opposite,) = self.b.args_of(condition)
+        if self.b.type_of(opposite).dtype != "bool":
+            return None
+        return self.b.add("where", opposite, no, yes)
+
+    def transpose(self, node: int) -> int | None:
+        (arg,) = self.old.args[node]
+        coefficient, base, own = self.split(arg)
+        if self.old.attrs[node] is not None or base is None:
+            return None
+        return self.make(coefficient, self._transposed(base, own))
+
+    def _transposed(self, base: int, own: bool) -> int:
+        """The transpose of a node: of a product of matrices, the product of their transposes."""
+        b = self.b
+        if b.is_op(base, "transpose") and b.attr_of(base) is None:
+            return b.args_of(base)[0]
+        if own and b.is_op(base, "matmul") and b.type_of(base).rank == 2:
+            left, right = b.args_of(base)
+            if b.type_of(left).rank == 2 == b.type_of(right).rank:
+                return b.add(
+                    "matmul", self._transposed(right, False), self._transposed(left, False)
+                )
+        return b.add("transpose", base)
+
+    def index(self, node: int) -> int | None:
+        """An item of an array in which items were stored: the stored one, or that of the array."""
+        array, *operands = (self.map[a] for a in self.old.args[node])
+        template = self.old.attrs[node]
+        before = array
+        while self.b.is_op(array, "index_set"):
+            base, stored, *_ = self.b.args_of(array)
+            apart = are_apart([template, self.b.attr_of(array)], self.b.type_of(array))
+            if template == self.b.attr_of(array) and not operands and _is_item(template):
+                return stored
+            if not apart:
+                break
+            array = base
+        return None if array == before else self.b.add("index", array, attr=template)
+
+    def astype(self, node: int) -> int | None:
+        inner = self.map[self.old.args[node][0]]
+        return inner if self.b.type_of(inner) == self.old.types[node] else None
+
+
+def _is_item(template: tuple[object, ...]) -> bool:
+    return all(isinstance(part, tuple) and part[0] == "i" for part in template)
+
+
+_RULES: dict[str, Callable[[_Simplifier, int], int | None]] = {
+    "mul": _Simplifier.mul,
+    "div": _Simplifier.div,
+    "neg": _Simplifier.neg,
+    "add": _Simplifier.add,
+    "sub": _Simplifier.sub,
+    "sum": _Simplifier.sum,
+    "matmul": _Simplifier.matmul,
+    "where": _Simplifier.where,
+    "transpose": _Simplifier.transpose,
+    "index": _Simplifier.index,
+    "astype": _Simplifier.astype,
+}

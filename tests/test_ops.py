@@ -1,0 +1,448 @@
+"""Elementwise operations: every row's derivative against SymPy, and its emitted gradient against mpmath.
+
+The tests run over the op table: a new row is picked up by itself. A derivative text is translated node
+by node, floats as exact rationals, and compared with SymPy's derivative of the row's `sympy` text on the
+smooth piece that a sample point lies in (which branch of `where`, `Max`, `Abs`, `floor`).
+"""
+
+import itertools
+import linecache
+import math
+import random
+import warnings
+
+import mpmath
+import numpy as np
+import pytest
+import sympy
+from sympy.parsing.sympy_parser import parse_expr
+
+import gradgen
+from gradgen.ops import OPS
+from gradgen.rules import compiled
+from gradgen.types import FLOAT, Type
+
+DIGITS = 50
+SYMBOLS = dict(zip("xyz", sympy.symbols("x y z", real=True), strict=True))
+G = sympy.Symbol("g", real=True)
+# The doubles nearest to these numbers stand for the numbers themselves.
+IRRATIONAL = {
+    float(n): n
+    for n in (sympy.log(2), sympy.log(10), 2 / sympy.sqrt(sympy.pi), -2 / sympy.sqrt(sympy.pi))
+}
+# Rows whose `sympy` text is another function than their name's, on part of the domain.
+REAL_ROOT = {"cbrt": "sign(x) * Abs(x) ** (1/3)"}
+# Rows without a `sympy` text that have a derivative; the oracle of each is in this file.
+OTHER_ORACLE = {"where"}
+# A derivative text that is a series on part of the domain, and its relative error there.
+SERIES = {"sinc": 2e-17}
+ELEMENTWISE = [name for name, op in OPS.items() if op.d is not None]
+CONSTANTS = (0, 1, -1, 0.5, 2, 3, 4, 5, -2, 2.5, -0.5, 1.5)
+EDGES = (1e-300, 1e-8, 0.1, 0.5, 0.9, 1 - 1e-9, 1.0, 1 + 1e-9, 2.0, 30.0, 700.0)
+
+
+def rules_of(name):
+    """Every choice of derivative texts of a row: (texts, known values of the operands)."""
+    op = OPS[name]
+    if isinstance(op.d, tuple):
+        yield op.d, (None,) * len(op.d)
+        if op.alone:
+            yield op.alone, (None,) * len(op.alone)
+        return
+    seen = set()
+    for types in ((FLOAT, FLOAT), (Type("scalar", "float64"),) * 2):
+        for fixed in ((None, None), *((None, c) for c in CONSTANTS), *((c, None) for c in CONSTANTS)):
+            texts = op.d(types, fixed)
+            if texts not in seen:
+                seen.add(texts)
+                yield texts, fixed
+
+
+def formula(name):
+    """The SymPy expression of a row, over x, y, z."""
+    text = REAL_ROOT.get(name, OPS[name].sympy)
+    if text.isidentifier() and text not in SYMBOLS:
+        text = f"{text}(x)" if OPS[name].arity == 1 else f"{text}(x, y)"
+    return parse_expr(text, local_dict=dict(SYMBOLS), evaluate=True)
+
+
+def exact(value):
+    """A float as the rational that it is, or the irrational number that it is nearest to."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return sympy.oo if value > 0 else -sympy.oo if value < 0 else sympy.nan
+    return IRRATIONAL.get(value, sympy.Rational(value))
+
+
+def piece(expression, point):
+    """The smooth expression that stands for another around a point: kinks are decided."""
+
+    def decide(e):
+        args = [decide(a) for a in e.args]
+        at = [sympy.re(a.subs(point).evalf(30)) for a in args]
+        if isinstance(e, sympy.Abs):
+            return args[0] if at[0] > 0 else -args[0]
+        if isinstance(e, sympy.sign):
+            return sympy.Integer(1 if at[0] > 0 else -1)
+        if isinstance(e, sympy.floor):
+            return sympy.Integer(math.floor(at[0]))
+        if isinstance(e, (sympy.Max, sympy.Min)):
+            best = max if isinstance(e, sympy.Max) else min
+            return args[at.index(best(at))]
+        return e.func(*args) if args else e
+
+    return decide(expression)
+
+
+def translated(text, point, out):
+    """A derivative text as a SymPy expression, on the piece that the point lies in."""
+    rule = compiled(text)
+    column = []
+
+    def number(node):
+        return sympy.re(column[node].subs({**point, G: 1}).evalf(30))
+
+    compare = {"lt": "__lt__", "le": "__le__", "gt": "__gt__", "ge": "__ge__"}
+    for node, (op, args) in enumerate(zip(rule.ops, rule.args, strict=True)):
+        attr = rule.attrs[node]
+        if op == "param":
+            value = {"g": G, "out": out, **SYMBOLS}[attr[0]]
+        elif op == "const":
+            value = exact(attr)
+        elif op == "constant":
+            value = {"numpy.pi": sympy.pi, "numpy.inf": sympy.oo}[attr]
+        elif op in compare:
+            value = getattr(number(args[0]), compare[op])(number(args[1])) == True  # noqa: E712
+        elif op == "eq":
+            value = bool(number(args[0]) == number(args[1]))
+        elif op == "bitand":
+            value = column[args[0]] and column[args[1]]
+        elif op == "where":
+            value = column[args[1]] if column[args[0]] else column[args[2]]
+        elif op == "power" and column[args[1]] == 0:
+            value = sympy.Integer(1)
+        else:
+            names = dict(zip(SYMBOLS.values(), (column[a] for a in args), strict=False))
+            value = piece(formula(op).subs(names, simultaneous=True), point)
+        column.append(value)
+    return column[rule.results]
+
+
+def in_domain(name, values, exponent_known=False):
+    """Whether the operands lie in the domain that the row names, and the value is a finite real."""
+    if name == "power" and values[0] <= 0 and not exponent_known:
+        return False  # d/dy is out of domain there: see the kinks
+    if OPS[name].domain and not eval(OPS[name].domain, dict(zip("xyz", values, strict=False))):
+        return False
+    expression = formula(name).subs(dict(zip(SYMBOLS.values(), map(exact, values), strict=False)))
+    value = expression.evalf(20)
+    return bool(value.is_real and value.is_finite)
+
+
+def points(name, fixed, count, rng):
+    """Random operands in the domain of a row: rational numbers away from kinks."""
+    found, tries = [], 0
+    arity = len(fixed)
+    while len(found) < count and tries < 400:
+        tries += 1
+        scale = rng.choice((0.1, 1.0, 1.0, 5.0))
+        values = [round(rng.uniform(-1, 1) * scale, 6) for _ in range(arity)]
+        if name == "polygamma":
+            values[0] = rng.randint(1, 4)
+        values = [v if f is None else f for v, f in zip(values, fixed, strict=True)]
+        if in_domain(name, values, fixed[-1] is not None):
+            found.append(values)
+    return found
+
+
+PROVED = {"symbolic": set(), "digits": set()}
+
+
+def difference(name, text, position, values):
+    """(derivative text - SymPy's derivative), and SymPy's, around a point."""
+    point = {SYMBOLS[n]: sympy.Rational(v) for n, v in zip("xyz", values, strict=False)}
+    smooth = piece(formula(name), point)
+    wanted = G * sympy.diff(smooth, SYMBOLS["xyz"[position]])
+    have = sympy.Integer(0) if text is None else translated(text, point, smooth)
+    return have - wanted, wanted, point
+
+
+def vanishes(expression):
+    """Whether SymPy proves an expression zero."""
+    if expression == 0 or sympy.expand(expression) == 0:
+        return True
+    expression = sympy.powsimp(sympy.together(expression.rewrite(sympy.exp)), force=True)
+    return sympy.count_ops(expression) < 80 and sympy.simplify(expression) == 0
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_a_derivative_text_is_sympys_derivative(name):
+    if not OPS[name].sympy:
+        rules, _ = next(rules_of(name))
+        assert name in OTHER_ORACLE or not any(rules), f"{name} needs a sympy text"
+        return
+    rng = random.Random(name)
+    checked, known = 0, {}
+    for texts, fixed in rules_of(name):
+        for values in points(name, fixed, 6 if None in fixed else 1, rng):
+            for position, text in enumerate(texts):
+                if fixed[position] is not None:
+                    continue
+                if name == "polygamma" and position == 0:
+                    assert text is None  # the order is an integer
+                    continue
+                rest, wanted, point = difference(name, text, position, values)
+                rest = rest.subs({SYMBOLS[n]: exact(f) for n, f in
+                                  zip("xyz", fixed, strict=False) if f is not None})  # fmt: skip
+                if rest not in known:
+                    known[rest] = name not in SERIES and vanishes(rest)
+                checked += 1
+                if known[rest]:
+                    PROVED["symbolic"].add((name, text))
+                    continue
+                error = abs(rest.subs({**point, G: 1}).evalf(DIGITS))
+                size = abs(wanted.subs({**point, G: 1}).evalf(DIGITS))
+                bound = SERIES.get(name, 1e-45)
+                assert error <= bound * max(size, 1e-3), (name, text, values, error, size)
+                PROVED["digits"].add((name, text))
+    assert checked, f"no point of the domain of {name} was found"
+
+
+CALLABLE = {
+    name: [f"x {op.infix} y"] if op.infix else [f"{op.prefix}x"] if op.prefix else []
+    for name, op in ((n, OPS[n]) for n in ELEMENTWISE)
+}
+for _name, _op in ((n, OPS[n]) for n in ELEMENTWISE):
+    _operands = ", ".join("xyz"[: _op.arity])
+    CALLABLE[_name] += [
+        f"{dotted.replace('builtins.', '')}({_operands})"
+        for dotted in (_op.call, *_op.aliases, _op.math) if dotted
+    ]  # fmt: skip
+SPELLINGS = [(n, s) for n, all_of in CALLABLE.items() for s in all_of if OPS[n].sympy]
+HEAD = "import math\nimport numpy\nimport scipy.special\n\n\n"
+
+
+def define(text, name="f"):
+    """The function in a text, with its source where `inspect` and gradgen find it."""
+    path = f"<ops {text}>"
+    linecache.cache[path] = (len(text), None, text.splitlines(True), path)
+    names = {}
+    exec(compile(text, path, "exec"), names)
+    return names[name]
+
+
+def function_of(name, spelling, weighted=False):
+    """`f` of the operands of a row: a number, or the sum over the lanes of arrays."""
+    signature = ", ".join("xyz"[: OPS[name].arity])
+    body = f"numpy.sum({spelling})" if weighted else spelling
+    return define(f"{HEAD}def f({signature}):\n    return {body}\n")
+
+
+def evaluated(expression, values):
+    """A SymPy expression at 50 digits."""
+    with mpmath.workdps(DIGITS):
+        names = dict(zip(SYMBOLS.values(), map(sympy.Rational, values), strict=False))
+        return sympy.re(expression.subs(names).evalf(DIGITS))
+
+
+def samples(name):
+    """Operands at random and near the edges of the domain, one tuple a sample."""
+    rng = random.Random(name)
+    arity = OPS[name].arity
+    found = points(name, (None,) * arity, 12, rng)
+    signed = [s * e for e in EDGES for s in (1, -1)]
+    pool = list(itertools.product(signed, repeat=arity))
+    for values in rng.sample(pool, min(len(pool), 22)):
+        if name == "polygamma" or (name == "sinc" and abs(values[0]) < 1e-8):
+            continue  # too slow at 50 digits
+        if in_domain(name, values) and smooth_at(name, values):
+            found.append(list(values))
+    return found
+
+
+def smooth_at(name, values):
+    """Whether the derivative exists at a point, and neither it nor the value overflows a double."""
+    point = dict(zip(SYMBOLS.values(), map(sympy.Rational, values), strict=False))
+    try:
+        smooth = piece(formula(name), point)
+        numbers = [abs(evaluated(smooth, values))]
+        for n in "xyz"[: len(values)]:
+            numbers += [abs(evaluated(smooth.diff(SYMBOLS[n]), values))]
+    except (TypeError, ValueError):
+        return False
+    if any(not e.is_finite for e in numbers):
+        return False
+    if isinstance(formula(name), (sympy.Max, sympy.Min)) and len(set(values)) < len(values):
+        return False  # a tie: see the test of the kinks
+    return all(e < 1e300 for e in numbers)
+
+
+def allowance(name, smooth, position, values, derivative):
+    """64 eps times the condition: how far roundings of operands and of the value can carry."""
+    terms = abs(derivative)
+    for n, v in zip("xyz", values, strict=False):
+        if name == "polygamma" and n == "x":
+            continue
+        terms += abs(v * evaluated(smooth.diff(SYMBOLS["xyz"[position]], SYMBOLS[n]), values))
+    text = OPS[name].rules([FLOAT] * len(values), [None] * len(values))[position]
+    if text is not None:
+        # a rule that reads `out` inherits its rounding
+        out = sympy.Symbol("out", real=True)
+        point = {SYMBOLS[n]: sympy.Rational(v) for n, v in zip("xyz", values, strict=False)}
+        value = evaluated(smooth, values)
+        if value != 0:
+            rule = translated(text, {**point, out: value}, out).diff(out)
+            terms += abs(value * rule.subs({**point, G: 1, out: value}).evalf(DIGITS))
+    return 64 * 2.0**-52 * terms + 1e-307
+
+
+WORST = {}
+
+
+@pytest.mark.parametrize(("name", "spelling"), SPELLINGS)
+def test_the_emitted_gradient_is_right_to_64_eps(name, spelling):
+    if name == "clip" and "minimum" in spelling:
+        return
+    arity = OPS[name].arity
+    wrt = tuple("xyz"[1 if name == "polygamma" else 0 : arity])
+    takes_arrays = not spelling.startswith(("math.", "max(", "min(", "float("))
+    f = function_of(name, spelling)
+    if not any(OPS[name].rules([FLOAT] * arity, [None] * arity)):
+        return  # piecewise constant: see the test of the kinks
+    declared = {n: "int" if name == "polygamma" and n == "x" else "scalar" for n in "xyz"[:arity]}
+    scalar = gradgen.value_and_grad(f, wrt=wrt, shapes=declared)
+    for values in samples(name):
+        point = dict(zip(SYMBOLS.values(), map(sympy.Rational, values), strict=False))
+        smooth = piece(formula(name), point)
+        derivatives = [evaluated(smooth.diff(SYMBOLS[n]), values) for n in wrt]
+        given = [int(v) if t == "int" else float(v)
+                 for v, t in zip(values, declared.values(), strict=True)]  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                value, gradients = scalar(*given)
+            except OverflowError:
+                assert spelling.startswith("math.") or "**" in spelling
+                continue
+        assert value == f(*given)
+        found = [gradients]
+        if takes_arrays and name != "polygamma":
+            whole = function_of(name, spelling, weighted=True)
+            lanes = gradgen.grad(whole, wrt=wrt, shapes={n: "k" for n in "xyz"[:arity]})
+            result = lanes(*(np.full(9, v) for v in given))
+            assert all(np.ptp(r) == 0 for r in result)
+            found.append([r[0] for r in result])
+        for gradient in found:
+            for n, have, want in zip(wrt, gradient, derivatives, strict=True):
+                bound = allowance(name, smooth, "xyz".index(n), values, want)
+                error = abs(sympy.Rational(float(have)) - want)
+                assert error <= bound, (spelling, n, values, have, want, float(error / bound))
+                WORST[name] = max(WORST.get(name, 0.0), float(64 * error / bound))
+
+
+@pytest.mark.parametrize(("name", "spelling"), SPELLINGS)
+def test_float32_stays_float32(name, spelling):
+    arity = OPS[name].arity
+    if spelling.startswith(("math.", "max(", "min(", "float(")) or name in ("polygamma", "sign"):
+        return
+    if not any(OPS[name].rules([FLOAT] * arity, [None] * arity)):
+        return
+    f = function_of(name, spelling, weighted=True)
+    names = "xyz"[:arity]
+    points_of = [v for v in samples(name) if max(map(abs, v)) < 20 and min(map(abs, v)) > 1e-3]
+    values = [np.float32(v) for v in points_of[0]]
+    function = gradgen.value_and_grad(f, wrt=tuple(names), shapes={n: "3:float32" for n in names})
+    value, gradients = function(*(np.full(3, v) for v in values))
+    assert value.dtype == np.float32
+    assert [g.dtype for g in gradients] == [np.float32] * arity
+    scalars = gradgen.grad(
+        function_of(name, spelling), wrt=tuple(names),
+        shapes={n: "scalar:float32" for n in names},
+    )(*values)  # fmt: skip
+    assert [np.asarray(g).dtype for g in scalars] == [np.float32] * arity
+
+
+# -- kinks: the conventions of the README's table ----------------------------------------------------
+
+KINKS = [
+    ("abs(x)", (0.0,), (0.0,)), ("abs(x)", (-0.0,), (0.0,)), ("abs(x)", (-2.0,), (-1.0,)),
+    ("numpy.abs(x)", (0.0,), (0.0,)), ("math.fabs(x)", (0.0,), (0.0,)),
+    ("numpy.fabs(x)", (3.0,), (1.0,)),
+    ("numpy.maximum(x, y)", (1.0, 1.0), (0.5, 0.5)), ("numpy.maximum(x, y)", (2.0, 1.0), (1.0, 0.0)),
+    ("numpy.minimum(x, y)", (1.0, 1.0), (0.5, 0.5)), ("numpy.minimum(x, y)", (2.0, 1.0), (0.0, 1.0)),
+    ("numpy.fmax(x, y)", (1.0, 1.0), (0.5, 0.5)), ("numpy.fmin(x, y)", (1.0, 1.0), (0.5, 0.5)),
+    ("max(x, y)", (1.0, 1.0), (0.5, 0.5)), ("min(x, y)", (1.0, 1.0), (0.5, 0.5)),
+    ("max(x, y)", (1.0, 3.0), (0.0, 1.0)), ("min(x, y)", (1.0, 3.0), (1.0, 0.0)),
+    ("numpy.maximum(x, 0.0)", (0.0,), (0.0,)), ("numpy.maximum(x, 0.0)", (1.0,), (1.0,)),
+    ("numpy.minimum(x, 1.0)", (1.0,), (0.0,)), ("max(x, 0.0)", (0.0,), (0.0,)),
+    ("numpy.maximum(0.0, x)", (0.0,), (0.0,)), ("numpy.fmax(x, 0.0)", (0.0,), (0.0,)),
+    ("numpy.clip(x, 0.0, 1.0)", (0.0,), (1.0,)), ("numpy.clip(x, 0.0, 1.0)", (1.0,), (1.0,)),
+    ("numpy.clip(x, 0.0, 1.0)", (0.5,), (1.0,)), ("numpy.clip(x, 0.0, 1.0)", (-1.0,), (0.0,)),
+    ("numpy.clip(x, 0.0, 1.0)", (2.0,), (0.0,)), ("numpy.clip(x, y, 4.0)", (1.0, 2.0), (0.0, 1.0)),
+    ("numpy.clip(x, y, z)", (5.0, 1.0, 2.0), (0.0, 0.0, 1.0)),
+    ("numpy.clip(x, y, z)", (0.0, 3.0, 2.0), (0.0, 0.0, 1.0)),
+    ("numpy.where(x > 0, x, 2 * x)", (0.0,), (2.0,)), ("numpy.where(x > 0, x, y)", (1.0, 5.0), (1.0, 0.0)),
+    ("numpy.where(x > 0, x, y)", (-1.0, 5.0), (0.0, 1.0)),
+    ("numpy.sign(x) * x", (0.0,), (0.0,)), ("numpy.sign(x) * x", (-2.0,), (-1.0,)),
+    ("numpy.floor(x) * x", (2.0,), (2.0,)), ("numpy.ceil(x) * x", (2.5,), (3.0,)),
+    ("numpy.trunc(x) * x", (-2.5,), (-2.0,)), ("numpy.rint(x) * x", (2.6,), (3.0,)),
+    ("numpy.round(x) * x", (2.6,), (3.0,)), ("numpy.fix(x) * x", (-2.6,), (-2.0,)),
+    ("math.floor(x) * x", (2.5,), (2.0,)), ("math.ceil(x) * x", (2.5,), (3.0,)),
+    ("math.trunc(x) * x", (2.5,), (2.0,)), ("round(x) * x", (2.6,), (3.0,)),
+    ("int(x) * x", (2.6,), (2.0,)), ("(x > y) * x", (2.0, 1.0), (1.0, 0.0)),
+    ("(x == y) * x", (1.0, 1.0), (1.0, 0.0)), ("numpy.isfinite(x) * x", (1.0,), (1.0,)),
+    ("numpy.logical_and(x > 0, y > 0) * x * y", (2.0, 3.0), (3.0, 2.0)),
+    ("x // y * x", (7.0, 2.0), (3.0, 0.0)), ("x % y", (7.5, 2.0), (1.0, -3.0)),
+    ("x % y", (-7.5, 2.0), (1.0, 4.0)), ("numpy.hypot(x, y)", (0.0, 0.0), (0.0, 0.0)),
+    ("numpy.sinc(x)", (0.0,), (0.0,)), ("x ** 0", (0.0,), (0.0,)), ("x ** y", (0.0, 2.0), (0.0, 0.0)),
+    ("x ** 1", (0.0,), (1.0,)), ("x ** 2", (0.0,), (0.0,)), ("x ** 1.5", (0.0,), (0.0,)),
+    ("x ** 3", (-2.0,), (12.0,)), ("x ** -1", (-2.0,), (-0.25,)), ("x ** 0.5", (4.0,), (0.25,)),
+    ("numpy.logaddexp(x, y)", (0.0, 0.0), (0.5, 0.5)),
+    ("numpy.cbrt(x)", (-8.0,), (1 / 12,)), ("numpy.arctan2(x, y)", (0.0, -2.0), (-0.5, 0.0)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "at", "wanted"), KINKS)
+def test_kinks_follow_the_convention(line, at, wanted):
+    names = "xyz"[: len(at)]
+    signature = ", ".join(names)
+    scalar = define(f"{HEAD}def f({signature}):\n    return {line}\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        got = gradgen.grad(scalar, wrt=tuple(names), shapes={n: "scalar" for n in names})(*at)
+        assert got == pytest.approx(wanted, rel=1e-14, abs=0)
+        if not line.startswith(("math", "max", "min", "round", "int", "abs")):
+            lanes = define(f"{HEAD}def f({signature}):\n    return numpy.sum({line})\n")
+            found = gradgen.grad(lanes, wrt=tuple(names), shapes={n: "2" for n in names})(
+                *(np.array([v, v]) for v in at)
+            )
+            for have, want in zip(found, wanted, strict=True):
+                assert have == pytest.approx([want, want], rel=1e-14, abs=0)
+
+
+PIECEWISE = [n for n in ELEMENTWISE if not any(next(rules_of(n))[0])]
+
+
+@pytest.mark.parametrize("name", PIECEWISE)
+def test_a_row_without_derivative_is_piecewise_constant(name):
+    spelling = CALLABLE[name][0]
+    f = function_of(name, spelling)
+    discrete = name in ("bitand", "bitor", "bitxor", "invert")
+    for values in ((0.3, 0.7, 1.4), (-1.2, 2.6, 0.1), (3.4, -0.6, 2.2)):
+        given = [v > 0 if discrete else v for v in values[: OPS[name].arity]]
+        moved = given if discrete else [v + 1e-7 for v in given]
+        assert f(*moved) == f(*given) or name == "either" or name == "both"
+
+
+def test_the_irrational_literals_are_the_nearest_doubles():
+    for value, number in IRRATIONAL.items():
+        nearest = sympy.Rational(value)
+        error = abs((nearest - number).evalf(DIGITS))
+        assert error <= sympy.Rational(math.ulp(value)) / 2
+
+
+def test_every_sympy_text_is_what_the_row_computes():
+    for name, spelling in SPELLINGS:
+        f = function_of(name, spelling)
+        for values in points(name, (None,) * OPS[name].arity, 5, random.Random(1)):
+            have, want = f(*values), float(evaluated(formula(name), values))
+            assert have == pytest.approx(want, rel=1e-12, abs=1e-15), (spelling, values)
