@@ -138,6 +138,19 @@ class ModuleWriter:
                 self.taken.add(name)
             if op == "global":
                 self.taken.add(graph.attrs[node][1])
+        # Settled before any name is claimed: a local of the same name would hide the global.
+        self.global_names: dict[int, str] = {}
+        hidden = {p.name for p in graph.params} | self.functions
+        for node, op in enumerate(graph.ops):
+            if op == "global":
+                name, count = str(graph.attrs[node][1]), 1
+                wanted = name
+                while wanted in hidden:
+                    count += 1
+                    wanted = f"{name}_{count}"
+                hidden.add(wanted)
+                self.taken.add(wanted)
+                self.global_names[node] = wanted
         self.globals: dict[int, str] = {}
         self.global_lines: list[str] = []
 
@@ -172,11 +185,7 @@ class ModuleWriter:
             return self.globals[node]
         graph = self.graph
         path, name = graph.attrs[node]
-        wanted, count = str(name), 1
-        while wanted in self.globals.values() or wanted in self.functions:
-            count += 1
-            wanted = f"{name}_{count}"
-        self.globals[node] = wanted
+        wanted = self.globals[node] = self.global_names[node]
         if path == "live":
             self._live_global(wanted, name)
         else:
@@ -261,6 +270,8 @@ class FunctionWriter:
         self.wanted: dict[int, str | None] = {}
         self.suffix: dict[str, int] = {}
         self.user_names: set[str] = set()
+        # Where a statement stands, if not where its node was made.
+        self.place: dict[int, int] = {}
 
     # -- what the spellings ask for ------------------------------------------------------------
 
@@ -337,9 +348,12 @@ class FunctionWriter:
         position = list(range(size))
         last = [-1] * size
         forever = set(leaves(self.plan.results)) | set(self.plan.keep)
+        self.place = self._results_in_order()
         for node in reversed(self.plan.nodes):
             users = self.users.get(node, ())
-            if node not in self.statements:
+            if node in self.place:
+                position[node] = self.place[node]
+            elif node not in self.statements:
                 position[node] = max((position[u] for u in users), default=node)
             reach = [position[u] for u in users]
             reach += [last[u] for u in users if u in self.own and self._is_view(u, node)]
@@ -351,6 +365,16 @@ class FunctionWriter:
                 for leaf in leaves(param.tree):
                     last[leaf] = FOREVER
         self.last = last
+
+    def _results_in_order(self) -> dict[int, int]:
+        """Results that nothing else reads stand at the end, in the order of the parameters."""
+        graph, size = self.graph, len(self.graph)
+        return {
+            leaf: size + number
+            for number, leaf in enumerate(leaves(self.plan.results))
+            if self.count[leaf] == 1 and leaf in self.own and graph.locs[leaf] is None
+            and graph.ops[leaf] not in (*_ATOMS, *_UPDATES)
+        }  # fmt: skip
 
     def _is_view(self, user: int, node: int) -> bool:
         graph = self.graph
@@ -382,7 +406,7 @@ class FunctionWriter:
     def _is_reserved(self, name: str) -> bool:
         return (
             keyword.iskeyword(name)
-            or name in self.module.globals.values()
+            or name in self.module.global_names.values()
             or name in self.plan.extra_params
             or name in _BUILTIN_NAMES
         )
@@ -654,7 +678,7 @@ class FunctionWriter:
         """The statements by node, with a blank line where the adjoints begin."""
         lines: list[str] = []
         backward = False
-        for node, text in sorted(parts, key=lambda part: part[0]):
+        for node, text in sorted(parts, key=lambda part: self.place.get(part[0], part[0])):
             if not backward and self.graph.locs[node] is None:
                 if (lines or started) and self.plan.unpack is None:
                     lines.append("")

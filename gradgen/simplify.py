@@ -383,14 +383,17 @@ class _Simplifier:
                 return self.make(*other_one)
         if a == b:
             return self.make(ca + cb, a) if a is None or ca + cb != 0 else None
-        joined = self._join_masks(one, other) or self._join_quotients(one, other)
+        joined = (
+            self._join_masks(one, other) or self._join_quotients(one, other)
+            or self._factored(one, other) or self._factored_inside(one, other)
+        )  # fmt: skip
         if joined is not None:
             return joined
         if abs(ca) == abs(cb) != 1.0 and a is not None and b is not None:
             return self.make(ca, self.b.add("add" if ca == cb else "sub", a, b), True)
         for (c, x, _), rest in ((one, other), (other, one)):
             known = self.b.find("neg", x) if c == -1.0 and x is not None else None
-            if ca < 0 and cb < 0 and known is not None:
+            if ca < 0 and cb < 0 and known is not None and self.b.graph.locs[known] is not None:
                 return self.b.add("sub", known, self._turned(rest))
         if ca < 0 and cb < 0 and a is not None and b is not None:
             return self.make(-1.0, self.b.add("add", self._turned(one), self._turned(other)))
@@ -431,6 +434,43 @@ class _Simplifier:
             return None
         total = self._sum((ca, top, True), (cb, other_top, True))
         return None if total is None else self.b.add("div", total, bottom)
+
+    def _factored(self, one: Scaled, other: Scaled) -> int | None:
+        """`a * x + b * x` as `x * (a + b)`."""
+        graph = self.b.graph
+        (ca, x, x_own), (cb, y, y_own) = one, other
+        if x is None or y is None or not (x_own and y_own):
+            return None
+        if any(graph.ops[n] != "mul" or graph.locs[n] is not None for n in (x, y)):
+            return None
+        for common in graph.args[x]:
+            if common in graph.args[y] and self.number(common) is None:
+                left, right = self._rest(x, common), self._rest(y, common)
+                total = self._sum((ca, left, True), (cb, right, True))
+                if total is not None and graph.types[total].rank >= graph.types[common].rank:
+                    return self.product(common, False, total, True)[0]
+        return None
+
+    def _rest(self, product: int, factor: int) -> int:
+        first, second = self.b.args_of(product)
+        return second if first == factor else first
+
+    def _factored_inside(self, one: Scaled, other: Scaled) -> int | None:
+        """`(p + a * x) + b * x` as `p + x * (a + b)`."""
+        graph = self.b.graph
+        for (c, total, own), last in ((one, other), (other, one)):
+            if c != 1.0 or total is None or not own or graph.locs[total] is not None:
+                continue
+            if graph.ops[total] not in ("add", "sub"):
+                continue
+            first, second = graph.args[total]
+            sign = -1.0 if graph.ops[total] == "sub" else 1.0
+            for term, rest in (((sign, second, True), (1.0, first, True)),
+                               ((1.0, first, True), (sign, second, True))):  # fmt: skip
+                joined = self._factored(term, last)
+                if joined is not None:
+                    return self._sum(rest, (1.0, joined, True))
+        return None
 
     def _turned(self, scaled: Scaled) -> int:
         coefficient, base, fresh = scaled
@@ -506,6 +546,10 @@ class _Simplifier:
             return None
         return self.b.add("where", opposite, no, yes)
 
+    def hypot(self, node: int) -> int | None:
+        first, second = (self.map[a] for a in self.old.args[node])
+        return self.b.find("hypot", second, first)
+
     def transpose(self, node: int) -> int | None:
         (arg,) = self.old.args[node]
         coefficient, base, own = self.split(arg)
@@ -554,6 +598,7 @@ _RULES: dict[str, Callable[[_Simplifier, int], int | None]] = {
     "mul": _Simplifier.mul,
     "div": _Simplifier.div,
     "neg": _Simplifier.neg,
+    "hypot": _Simplifier.hypot,
     "add": _Simplifier.add,
     "sub": _Simplifier.sub,
     "sum": _Simplifier.sum,

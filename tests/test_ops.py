@@ -51,7 +51,11 @@ def rules_of(name):
         return
     seen = set()
     for types in ((FLOAT, FLOAT), (Type("scalar", "float64"),) * 2):
-        for fixed in ((None, None), *((None, c) for c in CONSTANTS), *((c, None) for c in CONSTANTS)):
+        for fixed in (
+            (None, None),
+            *((None, c) for c in CONSTANTS),
+            *((c, None) for c in CONSTANTS),
+        ):
             texts = op.d(types, fixed)
             if texts not in seen:
                 seen.add(texts)
@@ -327,7 +331,7 @@ def test_the_emitted_gradient_is_right_to_64_eps(name, spelling):
         found = [gradients]
         if takes_arrays and name != "polygamma":
             whole = function_of(name, spelling, weighted=True)
-            lanes = gradgen.grad(whole, wrt=wrt, shapes={n: "k" for n in "xyz"[:arity]})
+            lanes = gradgen.grad(whole, wrt=wrt, shapes=dict.fromkeys("xyz"[:arity], "k"))
             result = lanes(*(np.full(9, v) for v in given))
             assert all(np.ptp(r) == 0 for r in result)
             found.append([r[0] for r in result])
@@ -350,13 +354,13 @@ def test_float32_stays_float32(name, spelling):
     names = "xyz"[:arity]
     points_of = [v for v in samples(name) if max(map(abs, v)) < 20 and min(map(abs, v)) > 1e-3]
     values = [np.float32(v) for v in points_of[0]]
-    function = gradgen.value_and_grad(f, wrt=tuple(names), shapes={n: "3:float32" for n in names})
+    function = gradgen.value_and_grad(f, wrt=tuple(names), shapes=dict.fromkeys(names, "3:float32"))
     value, gradients = function(*(np.full(3, v) for v in values))
     assert value.dtype == np.float32
     assert [g.dtype for g in gradients] == [np.float32] * arity
     scalars = gradgen.grad(
         function_of(name, spelling), wrt=tuple(names),
-        shapes={n: "scalar:float32" for n in names},
+        shapes=dict.fromkeys(names, "scalar:float32"),
     )(*values)  # fmt: skip
     assert [np.asarray(g).dtype for g in scalars] == [np.float32] * arity
 
@@ -408,11 +412,11 @@ def test_kinks_follow_the_convention(line, at, wanted):
     scalar = define(f"{HEAD}def f({signature}):\n    return {line}\n")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        got = gradgen.grad(scalar, wrt=tuple(names), shapes={n: "scalar" for n in names})(*at)
+        got = gradgen.grad(scalar, wrt=tuple(names), shapes=dict.fromkeys(names, "scalar"))(*at)
         assert got == pytest.approx(wanted, rel=1e-14, abs=0)
         if not line.startswith(("math", "max", "min", "round", "int", "abs")):
             lanes = define(f"{HEAD}def f({signature}):\n    return numpy.sum({line})\n")
-            found = gradgen.grad(lanes, wrt=tuple(names), shapes={n: "2" for n in names})(
+            found = gradgen.grad(lanes, wrt=tuple(names), shapes=dict.fromkeys(names, "2"))(
                 *(np.array([v, v]) for v in at)
             )
             for have, want in zip(found, wanted, strict=True):

@@ -162,14 +162,16 @@ class Program:
         if kind == 1:
             return Value(f"{self.atom(t)}.mean(axis=-1)", value.low, value.high, shape[:-1])
         if kind == 2:
-            return Value(f"{self.atom(t)}[{self.choose(['0', '-1'])}]", value.low, value.high, shape[1:])
+            return Value(
+                f"{self.atom(t)}[{self.choose(['0', '-1'])}]", value.low, value.high, shape[1:]
+            )
         if kind == 3:
             return Value(f"{self.atom(t)}[..., ::-1]", value.low, value.high, shape)
         if kind == 4:
+            if self.pick(2):
+                return self.bound(Value(f"np.cumsum({t}, axis=-1)", low, high, shape))
             place = "[0, 2, 0]" if shape[-1] == 3 else "[1, 0, 1]"
-            text = f"np.cumsum({t}, axis=-1)" if self.pick(2) else f"{self.atom(t)}[..., {place}]"
-            shape = (*shape[:-1], 3) if "[" in text.removeprefix(self.atom(t)) else shape
-            return self.bound(Value(text, low, high, shape))
+            return Value(f"{self.atom(t)}[..., {place}]", value.low, value.high, (*shape[:-1], 3))
         if kind == 5 and len(shape) == 2:
             line = f"({self.atom(t)} @ {self.atom(t)}.T)[0, 1]"
             return self.bound(Value(line, -3 * BIG**2, 3 * BIG**2))
@@ -306,7 +308,8 @@ def check_program(text, shapes, folder):
     emitted = emit_path(f"{path}:f", wrt=tuple(shapes), shapes=declared)
     rng = np.random.default_rng(len(text))
     arguments = {
-        n: rng.uniform(0.3, 1.7, s) if s else float(rng.uniform(0.3, 1.7)) for n, s in shapes.items()
+        n: rng.uniform(0.3, 1.7, s) if s else float(rng.uniform(0.3, 1.7))
+        for n, s in shapes.items()
     }
     kept = {n: np.copy(v) for n, v in arguments.items()}
     value, gradients = executed(emitted)["f_value_and_grad"](**arguments)

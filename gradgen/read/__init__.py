@@ -115,7 +115,8 @@ def _read(
     graph = reader.builder.graph
     place = Location(frame.source, node.lineno, node.col_offset)
     _check_signature(node, declared, place)
-    _refuse_foreign_decorators(node, place)
+    if text_only:
+        _refuse_foreign_decorators(node, place)
     values = dict(bound)
     defaults = _defaults(function)
     spec = node.args

@@ -107,6 +107,12 @@ class Front:
         hint = "make it a list: list(...)" if isinstance(value, Iterator) else ""
         raise Refusal(f"{describe(value)} is not a number or an array", hint)
 
+    def counted(self, value: int) -> Cell:
+        """A number of an unrolled loop; arithmetic on it is done while compiling."""
+        cell = self.wrap(self.builder.const(value))
+        cell.counted = True
+        return cell
+
     def refresh(self, cell: Cell) -> int:
         """The present node of a cell; a view of an array that was updated is read anew."""
         if cell.base is not None:
@@ -267,7 +273,7 @@ class Front:
         if isinstance(value, range):
             if len(value) > 1_000_000:
                 raise Refusal(f"a range of {len(value)} is too long to unroll")
-            return [self.wrap(self.builder.const(i)) for i in value]
+            return [self.counted(i) for i in value]
         if isinstance(value, (list, tuple, Iterator)):
             return iter(value)
         if isinstance(value, dict):
@@ -343,7 +349,11 @@ class Front:
         nodes = [self.array(v) if op == "matmul" else self.node(v) for v in (left, right)]
         if op.startswith("bit") and any(self.type_of(n).is_float for n in nodes):
             raise Refusal("& | ^ take integers or masks", "put comparisons in parentheses")
-        return self.wrap(self.add(op, *nodes))
+        result = self.add(op, *nodes)
+        known = self.builder.value_of(result)
+        if type(known) is int and any(isinstance(v, Cell) and v.counted for v in (left, right)):
+            return self.counted(known)
+        return self.wrap(result)
 
     @staticmethod
     def repeated(items: Any, count: Any) -> Any:
@@ -755,6 +765,8 @@ class Front:
         captured = self.builder.graph.captured
         while name in captured and captured[name] is not value:
             name += "_"
+        if isinstance(value, int) and value.bit_length() > 1024:
+            raise Refusal(f"`{name}` is an integer beyond the range of a float")
         if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
             found, known = Type("py", type(value).__name__), value
         else:
@@ -801,7 +813,7 @@ class Front:
             self.wrap_live(given[a.arg], a.arg) if a.arg in given else MISSING
             for a in node.args.kwonlyargs
         )
-        found = Function(node, frame, function.__name__, defaults, only)
+        found = Function(node, frame, function.__name__, defaults, only, live=True)
         self._functions[id(function)] = found
         return found
 

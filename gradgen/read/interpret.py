@@ -447,7 +447,8 @@ class Interpreter(front.Front):
                 f"the calls of {function.name} are nested more than {CALL_DEPTH} deep",
                 "give the recursion a static end, or write it as a loop over a static range",
             )
-        self._refuse_decorators(function)
+        if not function.live:
+            self._refuse_decorators(function)
         frame = Frame(function.frame.source, function.frame.lookup, parent=function.frame,
                       stored=stored_names(function.node), depth=depth)  # fmt: skip
         frame.names.update(self.bind_parameters(function, args, keywords))

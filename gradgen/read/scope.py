@@ -250,6 +250,9 @@ def unwrap_callable(function: Any) -> tuple[types.FunctionType, tuple[Any, ...],
         else:
             break
     name = getattr(function, "__qualname__", type(function).__name__)
+    if hasattr(function, "__wrapped__"):
+        raise Refusal(f"{name} is wrapped by a decorator",
+                      "pass the undecorated function (its `__wrapped__`)")  # fmt: skip
     raise Refusal(f"{name} has no Python source to differentiate")
 
 

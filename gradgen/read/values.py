@@ -18,7 +18,7 @@ class Cell:
     have made a copy instead, `template` is None, and a view that went stale is refused.
     """
 
-    __slots__ = ("base", "base_node", "node", "operands", "template")
+    __slots__ = ("base", "base_node", "counted", "node", "operands", "template")
 
     def __init__(
         self,
@@ -32,6 +32,8 @@ class Cell:
         self.template = template
         self.operands = operands
         self.base_node = -1 if base is None else base.node
+        # Whether it is an integer that an unrolled loop counted, not one that the user wrote.
+        self.counted = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ class Function:
     name: str
     defaults: tuple[Any, ...] = ()
     keyword_defaults: tuple[Any, ...] = ()
+    # a live function is what its decorators left, so they do not matter any more
+    live: bool = False
 
 
 MISSING = object()

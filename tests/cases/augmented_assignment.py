@@ -26,7 +26,7 @@ def hand(x, y):
 # gradgen-shapes: x=scalar, y=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:ccc16092ae919446e92e3e9f594cd1eece2e9ce5b327a66ab78c2b8aeeb03028
-# gradgen-body: sha256:2c168d65ecd86e37d0e17f0b38cb045f3edc6569782eb7594962a3f1b642b7e5
+# gradgen-body: sha256:4fc26ed72d1e89887d5061e0db5ea9b454c43439392aa1b6ed7049502b1832ab
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -45,6 +45,6 @@ def f_value_and_grad(x, y):
     value = s_3**2
 
     d_s = s_3 * y
-    d_x = -s_3 - d_s * np.sin(x) + d_s * y
+    d_x = d_s * y - (s_3 + d_s * np.sin(x))
     d_y = s_3 * s + d_s * x
     return value, (d_x, d_y)

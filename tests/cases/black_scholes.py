@@ -18,7 +18,7 @@ def call_price(S, K, r, sigma, T):
 # gradgen-shapes: S=scalar, K=scalar, r=scalar, sigma=scalar, T=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:9f2cb7408cee4ef215eb170b6cb56973c781599dc029214032328cc49540ae7e
-# gradgen-body: sha256:5807bb9cc7e3b9b2df0930a93bd2a4422a2e4a87a38bbc4c2cf722d717ad6455
+# gradgen-body: sha256:e9502a7bf3b2f1ac13eb7bf2172dd118a5458fa13b2c778d1bbbd6eb347bee77
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import math
@@ -44,7 +44,6 @@ def call_price_value_and_grad(S, K, r, sigma, T):
     d_d2 = -0.5641895835477563 * t4 * math.exp(-t5 * t5) / t2
     d_d1 = 0.5641895835477563 * S * math.exp(-t3 * t3) / t2 + d_d2
     t6 = d_d1 / spread
-    d_spread = -d_d2 - d_d1 * d1 / spread
     d_S = normal_cdf + t6 / t1 / K
-    d_sigma = t6 * T * sigma + d_spread * sqrt_T
+    d_sigma = t6 * T * sigma - (d_d2 + d_d1 * d1 / spread) * sqrt_T
     return value, (d_S, d_sigma)

@@ -22,7 +22,7 @@ def hand(x):
 # gradgen-shapes: x=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:a49c8af4deba8254de18e63f5842a4cff3402271c886062b9ec2f5e5831743c6
-# gradgen-body: sha256:9189195f4fc8075ef0b4e44d4b4612bec4786c84507c16f6e20eea2c335eaf1c
+# gradgen-body: sha256:a4fbb27c14bf5b082915cfea95d4653c5a3e0a9f72236622c1bbb13f0413a902
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -40,5 +40,5 @@ def tanh_value_and_grad(x):
 
     t2 = 1.0 / t1
     t3 = value / t1
-    d_x = (t2 - t3) * exp_x - (-t3 - t2) * exp_neg_x
+    d_x = (t3 + t2) * exp_neg_x + (t2 - t3) * exp_x
     return value, d_x

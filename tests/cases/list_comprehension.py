@@ -27,7 +27,7 @@ def hand(x):
 # gradgen-shapes: x=3
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:9f0f3cc9d982b508a070079cb2a1003c6f4d022e1187f9b2b5cb7673e014c55f
-# gradgen-body: sha256:9531a68aba3574874f218bf980a53860b5fbe38008a615005a27ec7ee0197507
+# gradgen-body: sha256:6726ab7b3fcb1daf9b2b5a6848366fb1fed1fa31e79b483d42ab34e3f68b394d
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -43,10 +43,10 @@ def f_value_and_grad(x):
     sin_x_0_squared = sin_x_0**2
     x_1 = x[1]
     sin_x_1 = np.sin(x_1)
-    t1 = (1 + 1) * sin_x_1**2
+    t1 = 2 * sin_x_1**2
     x_2 = x[2]
     sin_x_2 = np.sin(x_2)
-    value = (0 + 1) * sin_x_0_squared * t1 + (2 + 1) * sin_x_2**2
+    value = 1 * sin_x_0_squared * t1 + 3 * sin_x_2**2
 
     d_x = np.array(
         [

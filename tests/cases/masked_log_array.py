@@ -21,7 +21,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:78f584c76b92de34161674447cd9bc45c7bb20a0a3774a1b4a4268241efceaf2
-# gradgen-body: sha256:e2df9f60bd301e2a3ad492e60d4d619a6921341db683aa366151efe42e05aa4d
+# gradgen-body: sha256:eedd04cff11fbdda0c8060c05f430ec04129d8248d16256b03d38b3c1adc93e1
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -37,6 +37,6 @@ def entropy_value_and_grad(x):
     log_safe = np.log(safe)
     value = -np.sum(safe * log_safe)
 
-    d_safe = -log_safe - safe / safe
+    d_safe = -(log_safe + safe / safe)
     d_x = np.where(mask, d_safe, 0.0)
     return value, d_x

@@ -25,7 +25,7 @@ def hand(x, y):
 # gradgen-shapes: x=scalar, y=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:561b531b94a0a2c94c66ec759f61a2595109aac3b713891b1eea2d56a45c5650
-# gradgen-body: sha256:78efe20c43e5b4e58ffb7a60d9c31d4f445f7a5aec58a544fccae9e0895cad96
+# gradgen-body: sha256:e73afaa9a92ec481595ea95fb423c52133d6bdc9e33336a72e906b53e43ef0dd
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -40,8 +40,7 @@ def f_value_and_grad(x, y):
     theta = np.arctan2(y, x)
     value = r + 0.5 * theta**2
 
-    t1 = np.hypot(y, x)
-    t2 = np.where(r == 0, 1.0, r)
-    d_x = x / t2 - theta * (y / t1) / t1
-    d_y = theta * (x / t1) / t1 + y / t2
+    t1 = np.where(r == 0, 1.0, r)
+    d_x = x / t1 - theta * (y / r) / r
+    d_y = theta * (x / r) / r + y / t1
     return value, (d_x, d_y)
