@@ -270,8 +270,6 @@ class FunctionWriter:
         self.wanted: dict[int, str | None] = {}
         self.suffix: dict[str, int] = {}
         self.user_names: set[str] = set()
-        # Where a statement stands, if not where its node was made.
-        self.place: dict[int, int] = {}
 
     # -- what the spellings ask for ------------------------------------------------------------
 
@@ -348,12 +346,9 @@ class FunctionWriter:
         position = list(range(size))
         last = [-1] * size
         forever = set(leaves(self.plan.results)) | set(self.plan.keep)
-        self.place = self._results_in_order()
         for node in reversed(self.plan.nodes):
             users = self.users.get(node, ())
-            if node in self.place:
-                position[node] = self.place[node]
-            elif node not in self.statements:
+            if node not in self.statements:
                 position[node] = max((position[u] for u in users), default=node)
             reach = [position[u] for u in users]
             reach += [last[u] for u in users if u in self.own and self._is_view(u, node)]
@@ -365,16 +360,6 @@ class FunctionWriter:
                 for leaf in leaves(param.tree):
                     last[leaf] = FOREVER
         self.last = last
-
-    def _results_in_order(self) -> dict[int, int]:
-        """Results that nothing else reads stand at the end, in the order of the parameters."""
-        graph, size = self.graph, len(self.graph)
-        return {
-            leaf: size + number
-            for number, leaf in enumerate(leaves(self.plan.results))
-            if self.count[leaf] == 1 and leaf in self.own and graph.locs[leaf] is None
-            and graph.ops[leaf] not in (*_ATOMS, *_UPDATES)
-        }  # fmt: skip
 
     def _is_view(self, user: int, node: int) -> bool:
         graph = self.graph
@@ -678,7 +663,7 @@ class FunctionWriter:
         """The statements by node, with a blank line where the adjoints begin."""
         lines: list[str] = []
         backward = False
-        for node, text in sorted(parts, key=lambda part: self.place.get(part[0], part[0])):
+        for node, text in sorted(parts, key=lambda part: part[0]):
             if not backward and self.graph.locs[node] is None:
                 if (lines or started) and self.plan.unpack is None:
                     lines.append("")

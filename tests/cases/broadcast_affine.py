@@ -21,7 +21,7 @@ def hand(X, scale, shift):
 # gradgen-shapes: X=n d, scale=d, shift=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:a8ebd81884d7ce44305d582703691beb0eb22c48f18114fc49f531efd9f56fd9
-# gradgen-body: sha256:35f01dd156a0ff55393b7c72a8911c09fc4e896507d440d3bb582d9b1e4bdeb1
+# gradgen-body: sha256:3247120f2aa65f3f539ccfbcf0577c45a92684137ca7f22c0f34645e3cd68431
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -36,7 +36,7 @@ def f_value_and_grad(X, scale, shift):
     value = np.sum(np.sin(t1))
 
     cos_t1 = np.cos(t1)
+    d_shift = cos_t1.sum()
     d_X = cos_t1 * scale
     d_scale = (cos_t1 * X).sum(axis=0)
-    d_shift = cos_t1.sum()
     return value, (d_X, d_scale, d_shift)

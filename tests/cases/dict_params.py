@@ -22,7 +22,7 @@ def hand(params, x, t):
 # gradgen-shapes: params.W1=h d, params.b1=h, params.W2=k h, params.b2=k, x=d, t=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:5d3bb546d35de701e3c51dd59c6f45e9d08d14b2f1dd3922f02ae00441ee8fb2
-# gradgen-body: sha256:5ad27283432984a3853fbd03d7168ecb4b4a6f86c165e2997d6c9aff61de2121
+# gradgen-body: sha256:a0f4bf6851f5da3180fb285fa470c26a580c4124f9e70eaad91ed0f8b5a98abe
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -38,7 +38,7 @@ def loss_value_and_grad(params, x, t):
     d_y = y - t
     value = 0.5 * np.sum(d_y**2)
 
+    d_W2 = np.outer(d_y, h)
     d_b1 = (params["W2"].T @ d_y) * (1.0 - h * h)
     d_W1 = np.outer(d_b1, x)
-    d_W2 = np.outer(d_y, h)
     return value, {"W1": d_W1, "b1": d_b1, "W2": d_W2, "b2": d_y}

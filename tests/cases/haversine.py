@@ -33,7 +33,7 @@ def hand(lat1, lon1, lat2, lon2):
 # gradgen-shapes: lat1=scalar, lon1=scalar, lat2=scalar, lon2=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:4ecfa7c6a63b18a526fdc239ce839d2e28f18a0330333328559f83e7de750b5c
-# gradgen-body: sha256:d3bc5c782c524bb7b2c2c2c69113b29634b1a0641f9ee8477125df27d5caf06a
+# gradgen-body: sha256:30e0d1fd95b9d834f3ecf8efbbede83c64cadf9b3da034bce62444d20aa5fc7d
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import math
@@ -59,6 +59,6 @@ def haversine_value_and_grad(lat1, lon1, lat2, lon2):
 
     d_a = 6371.0 / math.sqrt((1.0 - sqrt_a) * (1.0 + sqrt_a)) / sqrt_a
     t5 = d_a * t3_squared * cos_lat2 * math.sin(lat1)
-    d_lat1 = -(t5 + d_a * s * math.cos(t1))
     d_lon1 = -(d_a * t4 * t3) * math.cos(t2)
+    d_lat1 = -(t5 + d_a * s * math.cos(t1))
     return value, (d_lat1, d_lon1)

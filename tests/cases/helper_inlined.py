@@ -26,7 +26,7 @@ def hand(x, y):
 # gradgen-shapes: x=scalar, y=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:0fa5b6e5d66295e97174110898259618d27abadbbace20ad6ce694a003b65e9f
-# gradgen-body: sha256:e4a817859cfc5aa8eb2d7bc995c749482cf38c375d2457f89bd1b499dfbb04a7
+# gradgen-body: sha256:f254f764dd7f731bcf6553c101924ae5f9c352e196620a503d5fab95956ee0cb
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -41,6 +41,6 @@ def overlap_value_and_grad(x, y):
     t2 = y / 0.5
     value = np.exp(-(t1**2)) * np.exp(-(t2**2))
 
-    d_x = -value * t1
     d_y = -4.0 * value * t2
+    d_x = -value * t1
     return value, (d_x, d_y)

@@ -23,7 +23,7 @@ def hand(table, w, idx):
 # gradgen-shapes: table=v d, w=d, idx=m:int64
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:ba0784d1e013460ef72c3a4423a7d2d45bca54f7d6fec17660f460fb81f0e5d1
-# gradgen-body: sha256:16833c38761b2868a1a511fce14f6c91b1acf53bb39c0442acaaf85418a51cc1
+# gradgen-body: sha256:2bb80c9d19f9c7a7f244c22bb516a1b13bbab2e1f76a1babb84a4608df927f4d
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -39,7 +39,7 @@ def f_value_and_grad(table, w, idx):
     value = np.sum(z**2)
 
     d_z = 2.0 * z
+    d_w = t1.T @ d_z
     d_table = np.zeros(table.shape)
     np.add.at(d_table, idx, np.outer(d_z, w))
-    d_w = t1.T @ d_z
     return value, (d_table, d_w)

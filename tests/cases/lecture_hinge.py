@@ -21,7 +21,7 @@ def hand(y0, y1, y2):
 # gradgen-shapes: y0=scalar, y1=scalar, y2=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:7c4a923a945a76b90910b07c7866937cc6ac39ee5f011a6ecc10472565951d0d
-# gradgen-body: sha256:3977b4b183c10d645275e88521b32b14bacd173240af006c4915116254a8f7c2
+# gradgen-body: sha256:158e4348e101780992e84b69a923dfd4c9aef93c3c7703875ba726bc214e2f7e
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -36,8 +36,8 @@ def hinge_value_and_grad(y0, y1, y2):
     value = np.maximum(0.0, t1)
 
     t2 = np.where(t1 > 0.0, 1.0, 0.0)
-    t3 = np.where(y1 == y2, 0.5 * t2, 0.0)
     d_y0 = -t2
+    t3 = np.where(y1 == y2, 0.5 * t2, 0.0)
     d_y1 = np.where(y1 > y2, t2, t3)
     d_y2 = np.where(y2 > y1, t2, t3)
     return value, (d_y0, d_y1, d_y2)

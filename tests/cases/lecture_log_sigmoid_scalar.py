@@ -21,7 +21,7 @@ def hand(w1, w2, w3, x1, x2, x3):
 # gradgen-shapes: w1=scalar, w2=scalar, w3=scalar, x1=scalar, x2=scalar, x3=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:c01af1925e722184370838478235d9fc5ff49da5dda87219b93cdebde3b199de
-# gradgen-body: sha256:13e497ef5a1c569de50f3aadbb66a8899d7e718c3fb3b926691b1110715e1f14
+# gradgen-body: sha256:ab339c3e119dac75529d9b1261cbf32c200b05b34e1c81b8ce879b0e53f7ec51
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -37,10 +37,10 @@ def loss_value_and_grad(w1, w2, w3, x1, x2, x3):
     value = -np.log(t2)
 
     t3 = -(t2 * t1)
-    d_w1 = t3 * x1
-    d_w2 = t3 * x2
     d_w3 = t3 * x3
-    d_x1 = t3 * w1
-    d_x2 = t3 * w2
     d_x3 = t3 * w3
+    d_w2 = t3 * x2
+    d_x2 = t3 * w2
+    d_w1 = t3 * x1
+    d_x1 = t3 * w1
     return value, (d_w1, d_w2, d_w3, d_x1, d_x2, d_x3)

@@ -27,7 +27,7 @@ def hand(M, W, x, label: int):
 # gradgen-shapes: M=h d, W=k h, x=d, label=int
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:43bc5c86cb086479bc0e009397955dce931b4335b3f00f56f76e36c29065acde
-# gradgen-body: sha256:d4f84730a45af184febca88d64bc7eb0640006ea30f727a7fdd41e0164ab6cf2
+# gradgen-body: sha256:16a7a53a41593a52da2cbb03b430ed160e2bff35e27dbdbc04f90bc1eb4d0450
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -46,6 +46,6 @@ def loss_value_and_grad(M, W, x, label):
 
     d_f_1 = exp_f / sum_exp_f
     d_f_1[label] -= 1.0
-    d_M = np.outer((W.T @ d_f_1) * (1.0 - h * h), x)
     d_W = np.outer(d_f_1, h)
+    d_M = np.outer((W.T @ d_f_1) * (1.0 - h * h), x)
     return value, (d_M, d_W)

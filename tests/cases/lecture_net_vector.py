@@ -26,7 +26,7 @@ def hand(W1, b1, W2, b2, x, t):
 # gradgen-shapes: W1=h d, b1=h, W2=k h, b2=k, x=d, t=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:7b25c27a01df7a6f08a6d0eea2a6c5d5975b25ded6523b238eb4b6e6874205b4
-# gradgen-body: sha256:e37fef235e4fecb05eb19a24628ed8ab0b137aaec821209cf2854439739e79bc
+# gradgen-body: sha256:fa852bcc6f8e2eb070cdd619eb457f37a17ce0dd0bc9e34f6a6585e688bb94f1
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -43,7 +43,7 @@ def loss_value_and_grad(W1, b1, W2, b2, x, t):
     d_y = y - t
     value = 0.5 * np.sum(d_y**2)
 
+    d_W2 = np.outer(d_y, h)
     d_z = (W2.T @ d_y) * h * (1.0 - h)
     d_W1 = np.outer(d_z, x)
-    d_W2 = np.outer(d_y, h)
     return value, (d_W1, d_z, d_W2, d_y)

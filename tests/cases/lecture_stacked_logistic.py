@@ -26,7 +26,7 @@ def hand(w, b0, beta, b1, x, target):
 # gradgen-shapes: w=h d, b0=h, beta=k h, b1=k, x=d, target=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:e45ca17316ae4274cd1a9d4bb571ca19991ce9c009a6f4ca40ea22e8ca08976e
-# gradgen-body: sha256:314117453f2a0b4828c4ac7c8c87c235c21627617fec0177bfe8580ac74ad905
+# gradgen-body: sha256:0312869e4d1a1100b213ca90cd8ca617f5c94a48e4b4452bea571127e2fb1be6
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -44,7 +44,7 @@ def loss_value_and_grad(w, b0, beta, b1, x, target):
     value = np.log(sum_exp_f) - (target @ f)
 
     d_f = exp_f / sum_exp_f - target
+    d_beta = np.outer(d_f, h)
     d_b0 = (beta.T @ d_f) * h * (1.0 - h)
     d_w = np.outer(d_b0, x)
-    d_beta = np.outer(d_f, h)
     return value, (d_w, d_b0, d_beta, d_f)

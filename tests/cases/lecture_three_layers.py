@@ -30,7 +30,7 @@ def hand(W1, W2, W3, x, y):
 # gradgen-shapes: W1=a d, W2=b a, W3=c b, x=d, y=c
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:afa1e90ea6820ee474c629578e7cdb2e3973162650a66a5196370082b53cd41f
-# gradgen-body: sha256:1e71b75a7ec0f2b88e9f0a0b309c997968491f84f82547063ae42d1575432035
+# gradgen-body: sha256:674e6d560dae50f7999193da01c3efde0a45a8a50b0068e2b9a54c48694f8ab2
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -51,9 +51,9 @@ def loss_value_and_grad(W1, W2, W3, x, y):
     value = 0.5 * np.sum(t1**2)
 
     d_a = -(t1 * (1.0 - h_2 * h_2))
+    d_W3 = np.outer(d_a, h_1)
     d_a_1 = (W3.T @ d_a) * (1.0 - h_1 * h_1)
+    d_W2 = np.outer(d_a_1, h)
     d_a_2 = (W2.T @ d_a_1) * (1.0 - h * h)
     d_W1 = np.outer(d_a_2, x)
-    d_W2 = np.outer(d_a_1, h)
-    d_W3 = np.outer(d_a, h_1)
     return value, (d_W1, d_W2, d_W3)

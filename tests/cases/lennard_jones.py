@@ -20,7 +20,7 @@ def hand(x, y, z, epsilon, sigma):
 # gradgen-shapes: x=scalar, y=scalar, z=scalar, epsilon=scalar, sigma=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:0dc3ec403f89e6322c9fe0c9e9d2ee2fbb91be9b5dd87142751f1fd15fc7297d
-# gradgen-body: sha256:7b88941580791c593813040a998afab4cfe556d23bc9038e685005b6f333bdb0
+# gradgen-body: sha256:4f60648f619a0b68fe6102e2a23b8f044254293eb4552391abdaaf9319c1d319
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -37,7 +37,7 @@ def pair_energy_value_and_grad(x, y, z, epsilon, sigma):
 
     d_s6 = 2.0 * t2 * s6 - t2
     t3 = -6.0 * d_s6 * (t1 * t1) * t1 / r2
-    d_x = t3 * x
-    d_y = t3 * y
     d_z = t3 * z
+    d_y = t3 * y
+    d_x = t3 * x
     return value, (d_x, d_y, d_z)

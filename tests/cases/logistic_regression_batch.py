@@ -22,7 +22,7 @@ def hand(w, b, X, y):
 # gradgen-shapes: w=d, b=scalar, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:7985aaa6e22ba4e00a40a4716b23e769685bda162ec12be7607141149bbae73d
-# gradgen-body: sha256:6cbee730ca629811ea74ffe83942b4eda14f284eb0944026c023714bfc97cff8
+# gradgen-body: sha256:c5030ef7131ae7cde06f6d67108fd2885f8b1c319cb3bb8e35fcd89169c215ff
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -41,6 +41,6 @@ def loss_value_and_grad(w, b, X, y):
     value = np.mean(t2)
 
     t3 = -(np.exp(t1 - t2) / X.shape[0] * y)
-    d_w = X.T @ t3
     d_b = t3.sum()
+    d_w = X.T @ t3
     return value, (d_w, d_b)

@@ -22,7 +22,7 @@ def hand(x, y):
 # gradgen-shapes: x=scalar, y=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:2038528c18a69cab5785009dea7b5b794282a4f7f64d99ccfc15e5cc5de0f912
-# gradgen-body: sha256:a5b6b5607abf044c9f08c2ec83237a21d937bf61dc80756105a3569161e54d37
+# gradgen-body: sha256:28d01016d2c488f1a1b371eab92cdd267737058877343da8df98a034a506d1e1
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -37,6 +37,6 @@ def f_value_and_grad(x, y):
     t2 = 2.0**x
     value = x**3 + x**0.5 + t1 + t2
 
-    d_x = t2 * np.log(2.0) + y * x ** (y - 1.0) + 0.5 / np.sqrt(x) + 3.0 * x * x
     d_y = t1 * np.log(np.where(x == 0, 1.0, x))
+    d_x = t2 * np.log(2.0) + y * x ** (y - 1.0) + 0.5 / np.sqrt(x) + 3.0 * x * x
     return value, (d_x, d_y)

@@ -19,7 +19,7 @@ def hand(x, A):
 # gradgen-shapes: x=n, A=n n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:89752da5254a8ff4b736abb65a760e8892722223c30bd299ff53c568cfae4ca4
-# gradgen-body: sha256:938f62737e632fe95f9f2a1f3d60f02478af09e70013a0c8f313f41146e0c6ff
+# gradgen-body: sha256:f920577d49bcd5f0ead557b3adf0dc85a376d984e226f14854a43088485507b4
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -33,6 +33,6 @@ def f_value_and_grad(x, A):
     t1 = x @ A
     value = t1 @ x
 
-    d_x = t1 + (A @ x)
     d_A = np.outer(x, x)
+    d_x = t1 + (A @ x)
     return value, (d_x, d_A)

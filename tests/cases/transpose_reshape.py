@@ -22,7 +22,7 @@ def hand(x, w):
 # gradgen-shapes: x=6, w=2
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:cd5b91dd3efdab408e20c8c979871af7a57e59bc4ed7eabe98d2f17e65c06227
-# gradgen-body: sha256:0b0195833c6e28adabe3b8bffd93b7c799f8e61bf577813b579c16bb9201cf2e
+# gradgen-body: sha256:e36ab46fbbefdcae482e846fcb4135886fcf526d0bb3775ecbdee469b70b0b11
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -38,6 +38,6 @@ def f_value_and_grad(x, w):
     value = np.sum(z**2)
 
     d_z = 2.0 * z
-    d_x = np.outer(d_z, w).T.reshape(6)
     d_w = t1 @ d_z
+    d_x = np.outer(d_z, w).T.reshape(6)
     return value, (d_x, d_w)
