@@ -45,7 +45,7 @@ class Training:
 def emit_gradient() -> None:
     """Write mnist_mlp_grad.py, as the command line would."""
     shapes = "W1=h d, b1=h, W2=k h, b2=k, X=n d, labels=n:int64"
-    command = [sys.executable, "-m", "gradgen", "emit", f"{HERE / 'mnist_mlp.py'}:loss"]
+    command = [sys.executable, "-P", "-m", "gradgen", "emit", f"{HERE / 'mnist_mlp.py'}:loss"]
     options = ["--wrt", "W1,b1,W2,b2", "--shapes", shapes, "-o", str(HERE / "mnist_mlp_grad.py")]
     subprocess.run(command + options, check=True)
 

@@ -267,8 +267,10 @@ def _math_notes(graph: Graph, options: Options) -> list[str]:
     if not changed:
         return []
     return [
-        f"{', '.join(changed)} became Python's own or math's: the last bit of the value may differ,",
-        "and OverflowError, ValueError or ZeroDivisionError is raised where NumPy gives inf or nan.",
+        f"{', '.join(changed)} became Python's own or math's: the last bit of the value may "
+        "differ,",
+        "and OverflowError, ValueError or ZeroDivisionError is raised where NumPy gives inf or "
+        "nan.",
     ]
 
 
@@ -616,16 +618,17 @@ def value_and_grad(
         A straight-line Python function that returns one float (shape `()`). Omitted, the call is a
         decorator with these options.
     wrt
-        Names or positions of the parameters to differentiate: one, or a tuple; the first by default.
-        The gradient of one is bare, that of a tuple is a tuple; each has the structure, shape and
-        dtype of its parameter.
+        Names or positions of the parameters to differentiate: one, or a tuple; the first by
+        default. The gradient of one is bare, that of a tuple is a tuple; each has the structure,
+        shape and dtype of its parameter, and shares no memory with an argument.
     has_aux
         `f` returns `(value, aux)`; the result is `((value, aux), grads)`.
     target
         `numpy`, or `python` for numbers only, on the math module.
     shapes, like
         The shapes of the arguments, as `"x=n d, a=scalar"` or a dict, or example arguments. Without
-        either, and without annotations, the function is compiled at the first call.
+        either, and without annotations, the function is compiled at the first call. Globals,
+        closures and attributes of a bound `self` have the values that they have while compiling.
     output
         Which of several results to differentiate.
 

@@ -505,9 +505,9 @@ class FunctionWriter:
         graph, plan = self.graph, self.plan
         self.holders.update({p.name: _any_leaf(p) for p in plan.params})
         for param in plan.params:
-            leaf = list(leaves(param.tree))
-            if leaf:
-                self.holders[param.name] = max(leaf, key=lambda n: self.last[n])
+            nodes = list(leaves(param.tree))
+            if nodes:
+                self.holders[param.name] = max(nodes, key=lambda n: self.last[n])
             else:
                 self.holders[param.name] = _NEVER
         self.last.append(FOREVER)
@@ -701,9 +701,8 @@ class FunctionWriter:
             if param.keyword_only and not starred:
                 words.append("*")
                 starred = True
-            words.append(
-                param.name if param.default is None else f"{param.name}={_literal_text(param.default)}"
-            )
+            default = "" if param.default is None else f"={_literal_text(param.default)}"
+            words.append(param.name + default)
             if positional and param is positional[-1]:
                 words.append("/")
         flat = f"def {plan.name}({', '.join(words)}):"

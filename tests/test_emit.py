@@ -1,5 +1,7 @@
 """Emitted text: names, layout, nesting, and its growth with the program."""
 
+# ruff: noqa: E501 (programs stand on one line each)
+
 import ast
 import keyword
 import linecache

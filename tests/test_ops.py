@@ -450,3 +450,15 @@ def test_every_sympy_text_is_what_the_row_computes():
         for values in points(name, (None,) * OPS[name].arity, 5, random.Random(1)):
             have, want = f(*values), float(evaluated(formula(name), values))
             assert have == pytest.approx(want, rel=1e-12, abs=1e-15), (spelling, values)
+
+
+@pytest.mark.parametrize(("name", "wrong"), [
+    ("tanh", "g * (1.0 + out * out)"), ("tanh", "-g * (1.0 - out * out)"), ("exp", "5.0 * g * out"),
+    ("log", "g / (x * 1.0000001)"), ("div", "-g / y"), ("maximum", "where(x < y, g, 0.0)"),
+    ("log2", "g / (x * 0.6931471805599454)"),
+])  # fmt: skip
+def test_a_planted_wrong_derivative_is_not_proved(name, wrong):
+    position = 1 if name == "div" else 0
+    rest, _, point = difference(name, wrong, position, [1.25, 0.75][: OPS[name].arity])
+    assert not vanishes(rest)
+    assert abs(rest.subs({**point, G: 1}).evalf(DIGITS)) > 1e-17

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -267,7 +268,8 @@ def _default_text(
     if isinstance(value, Cell):
         known = reader.builder.value_of(value.node)
         if isinstance(known, (bool, int, float)):
-            return repr(known)
+            finite = not isinstance(known, float) or math.isfinite(known)
+            return repr(known) if finite else f'float("{known!r}")'
     elif value is None or isinstance(value, str):
         return repr(value)
     raise SourceError(f"the default of `{argument.arg}` is not a number, a string or None", at)

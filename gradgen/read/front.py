@@ -807,15 +807,25 @@ class Front:
                 frame.names[name] = self.wrap_live(cell.cell_contents, name)
             except ValueError:
                 continue  # an empty cell: the name is not bound yet
-        defaults = tuple(self.wrap_live(d, "default") for d in function.__defaults__ or ())
+        names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
+        values = function.__defaults__ or ()
+        pairs = zip(names[len(names) - len(values) :], values, strict=True)
+        defaults = tuple(self._live_default(value, name) for name, value in pairs)
         given = function.__kwdefaults__ or {}
         only = tuple(
-            self.wrap_live(given[a.arg], a.arg) if a.arg in given else MISSING
+            self._live_default(given[a.arg], a.arg) if a.arg in given else MISSING
             for a in node.args.kwonlyargs
         )
         found = Function(node, frame, function.__name__, defaults, only, live=True)
         self._functions[id(function)] = found
         return found
+
+
+    def _live_default(self, value: Any, name: str) -> Any:
+        """The value of a default; a number needs no name of its own."""
+        if type(value) in (bool, int, float):
+            return self.lift(value)
+        return self.wrap_live(value, name)
 
 
 def describe(value: Any) -> str:
