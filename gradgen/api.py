@@ -20,6 +20,7 @@ from gradgen.emit import Unit
 from gradgen.emit import emit as emit_unit
 from gradgen.errors import GradgenError, NotCompiledError, SourceError
 from gradgen.graph import Graph, GraphBuilder, Param, Record, Tree, leaves, map_tree
+from gradgen.notes import header_notes
 from gradgen.ops import OPS
 from gradgen.read import LengthError, LiveTypes, Spec, Static, parse_shapes, read_file, read_live
 from gradgen.read.declare import refuse_argnums
@@ -88,7 +89,7 @@ def compile_graph(graph: Graph, options: Options) -> Program:
     typed = [replace(p, tree=map_tree(graph.types.__getitem__, p.tree)) for p in graph.params]
     doc = _doc(graph, typed, options, [p.name for p in chosen])
     unit = emit_unit(derived, TARGETS[options.target], options.mode, doc)
-    unit.notes += _math_notes(derived, options)
+    unit.notes += header_notes(derived, TARGETS[options.target])
     inspect_unit(unit)
     return Program(derived, unit, shapes_text(typed), tuple(p.name for p in chosen))
 
@@ -252,26 +253,6 @@ def _refuse_arrays(graph: Graph, options: Options) -> None:
     if place is None:
         raise GradgenError(f"{message}; {hint}")
     raise SourceError(message, place, hint)
-
-
-def _math_notes(graph: Graph, options: Options) -> list[str]:
-    """What the header says of functions that changed from NumPy's to Python's."""
-    if TARGETS[options.target].functions != "math":
-        return []
-    changed = sorted({
-        OPS[op].call.replace("numpy.", "np.")
-        for op, attr, loc in zip(graph.ops, graph.attrs, graph.locs, strict=True)
-        if loc is not None and op in OPS and attr != "math" and OPS[op].call.startswith("numpy.")
-        and not (OPS[op].infix and attr != "numpy")
-    })  # fmt: skip
-    if not changed:
-        return []
-    return [
-        f"{', '.join(changed)} became Python's own or math's: the last bit of the value may "
-        "differ,",
-        "and OverflowError, ValueError or ZeroDivisionError is raised where NumPy gives inf or "
-        "nan.",
-    ]
 
 
 def shapes_text(params: Sequence[Param]) -> str:
@@ -634,8 +615,8 @@ def value_and_grad(
 
     Returns
     -------
-    The emitted function, with its `.source` and `.graph`; called with the arguments of `f`, it gives
-    `(value, grads)` and leaves the arguments as they are.
+    The emitted function, with its `.source` and `.graph`; called with the arguments of `f`, it
+    gives `(value, grads)` and leaves the arguments as they are.
 
     Raises
     ------

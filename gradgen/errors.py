@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+# The longest part of a source line that a report shows, in characters.
+WIDEST = 200
+
 
 class GradgenError(Exception):
     """Whatever gradgen refuses, for whatever reason."""
@@ -64,7 +67,11 @@ class SourceError(GradgenError, SyntaxError):
         shown = (self.text or "").encode("utf-8", "backslashreplace").decode("utf-8")
         report = f"{self.filename}:{self.lineno}:{self.offset}: error: {self.msg}"
         if shown.strip():
-            pad = "".join("\t" if c == "\t" else " " for c in shown[: (self.offset or 1) - 1])
+            at = (self.offset or 1) - 1
+            if len(shown) > WIDEST:  # a window on a line that fills the screen
+                cut = max(0, at - WIDEST // 2)
+                shown, at = shown[cut : cut + WIDEST], at - cut
+            pad = "".join("\t" if c == "\t" else " " for c in shown[:at])
             report += f"\n    {shown}\n    {pad}^"
         if self.hint:
             report += f"\nhint: {self.hint}"

@@ -93,7 +93,7 @@ LAYOUTS = {
     "nested_parentheses": (simple(["x"], "(x+(" * 60 + "x" + ")*2.0)" * 60), {}),
     "matrices": (simple(["A", "B", "x"], "np.sum(A @ B @ x * (A @ x)) + x @ A @ x - 2*(A @ x) @ x"), {"shapes": "A=n n, B=n n, x=n", "wrt": ("A", "B", "x")}),
     "masks": (simple(["x", "y"], "np.sum(np.where((x > 0) & (y < 1) | ~(x == y), x*y, np.where(x != y, x, y)))"), {"wrt": ("x", "y"), "shapes": "x=n, y=n"}),
-    "masks_python": (simple(["x", "y"], "np.where((x > 0) & (y < 1) | ~(x < y), x*y, np.where(x != y, x, y))"), {"wrt": ("x", "y"), "target": "python"}),
+    "masks_python": (simple(["x", "y"], "np.where((x > 0) & (y < 1) | ~(x < y) & ~(x == y) | ~(x != 2), x*y, np.where(x != y, x, y))"), {"wrt": ("x", "y"), "target": "python"}),
     "python": (simple(["x", "y"], "np.clip(x,0,1)*np.sign(y) + np.logaddexp(x,y) + np.sinc(x)*np.square(y) + np.maximum(x,y) + np.reciprocal(x) + np.hypot(x,y) + np.log1p(x)"), {"wrt": ("x", "y"), "target": "python"}),
     "stores": (simple(["x"], "np.sum(out**2)", "    out = np.zeros(len(x))\n    for i in range(4):\n        out[i] = x[i]*x[i-1] - (x[0]+x[1])\n    out[1:3] += x[1:3]\n    out[0] -= x[0] + x[1]\n"), {"shapes": "x=4"}),
     "indices": (simple(["x"], "np.sum(x[i]**2) + np.sum(x[[0, 2]]) + x[-1]*x[1-2] - (x[0] + x[1])*x[2]", "    i = np.array([0, 1, 1])\n"), {"shapes": "x=n"}),

@@ -35,7 +35,7 @@ def test_the_type_of_a_constant_is_pythons():
 
 
 def test_equal_operations_are_one_node():
-    b, x, y = built()
+    b, x, _ = built()
     count = len(b.graph)
     assert b.add("mul", b.const(2), x) == b.find("mul", b.const(2), x)
     assert len(b.graph) == count

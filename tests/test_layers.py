@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 # fmt: off
 ORDER = [
     "errors", "types", "ops", "graph", "read", "rules", "derive", "liveness", "simplify", "passes", "targets", "emit",
-    "layout", "render", "check", "measure", "draw", "api", "files", "cli",
+    "notes", "layout", "render", "check", "measure", "draw", "api", "files", "cli",
 ]
 # fmt: on
 EXEMPT = {"__init__", "__main__"}

@@ -1,8 +1,9 @@
-"""Elementwise operations: every row's derivative against SymPy, and its emitted gradient against mpmath.
+"""Elementwise operations: derivatives against SymPy, emitted gradients against mpmath.
 
-The tests run over the op table: a new row is picked up by itself. A derivative text is translated node
-by node, floats as exact rationals, and compared with SymPy's derivative of the row's `sympy` text on the
-smooth piece that a sample point lies in (which branch of `where`, `Max`, `Abs`, `floor`).
+The tests run over the op table: a new row is picked up by itself. A derivative text is translated
+node by node, floats as exact rationals, and compared with SymPy's derivative of the row's `sympy`
+text on the smooth piece that a sample point lies in (which branch of `where`, `Max`, `Abs`,
+`floor`).
 """
 
 import itertools
@@ -365,14 +366,16 @@ def test_float32_stays_float32(name, spelling):
     assert [np.asarray(g).dtype for g in scalars] == [np.float32] * arity
 
 
-# -- kinks: the conventions of the README's table ----------------------------------------------------
+# -- kinks: the conventions of the README's table ---------------------------------------------
 
 KINKS = [
     ("abs(x)", (0.0,), (0.0,)), ("abs(x)", (-0.0,), (0.0,)), ("abs(x)", (-2.0,), (-1.0,)),
     ("numpy.abs(x)", (0.0,), (0.0,)), ("math.fabs(x)", (0.0,), (0.0,)),
     ("numpy.fabs(x)", (3.0,), (1.0,)),
-    ("numpy.maximum(x, y)", (1.0, 1.0), (0.5, 0.5)), ("numpy.maximum(x, y)", (2.0, 1.0), (1.0, 0.0)),
-    ("numpy.minimum(x, y)", (1.0, 1.0), (0.5, 0.5)), ("numpy.minimum(x, y)", (2.0, 1.0), (0.0, 1.0)),
+    ("numpy.maximum(x, y)", (1.0, 1.0), (0.5, 0.5)), ("numpy.maximum(x, y)", (2.0, 1.0),
+    (1.0, 0.0)),
+    ("numpy.minimum(x, y)", (1.0, 1.0), (0.5, 0.5)), ("numpy.minimum(x, y)", (2.0, 1.0),
+    (0.0, 1.0)),
     ("numpy.fmax(x, y)", (1.0, 1.0), (0.5, 0.5)), ("numpy.fmin(x, y)", (1.0, 1.0), (0.5, 0.5)),
     ("max(x, y)", (1.0, 1.0), (0.5, 0.5)), ("min(x, y)", (1.0, 1.0), (0.5, 0.5)),
     ("max(x, y)", (1.0, 3.0), (0.0, 1.0)), ("min(x, y)", (1.0, 3.0), (1.0, 0.0)),
@@ -384,7 +387,8 @@ KINKS = [
     ("numpy.clip(x, 0.0, 1.0)", (2.0,), (0.0,)), ("numpy.clip(x, y, 4.0)", (1.0, 2.0), (0.0, 1.0)),
     ("numpy.clip(x, y, z)", (5.0, 1.0, 2.0), (0.0, 0.0, 1.0)),
     ("numpy.clip(x, y, z)", (0.0, 3.0, 2.0), (0.0, 0.0, 1.0)),
-    ("numpy.where(x > 0, x, 2 * x)", (0.0,), (2.0,)), ("numpy.where(x > 0, x, y)", (1.0, 5.0), (1.0, 0.0)),
+    ("numpy.where(x > 0, x, 2 * x)", (0.0,), (2.0,)), ("numpy.where(x > 0, x, y)", (1.0, 5.0),
+    (1.0, 0.0)),
     ("numpy.where(x > 0, x, y)", (-1.0, 5.0), (0.0, 1.0)),
     ("numpy.sign(x) * x", (0.0,), (0.0,)), ("numpy.sign(x) * x", (-2.0,), (-1.0,)),
     ("numpy.floor(x) * x", (2.0,), (2.0,)), ("numpy.ceil(x) * x", (2.5,), (3.0,)),
@@ -397,7 +401,8 @@ KINKS = [
     ("numpy.logical_and(x > 0, y > 0) * x * y", (2.0, 3.0), (3.0, 2.0)),
     ("x // y * x", (7.0, 2.0), (3.0, 0.0)), ("x % y", (7.5, 2.0), (1.0, -3.0)),
     ("x % y", (-7.5, 2.0), (1.0, 4.0)), ("numpy.hypot(x, y)", (0.0, 0.0), (0.0, 0.0)),
-    ("numpy.sinc(x)", (0.0,), (0.0,)), ("x ** 0", (0.0,), (0.0,)), ("x ** y", (0.0, 2.0), (0.0, 0.0)),
+    ("numpy.sinc(x)", (0.0,), (0.0,)), ("x ** 0", (0.0,), (0.0,)), ("x ** y", (0.0, 2.0),
+    (0.0, 0.0)),
     ("x ** 1", (0.0,), (1.0,)), ("x ** 2", (0.0,), (0.0,)), ("x ** 1.5", (0.0,), (0.0,)),
     ("x ** 3", (-2.0,), (12.0,)), ("x ** -1", (-2.0,), (-0.25,)), ("x ** 0.5", (4.0,), (0.25,)),
     ("numpy.logaddexp(x, y)", (0.0, 0.0), (0.5, 0.5)),

@@ -1,8 +1,8 @@
 """Random straight-line programs: the emitted gradient against complex step of the user's own text.
 
-A program is source text: statements, reuse, helper calls, reassignment, augmented assignment, unrolled
-loops, NumPy and math functions. Every value carries an interval, so that each operation is in its domain
-by construction and nothing overflows.
+A program is source text: statements, reuse, helper calls, reassignment, augmented assignment,
+unrolled loops, NumPy and math functions. Every value carries an interval, so that each operation
+is in its domain by construction and nothing overflows.
 """
 
 import cmath
@@ -370,6 +370,7 @@ def test_fifty_thousand_random_programs_agree_with_complex_step(arrays):
 def test_the_comparison_catches_planted_errors():
     right = np.array([1.0, -2.0, 0.5])
     assert agree(right, right)
-    for wrong in (5 * right, -right, right * (1 + 1e-7), right * np.nan, right + [0, 0, 1e-7],
+    for wrong in (5 * right, -right, right * (1 + 1e-7), right * np.nan,
+                  right + np.array([0, 0, 1e-7]),
                   right[:2], right[:, None], 0 * right):  # fmt: skip
         assert not agree(wrong, right)

@@ -1,4 +1,6 @@
-"""The reader: what Python it understands, live and from the text of a file, with the same result."""
+"""The reader: what Python it understands, live and from a file, with the same result."""
+
+# ruff: noqa: E501 (tables of sources, one a line)
 
 import ast
 import dataclasses
@@ -108,7 +110,7 @@ class Float:
         ('Float[np.ndarray, " n  d "]', "n d"),
         ('Float[np.ndarray, "3"]', "3"),
         ('Float[np.ndarray, ""]', "()"),
-        ('"Float[np.ndarray, \'n d\']"', "n d"),
+        ("\"Float[np.ndarray, 'n d']\"", "n d"),
         ('Float32[np.ndarray, "n"]', "n:float32"),
         ('jt.Float[np.ndarray, "n"]', "n"),
         ('Float[NDArray, "n 2"]', "n 2"),
@@ -116,14 +118,20 @@ class Float:
     ],
 )
 def test_annotations_declare(annotation, shape, tmp_path):
-    text = f"from jaxtyping import Float, Float32\nimport jaxtyping as jt\n\ndef f(x: {annotation}):\n"
+    text = (
+        f"from jaxtyping import Float, Float32\nimport jaxtyping as jt\n\ndef f(x: {annotation}):\n"
+    )
     emitted = text_of(tmp_path / "a.py", text + "    return np.sum(x * x)\n", mode="pair")
     line = next(line for line in emitted.splitlines() if line.startswith("# gradgen-shapes"))
     assert line == f"# gradgen-shapes: x={shape}"
 
 
-@pytest.mark.parametrize("annotation", ["np.ndarray", "NDArray", "NDArray[np.float64]", "'np.ndarray'"])
-def test_an_array_annotation_without_a_shape_asks_for_it_by_text_and_waits_live(annotation, tmp_path):
+@pytest.mark.parametrize(
+    "annotation", ["np.ndarray", "NDArray", "NDArray[np.float64]", "'np.ndarray'"]
+)
+def test_an_array_annotation_without_a_shape_asks_for_it_by_text_and_waits_live(
+    annotation, tmp_path
+):
     text = f"def f(x: {annotation}):\n    return np.sum(x * x)\n"
     with pytest.raises(SourceError, match="the shape of the argument `x` is needed"):
         text_of(tmp_path / "a.py", text)
@@ -422,7 +430,10 @@ def test_calls_that_do_not_fit_are_located_errors(expression, match, tmp_path):
         ("from scipy import special", "special.logit(special.expit(x))"),
         ("import numpy as np, math", "np.sqrt(x) * math.sqrt(x)"),
         ("import numpy as np\nnumpy = np\nroot = np.sqrt", "numpy.sqrt(x) * root(x)"),
-        ("try:\n    from numpy import exp\nexcept ImportError:\n    from math import exp", "exp(x)"),
+        (
+            "try:\n    from numpy import exp\nexcept ImportError:\n    from math import exp",
+            "exp(x)",
+        ),
         ("import numpy as np\nif False:\n    import json", "np.exp(x)"),
     ],
 )
@@ -810,4 +821,7 @@ def test_the_last_definition_of_a_function_counts(tmp_path):
     text = "def f(x):\n    return x\ndef f(x):\n    return x * x\n"
     both(text, 1.5, path=tmp_path / "a.py")
     with pytest.raises(SourceError, match="`f` is bound conditionally"):
-        text_of(tmp_path / "a.py", "if True:\n    def f(x): return x\nelse:\n    def f(x): return 2 * x\n")
+        text_of(
+            tmp_path / "a.py",
+            "if True:\n    def f(x): return x\nelse:\n    def f(x): return 2 * x\n",
+        )

@@ -1,11 +1,12 @@
 """Structural operations: every row, on the ranks, axes, dtypes and adjoints that it admits.
 
-The reference is the user's own function, called on complex numbers (complex step) or, where it is not
-analytic, on shifted ones (Richardson's extrapolation of central differences).
+The reference is the user's own function, called on complex numbers (complex step) or, where it is
+not analytic, on shifted ones (Richardson's extrapolation of central differences).
 """
 
 import itertools
 import linecache
+import re
 import warnings
 
 import numpy as np
@@ -172,7 +173,7 @@ def _moves():
 
 def _creation():
     for name in ("zeros", "ones"):
-        for rank, shape in RANKS.items():
+        for shape in RANKS.values():
             yield f"{name}_like", f"np.{name}_like(x) + x * x", {"x": shape}, "complex"
             yield name, f"np.{name}({shape}) + x * x", {"x": shape}, "complex"
     for shape in ("3", "(3,)", "(2, 3)", "(2, 3, 4)"):
@@ -200,7 +201,7 @@ BASIC = {
     3: ["0", "0, 1", "0, 1, 2", ":, 0", ":, :, 0", "..., 0", "0, ..., 1", "1:, None, :, ::-1",
         "::-1, 1", ":, 1:, -1", "None, ..., None", "-1, :, ::2", "..., 1, :"],
 }  # fmt: skip
-# Index arrays are globals of the function: `I` = [0, 0, 2], `J` = [[0, 1], [1, 1]], `K` = [1, 0, 1].
+# Index arrays are globals: `I` = [0, 0, 2], `J` = [[0, 1], [1, 1]], `K` = [1, 0, 1].
 FANCY = {
     1: ["[0, 0, 2]", "I", "J", "-1 - I", "I[1:]", "[1]", "np.array([2, 2, 2])", "None, I"],
     2: ["K", "J", "[1, 1, 0]", ":, I", ":, J", "K, I", "K, :", "0, I", "K, 1", "K, 1:", "1:, I",
@@ -238,25 +239,25 @@ def _indices():
         yield "index", line, {"x": (2, 3)}, "complex"
 
 
-# Stores into fresh arrays: statements before the expression. A buffer takes the dtype of `x`, so that
+# Stores into fresh arrays: statements before the expression. A buffer has the dtype of `x`, so that
 # the same text runs on complex numbers.
 STORES = [
-    ("index_set", "u = np.zeros(3, dtype=x.dtype)\nu[0] = x[1]\nu[1:] = x[0] * x[2]", "u", {"x": (3,)}),
-    ("index_set", "u = x.copy()\nu[0] = x[1] * u[0]", "u", {"x": (3,)}),
-    ("index_set", "u = x * x\nu[1] = 2.0\nu[0] = u[1] * u[2]", "u", {"x": (3,)}),
-    ("index_set", "u = np.zeros((2, 3), dtype=x.dtype)\nu[0] = x\nu[:, 1] = x[0]", "u", {"x": (3,)}),
-    ("index_set", "u = np.zeros((2, 3), dtype=x.dtype)\nu[:] = x\nu[1, ::2] = x[0] ** 2", "u", {"x": (3,)}),
-    ("index_set", "u = np.zeros((2, 3), dtype=x.dtype)\nu[:, :2] = x", "u", {"x": (2, 1)}),
-    ("index_set", "u = np.zeros((2, 3), dtype=x.dtype)\nu[...] = x", "u", {"x": ()}),
-    ("index_set", "u = np.zeros((2, 3, 4), dtype=x.dtype)\nu[:, 1] = x", "u", {"x": (4,)}),
-    ("index_set", "u = np.ones(3, dtype=x.dtype)\nfor i in range(1, 3):\n    u[i] = u[i - 1] * x[i]", "u",
+    ("index_set", "u = ZEROS(3)\nu[0] = x[1]\nu[1:] = x[0] * x[2]", {"x": (3,)}),
+    ("index_set", "u = x.copy()\nu[0] = x[1] * u[0]", {"x": (3,)}),
+    ("index_set", "u = x * x\nu[1] = 2.0\nu[0] = u[1] * u[2]", {"x": (3,)}),
+    ("index_set", "u = ZEROS((2, 3))\nu[0] = x\nu[:, 1] = x[0]", {"x": (3,)}),
+    ("index_set", "u = ZEROS((2, 3))\nu[:] = x\nu[1, ::2] = x[0] ** 2", {"x": (3,)}),
+    ("index_set", "u = ZEROS((2, 3))\nu[:, :2] = x", {"x": (2, 1)}),
+    ("index_set", "u = ZEROS((2, 3))\nu[...] = x", {"x": ()}),
+    ("index_set", "u = ZEROS((2, 3, 4))\nu[:, 1] = x", {"x": (4,)}),
+    ("index_set", "u = ZEROS(3)\nu[0] = 1.0\nfor i in range(1, 3):\n    u[i] = u[i - 1] * x[i]",
      {"x": (3,)}),
-    ("index_add", "u = np.zeros(3, dtype=x.dtype)\nu[0] += x[1]\nu[1:] += x[0] * x[2]", "u", {"x": (3,)}),
-    ("index_add", "u = x * 2.0\nu[::-1] += x\nu[0] -= x[1]\nu[1] *= x[2]", "u", {"x": (3,)}),
-    ("index_add", "u = np.zeros(3, dtype=x.dtype)\nnp.add.at(u, I, x)", "u", {"x": (3,)}),
-    ("index_add", "u = x + 1.0\nnp.add.at(u, I, x[0] * x[1])", "u", {"x": (3,)}),
-    ("index_add", "u = np.zeros((2, 3), dtype=x.dtype)\nnp.add.at(u, (K, I), x)", "u", {"x": (3,)}),
-    ("index_add", "u = np.zeros((2, 3), dtype=x.dtype)\nu = u + x\nu[1] += x * x", "u", {"x": (3,)}),
+    ("index_add", "u = ZEROS(3)\nu[0] += x[1]\nu[1:] += x[0] * x[2]", {"x": (3,)}),
+    ("index_add", "u = x * 2.0\nu[::-1] += x\nu[0] -= x[1]\nu[1] *= x[2]", {"x": (3,)}),
+    ("index_add", "u = ZEROS(3)\nnp.add.at(u, I, x)", {"x": (3,)}),
+    ("index_add", "u = x + 1.0\nnp.add.at(u, I, x[0] * x[1])", {"x": (3,)}),
+    ("index_add", "u = ZEROS((2, 3))\nnp.add.at(u, (K, I), x)", {"x": (3,)}),
+    ("index_add", "u = ZEROS((2, 3))\nu = u + x\nu[1] += x * x", {"x": (3,)}),
 ]  # fmt: skip
 
 
@@ -266,8 +267,14 @@ def all_cases():
         _reductions(), _norms(), _products(), _moves(), _creation(), _indices()
     ):
         yield row, "", line, shapes, how
-    for row, before, line, shapes in STORES:
-        yield row, before, line, shapes, "complex"
+    for row, before, shapes in STORES:
+        yield (
+            row,
+            re.sub(r"ZEROS\((.*)\)", r"np.zeros(\1, dtype=x.dtype)", before),
+            "u",
+            shapes,
+            "complex",
+        )
 
 
 CASES = list(all_cases())
@@ -351,7 +358,7 @@ def wraps_for(shape):
 
 
 def close(have, want, tolerance):
-    """Whether every entry agrees, relative to the largest entry (or to 0.1, where all are small)."""
+    """Whether every entry agrees, relative to the largest one, or to 0.1 where all are small."""
     have = np.asarray(have, float)
     scale = max(0.1, float(np.max(np.abs(want), initial=0)))
     return have.shape == want.shape and bool(np.all(np.abs(have - want) <= tolerance * scale))

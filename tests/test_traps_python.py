@@ -1,5 +1,7 @@
 """Python's own semantics (traps 32 to 45 and 47): right, or refused by name."""
 
+# ruff: noqa: E501 (tables of sources, one a line)
+
 import copy
 import functools
 import math
@@ -36,7 +38,9 @@ def test_trap_32_an_alias_sees_an_update_in_place_as_in_python():
     value, slope = gradgen.value_and_grad(f)(np.ones(3))
     assert value == 12
     assert slope.tolist() == [4, 4, 4]
-    value, slope = gradgen.value_and_grad(function_of(with_body("y = x\ny += 1\nreturn y * x")))(3.0)
+    value, slope = gradgen.value_and_grad(function_of(with_body("y = x\ny += 1\nreturn y * x")))(
+        3.0
+    )
     assert (value, slope) == (12.0, 7.0)
 
 
@@ -162,7 +166,9 @@ def test_trap_33_a_view_that_is_only_read_is_fine():
 
 
 def test_trap_33_the_callers_arrays_are_never_changed():
-    f = function_of(with_body("x[0] = 5.0\nv = x[1:]\nv *= y\ny += 1\nreturn np.sum(x * y[0])", "x, y"))
+    f = function_of(
+        with_body("x[0] = 5.0\nv = x[1:]\nv *= y\ny += 1\nreturn np.sum(x * y[0])", "x, y")
+    )
     x, y = np.array([1.0, 2.0, 3.0]), np.array([2.0, 4.0])
     value, _ = gradgen.value_and_grad(f, wrt=("x", "y"))(x, y)
     assert x.tolist() == [1, 2, 3]
@@ -456,7 +462,7 @@ def test_trap_38_globals_of_two_modules_with_one_name(tmp_path):
 
 @pytest.mark.parametrize("held", [object(), 1j, "text", np.array([1, None]), np.ma.ones(2)])
 def test_trap_38_what_is_no_number_is_refused_by_name(held):
-    refused("return x * K", 2.0, match="`K`|a string", K=held)
+    refused("return x * K", 2.0, match=r"`K`|a string", K=held)
 
 
 def test_trap_38_text_the_definition_is_copied(tmp_path):
@@ -507,7 +513,7 @@ def test_trap_38_text_what_is_no_pure_expression_is_refused(definition, tmp_path
     ],
 )  # fmt: skip
 def test_trap_38_text_a_name_that_is_changed_is_refused(change, tmp_path):
-    with pytest.raises(SourceError, match="bound conditionally or changed later|not a plain"):
+    with pytest.raises(SourceError, match=r"bound conditionally or changed later|not a plain"):
         text_of(tmp_path / "a.py", change + "\n" + with_body("return np.sum(W * x)"), "x=3")
 
 
@@ -654,7 +660,7 @@ def test_trap_40_greek_and_chinese_names(tmp_path):
 
 # -- 41: where functions come from -----------------------------------------------------------------
 
-first, second = lambda x: x * x, lambda x: x * x * x  # noqa: E731
+first, second = lambda x: x * x, lambda x: x * x * x
 same_names, third = (lambda y: np.sin(y)), (lambda y: np.cos(y))
 
 
@@ -673,7 +679,7 @@ def test_trap_41_two_lambdas_that_cannot_be_told_apart_are_right_or_refused():
 
 
 def test_trap_41_a_lambda_over_several_lines():
-    f = (lambda x,
+    f = (lambda x,  # noqa: E731
          y=2.0:
          x
          * y)  # fmt: skip
@@ -708,19 +714,21 @@ def test_trap_41_a_function_edited_since_is_refused():
 
 def test_trap_41_wrapped_functions_are_refused_by_name():
     f = function_of("import functools\n@functools.cache\ndef f(x):\n    return x * x\n")
-    with pytest.raises(GradgenError, match="f is wrapped by a decorator.*__wrapped__"):
+    with pytest.raises(GradgenError, match=r"f is wrapped by a decorator.*__wrapped__"):
         gradgen.grad(f, shapes="x=scalar")
     assert gradgen.grad(f.__wrapped__)(3.0) == 6.0
     text = (
         "import functools\ndef twice(g):\n    @functools.wraps(g)\n    def h(x):\n"
         "        return 2 * g(x)\n    return h\n@twice\ndef f(x):\n    return x\n"
     )
-    with pytest.raises(GradgenError, match="f is wrapped by a decorator.*__wrapped__"):
+    with pytest.raises(GradgenError, match=r"f is wrapped by a decorator.*__wrapped__"):
         gradgen.grad(function_of(text))(3.0)
 
 
 def test_trap_41_live_what_a_decorator_left_is_what_is_read():
-    f = function_of("def twice(g):\n    return lambda x: 2 * g(x)\n@twice\ndef f(x):\n    return x\n")
+    f = function_of(
+        "def twice(g):\n    return lambda x: 2 * g(x)\n@twice\ndef f(x):\n    return x\n"
+    )
     assert gradgen.grad(f)(3.0) == 2.0
     f = function_of("def keep(g):\n    return g\n@keep\ndef f(x):\n    return x\n")
     assert gradgen.grad(f)(3.0) == 1.0
@@ -783,7 +791,7 @@ def test_trap_41_methods_callables_and_static_methods():
 
 def test_trap_41_class_methods_and_classes():
     agree(Model.of_class, X)
-    with pytest.raises(GradgenError, match="is not a function|has no Python source"):
+    with pytest.raises(GradgenError, match=r"is not a function|has no Python source"):
         gradgen.grad(Model)(X)
 
 
@@ -998,8 +1006,14 @@ def test_trap_43_side_effects_are_refused(body, match):
 
 def test_trap_43_the_same_from_a_file(tmp_path):
     text = "A = np.ones(3)\nL = [1.0]\nD = {{'a': 1.0}}\ndef f(x):\n    {}\n    return x\n"
-    for body in ("A[0] = x", "L.append(x)", "D['a'] = x", "y = A\n    y += x", "y = L\n    y += [x]"):
-        with pytest.raises(SourceError, match="outlives the call|changed later"):
+    for body in (
+        "A[0] = x",
+        "L.append(x)",
+        "D['a'] = x",
+        "y = A\n    y += x",
+        "y = L\n    y += [x]",
+    ):
+        with pytest.raises(SourceError, match=r"outlives the call|changed later"):
             text_of(tmp_path / "a.py", text.format(body))
 
 

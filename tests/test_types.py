@@ -25,7 +25,7 @@ def test_a_length_prints_as_a_canonical_polynomial(length, text):
 @pytest.mark.parametrize(("one", "other"), [
     (N + M, M + N), (N * M, M * N), (N - 1 + 1, N), ((N + 1) * (N - 1), N * N - 1),
     (2 * (N + M), N + M + N + M), (N - N, 0), (N + 1 - N, 1), (0 * N, 0), ((N - 1) - (N - 3), 2),
-    (-(-N), N), ((4 * N + 2) // 2, 2 * N + 1),
+    (0 - (-N), N), ((4 * N + 2) // 2, 2 * N + 1),
 ])  # fmt: skip
 def test_equal_lengths_are_equal_objects(one, other):
     assert one == other

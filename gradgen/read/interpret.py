@@ -158,7 +158,7 @@ class Interpreter(front.Front):
 
     def on_JoinedStr(self, node: ast.JoinedStr, frame: Frame) -> Steps:
         """An f-string of what is known while compiling, as in `params[f"W{k}"]`."""
-        what, hint = "an f-string of a value that is not known while compiling", "use it as a key"
+        what = "an f-string of a value that is not known while compiling"
         text = ""
         for part in node.values:
             if not isinstance(part, ast.FormattedValue):
@@ -168,7 +168,7 @@ class Interpreter(front.Front):
             spec = "" if part.format_spec is None else (yield part.format_spec, frame)
             known = self.builder.value_of(self.refresh(held)) if isinstance(held, Cell) else held
             if not isinstance(known, (bool, int, float, str)):
-                raise Refusal(f"{what} is not supported here", hint)
+                raise Refusal(f"{what} is not supported here", "build it outside the function")
             shown: Any = {"r": repr, "s": str, "a": ascii}.get(chr(max(part.conversion, 0)))
             try:
                 text += format(known if shown is None else shown(known), spec)

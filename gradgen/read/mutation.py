@@ -30,6 +30,7 @@ _LEAVES = frozenset({
     *ast.boolop.__subclasses__(),
 })  # fmt: skip
 
+
 @dataclass(slots=True, eq=False)
 class Scope:
     """The code of a module, a class or a function: what it binds, aliases, calls and changes."""

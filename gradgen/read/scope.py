@@ -46,6 +46,8 @@ def library_attribute(module: str, name: str) -> Any:
         return None
     if dotted in CALLS or dotted in CONSTANTS or dotted == "numpy.s_" or (module == "numpy" and name in DTYPES):
         return Known(dotted)
+    if dotted == "numpy.random":
+        raise Refusal(f"{dotted} is not supported", "draw the numbers outside, and pass them")
     near = get_close_matches(dotted, CALLS, 1, 0.6)
     hint = f"the nearest supported function is {near[0]}" if near else ""
     raise Refusal(f"{dotted} is not supported", hint)

@@ -46,7 +46,9 @@ def parse(source: Source) -> ast.Module:
         line = error.lineno or 1
         prefix = source.line(line)[: max((error.offset or 1) - 1, 0)]
         place = Location(source, line, len(prefix.encode("utf-8", "surrogatepass")))
-        raise SourceError(error.msg, place) from None
+        digits = error.msg.startswith("Exceeds the limit")
+        message = "an integer of more than 4,300 digits" if digits else error.msg
+        raise SourceError(message, place) from None
     except (RecursionError, MemoryError):
         message = "the source is nested too deeply for CPython's own parser"
         raise SourceError(message, Location(source, 1, 0), "name the inner parts") from None

@@ -96,7 +96,8 @@ def conjunction(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     left, right = graph.args[node]
     while graph.ops[left] == "both":
         left = graph.args[left][1]
-    if any(n not in OPS or OPS[n].precedence != COMPARE for n in (graph.ops[left], graph.ops[right])):
+    tests = (graph.ops[left], graph.ops[right])
+    if any(op not in OPS or OPS[op].precedence != COMPARE for op in tests):
         return infix("and", AND, *args)
     first, second = (f" {OPS[graph.ops[n]].infix} " for n in (left, right))
     middle = args[1].text.partition(second)[0]

@@ -43,9 +43,18 @@ def _sinc(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
 
 def _logical(symbol: str, level: int) -> Spelling:
     def spell(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
-        return infix(symbol, level, *args) if len(args) == 2 else prefix(symbol, level, args[0])
+        return infix(symbol, level, *args)
 
     return spell
+
+
+def _not(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    """`not x`; the negation of an equality that stands here is the other operator."""
+    graph, (x,) = writer.graph, args
+    for op, symbol, other in (("eq", " == ", " != "), ("ne", " != ", " == ")):
+        if graph.ops[graph.args[node][0]] == op and x.text.count(symbol) == 1:
+            return x._replace(text=x.text.replace(symbol, other))
+    return prefix("not ", NOT, x)
 
 
 def _total(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
@@ -90,8 +99,8 @@ PYTHON = Target(
         "fmin": _plain("builtins.min"),
         "logical_and": _logical("and", AND),
         "logical_or": _logical("or", OR),
-        "logical_not": _logical("not ", NOT),
-        "invert": _logical("not ", NOT),
+        "logical_not": _not,
+        "invert": _not,
         "bitand": _logical("and", AND),
         "bitor": _logical("or", OR),
         "astype": lambda w, n, a: a[0] if a[0].precedence == ATOM else Expr(f"({a[0].text})"),

@@ -23,6 +23,7 @@ def hand(w: float, b: float, x: float):
 # gradgen-source: sha256:813d6b5662fa5ccddc0868d190477b2b307d702bb0b481c2fb2a8ac6f9445b45
 # gradgen-body: sha256:537794e7726d390f97ffa055871d784c559e0ae9e8d6e80f7b6941ca2d763343
 # gradgen-checked: parsed again; every construct and call is on the allow-list
+# Line 6 of the source: log(1 + exp(x)) overflows above x = 709; np.logaddexp(0, x) does not.
 
 import math
 

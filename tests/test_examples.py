@@ -1,0 +1,88 @@
+"""The examples and the README: what they say is what happens."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from gradgen.api import emit_path
+from gradgen.cli import cli
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
+MNIST = [
+    "--wrt", "W1,b1,W2,b2",
+    "--shapes", "W1=h d, b1=h, W2=k h, b2=k, X=n d, labels=n:int64",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _importable():
+    sys.path.insert(0, str(EXAMPLES))
+    yield
+    sys.path.remove(str(EXAMPLES))
+
+
+def code_blocks():
+    """The Python code blocks of the README, in order."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.S)
+
+
+def test_the_readme_shows_the_example_and_what_is_emitted_for_it():
+    source, emitted, *_ = code_blocks()
+    assert source in (EXAMPLES / "quickstart.py").read_text("utf-8")
+    text = emit_path(f"{EXAMPLES / 'quickstart.py'}:f", wrt=("x1", "x2"))
+    body = re.sub(r'    """.*?"""\n', "", text, flags=re.S)
+    assert body.endswith(emitted)
+
+
+def test_the_numbers_in_the_readme_are_those_of_the_emitted_file(tmp_path):
+    text = emit_path(f"{EXAMPLES / 'quickstart.py'}:f", wrt=("x1", "x2"))
+    (tmp_path / "quickstart_grad.py").write_text(text, "utf-8")
+    _, _, session, *_ = code_blocks()
+    lines = [line[4:] for line in session.splitlines() if line.startswith(">>> ")]
+    program = "\n".join([*lines[:-1], f"print(repr({lines[-1]}))"])
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == session.splitlines()[-1]
+
+
+def test_the_committed_gradient_is_current():
+    files = [f"{EXAMPLES / 'mnist_mlp.py'}:loss", "-o", str(EXAMPLES / "mnist_mlp_grad.py")]
+    result = CliRunner().invoke(cli, ["emit", *files, *MNIST, "--check"])
+    assert result.exit_code == 0, result.output
+
+
+def test_the_emitted_gradient_trains_the_network():
+    """At least 90 % of the held-out digits, on the loss curve of the gradient by hand."""
+    import mnist_by_hand
+    import mnist_mlp_grad
+    import mnist_train
+
+    training = mnist_train.train(mnist_mlp_grad.loss_value_and_grad)
+    by_hand = mnist_train.train(mnist_by_hand.loss_value_and_grad, 100)
+    assert training.accuracy >= 0.9
+    assert np.max(np.abs(training.curve[:100] - by_hand.curve)) <= 1e-9
+
+
+def test_the_training_does_not_import_gradgen():
+    program = "import sys, mnist_train, mnist_mlp_grad; print('gradgen' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=EXAMPLES, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_the_fit_finds_the_parameters_it_was_made_from():
+    import fit_curve
+
+    result = fit_curve.fit()
+    assert result.success or result.status == 2  # a loss of precision at the minimum
+    # The standard error of each parameter is about NOISE / sqrt(number of readings).
+    assert np.abs(result.x - fit_curve.TRUTH).max() < 10 * fit_curve.NOISE / np.sqrt(400)
