@@ -658,16 +658,17 @@ def emit(
     """The source of a standalone module that computes the derivative of `f`.
 
     The arguments are those of `value_and_grad`; `mode` is `value_and_grad`, `grad` or `pair`
-    (`f_forward` and `f_backward`). Arguments that nothing declares are taken as numbers. Raises what
-    `value_and_grad` raises, and `GradgenError` where a captured array is too large for a literal.
+    (`f_forward` and `f_backward`). Arguments that nothing declares are taken as numbers. Raises
+    what `value_and_grad` raises, and `GradgenError` where a captured array is too large for a
+    literal.
     """
     refuse_argnums(unknown)
     options = Options(wrt, mode, target, style, has_aux, output)
     program = compile_declared(f, options, shapes, like)
     if program.unit.captured:
         raise GradgenError(
-            f"the captured array {program.unit.captured[0]} is too large to be written as a literal; "
-            "pass it as an argument"
+            f"the captured array {program.unit.captured[0]} is too large to be written as a "
+            "literal; pass it as an argument"
         )
     code = getattr(f, "__code__", None)
     origin = relative_path(Path(code.co_filename)) if code is not None else program.graph.name
@@ -705,7 +706,7 @@ def project_folder(path: Path) -> Path:
 
 
 def relative_path(path: Path) -> str:
-    """A path relative to the nearest folder with a pyproject.toml, with `/`; else the file's name."""
+    """A path relative to the nearest folder with a pyproject.toml, with `/`; else the bare name."""
     return path.resolve().relative_to(project_folder(path)).as_posix()
 
 

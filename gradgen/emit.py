@@ -583,7 +583,7 @@ class FunctionWriter:
         )  # fmt: skip
 
     def _width(self, node: int, expr: Expr) -> int:
-        """What an expression needs: one that may have an item a line, its widest item and a margin."""
+        """What an expression needs; with an item a line, that is its widest item and a margin."""
         if self.graph.ops[node] not in _DISPLAYS:
             return len(expr.text)
         widest = max((len(self.exprs[a].text) for a in self.graph.args[node]), default=0)

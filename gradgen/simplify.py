@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from gradgen.graph import Graph, GraphBuilder
 from gradgen.liveness import finish, reachable, shell, uses
-from gradgen.ops.indexing import are_apart
+from gradgen.types import Shape
 
 _LEAVES = ("param", "const", "constant", "global", "seed")
 # A coefficient, the node it multiplies (None: a bare number), and whether nobody else has that node.
@@ -41,6 +42,9 @@ class _Simplifier:
         self.scaled: dict[int, Scaled] = {}
         # The user's quotients `n / t` of a number, by t: the number and the node.
         self.reciprocals: dict[int, tuple[float, int]] = {}
+        # Arrays in which single items were stored: the array before, how many stores ago, and
+        # for each item what was stored after how many stores.
+        self.stores: dict[int, tuple[int, int, dict[tuple[int, ...], list[tuple[int, int]]]]] = {}
         # Derived nodes that were made for one product and that nobody else reads.
         self.fresh: set[int] = set()
 
@@ -52,9 +56,11 @@ class _Simplifier:
             if old.locs[node] is not None or old.ops[node] in _LEAVES:
                 self.map[node] = b.copy_node(old, node, self.map)
                 self._note_reciprocal(self.map[node])
+                self._note_store(self.map[node])
                 continue
             b.loc = None
             self.map[node] = self.rewrite(node)
+            self._note_store(self.map[node])
             if self.uses[node] > 1 and b.is_op(self.map[node], "mul", "div"):
                 # Read elsewhere too: to multiply it out would compute it once more.
                 self.fresh.discard(self.map[node])
@@ -96,8 +102,9 @@ class _Simplifier:
     def number(self, new: int) -> float | None:
         """The value of a finite, unnamed number, or of `1 / 2`; None for anything else."""
         graph = self.b.graph
-        numbers = (new, *graph.args[new]) if graph.ops[new] != "const" else (new,)
-        for part in numbers[len(numbers) > 1 :]:
+        if graph.ops[new] == "global":
+            return None
+        for part in graph.args[new] or (new,):
             if graph.ops[part] != "const" or graph.names[part] is not None:
                 return None
         value = graph.values[new]
@@ -155,8 +162,10 @@ class _Simplifier:
         elif fresh and graph.ops[base] == "div":
             top, bottom = graph.args[base]
             value = self.number(top)
-            scaled = self.make(coefficient * value, None) if value else (
-                self.make(coefficient, top, depth=depth + 1)
+            scaled = (
+                self.make(coefficient * value, None)
+                if value
+                else (self.make(coefficient, top, depth=depth + 1))
             )
             new = b.add("div", scaled, bottom)
         elif fresh and self._is_step(base):
@@ -570,28 +579,48 @@ class _Simplifier:
                 )
         return b.add("transpose", base)
 
+    def _note_store(self, node: int) -> None:
+        """Remember which item a store fills: a run of stores into one array shares one record."""
+        b = self.b
+        if not b.is_op(node, "index_set") or node in self.stores:
+            return
+        base, stored, *operands = b.args_of(node)
+        shape, template = b.type_of(node).shape, b.attr_of(node)
+        place = None if operands else _place(template, shape)
+        root, depth, items = self.stores.get(base, (base, 0, {}))
+        if place is None or any(len(known) != len(place) for known in items):
+            return
+        items.setdefault(place, []).append((depth + 1, stored))
+        self.stores[node] = (root, depth + 1, items)
+
     def index(self, node: int) -> int | None:
         """An item of an array in which items were stored: the stored one, or that of the array."""
         array, *operands = (self.map[a] for a in self.old.args[node])
         template = self.old.attrs[node]
-        before = array
-        while self.b.is_op(array, "index_set"):
-            base, stored, *_ = self.b.args_of(array)
-            apart = are_apart([template, self.b.attr_of(array)], self.b.type_of(array))
-            if template == self.b.attr_of(array) and not operands and _is_item(template):
-                return stored
-            if not apart:
-                break
-            array = base
-        return None if array == before else self.b.add("index", array, attr=template)
+        if operands or array not in self.stores:
+            return None
+        root, depth, items = self.stores[array]
+        place = _place(template, self.b.type_of(array).shape)
+        if place is None or any(len(known) != len(place) for known in items):
+            return None
+        filled = [stored for at, stored in items.get(place, ()) if at <= depth]
+        return filled[-1] if filled else self.b.add("index", root, attr=template)
 
     def astype(self, node: int) -> int | None:
         inner = self.map[self.old.args[node][0]]
         return inner if self.b.type_of(inner) == self.old.types[node] else None
 
 
-def _is_item(template: tuple[object, ...]) -> bool:
-    return all(isinstance(part, tuple) and part[0] == "i" for part in template)
+def _place(template: tuple[Any, ...], shape: Shape) -> tuple[int, ...] | None:
+    """The item that an index of known integers names; None for any other index."""
+    place = []
+    for part, length in zip(template, shape, strict=False):
+        if not isinstance(part, tuple) or part[0] != "i":
+            return None
+        if part[1] < 0 and not isinstance(length, int):
+            return None
+        place.append(part[1] % length if isinstance(length, int) else part[1])
+    return tuple(place)
 
 
 _RULES: dict[str, Callable[[_Simplifier, int], int | None]] = {

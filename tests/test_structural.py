@@ -471,9 +471,10 @@ def test_the_comparison_catches_planted_errors(planted):
     ("np.sum(np.full_like(x, np.ones((2, 3))))", "x=3", "does not broadcast"),
     ("np.sum(x @ np.ones((2, 2)))", "x=3", "lengths 3 and 2 meet"),
     ("np.sum(np.reshape(x, (2, 2)))", "x=3", "cannot reshape"),
+    ("np.add.at(u, J, x)", "x=2", "NumPy does not broadcast values to an index of more axes"),
     ("np.sum(np.empty(3) + x)", "x=3", "np.empty holds values that nobody computed"),
 ])  # fmt: skip
 def test_what_has_no_right_answer_is_refused(line, shapes, said):
-    f = define(f"{HEAD}def f(x):\n    return {line}\n")
+    f = define(f"{HEAD}def f(x):\n    u = np.ones(3)\n    return {line}\n")
     with pytest.raises(gradgen.GradgenError, match=said.replace("(", r"\(")):
         gradgen.grad(f, shapes=shapes)

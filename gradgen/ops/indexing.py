@@ -226,6 +226,13 @@ def whole(b: Builder, node: int, g: int) -> int:
 
 
 def _bind_add_at(front: Any, a: Any, indices: Any, b: Any) -> Any:
+    if not front.is_sequence(indices) and front.type_of(front.array(indices)).rank > 1:
+        index, values = front.type_of(front.array(indices)), front.type_of(front.node(b))
+        if 0 < values.rank < index.rank:
+            raise Refusal(
+                "np.add.at: NumPy does not broadcast values to an index of more axes",
+                "pass np.broadcast_to(values, index.shape)",
+            )
     front.update(a, indices, b, "index_add")
 
 

@@ -237,7 +237,10 @@ def _parameter(reader: Interpreter, name: str, spec: Spec, path: tuple[Any, ...]
         for axis, size in enumerate(spec.shape):
             if isinstance(size, Dim):
                 builder.graph.lengths.setdefault(str(size), (node, axis))
-        return node, Cell(node)
+        cell = Cell(node)
+        if spec.kind == "array":
+            reader.arguments[id(cell)] = cell
+        return node, cell
     if isinstance(spec, Static):
         if isinstance(spec.value, (bool, int)):
             return spec, Cell(builder.const(spec.value))

@@ -75,6 +75,8 @@ class Front:
 
     def __init__(self, builder: GraphBuilder) -> None:
         self.builder = builder
+        # The arrays among the arguments, by the identity of their cells.
+        self.arguments: dict[int, Cell] = {}
         # Nodes of parameters that are scalars only because nothing else was declared.
         self.undeclared: dict[int, str] = {}
         self._functions: dict[int, Function] = {}
@@ -321,8 +323,10 @@ class Front:
         """What `old op= operand` leaves: a list or an array is changed in place, as in Python."""
         if isinstance(old, list) and (op == "add" or (op == "mul" and not self._is_big(operand))):
             self.guard(old)
-            old[:] = old + self.items(operand) if op == "add" else self.repeated(
-                old, self.static(operand)
+            old[:] = (
+                old + self.items(operand)
+                if op == "add"
+                else self.repeated(old, self.static(operand))
             )
             return old
         new = self.binary(op, old, operand)
@@ -566,6 +570,11 @@ class Front:
                 self.builder.named(node, name)
             base = cell.base
             if base is None:
+                if id(cell) in self.arguments and len(self.arguments) > 1:
+                    raise Refusal(
+                        "this changes an argument in place, and another argument may share its "
+                        "memory", "work on a copy: x = x.copy()",
+                    )  # fmt: skip
                 cell.node = node
                 return
             if cell.template is None:
@@ -819,7 +828,6 @@ class Front:
         found = Function(node, frame, function.__name__, defaults, only, live=True)
         self._functions[id(function)] = found
         return found
-
 
     def _live_default(self, value: Any, name: str) -> Any:
         """The value of a default; a number needs no name of its own."""

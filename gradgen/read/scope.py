@@ -44,7 +44,12 @@ def library_attribute(module: str, name: str) -> Any:
         return Module(dotted)
     if dotted == "numpy.newaxis":
         return None
-    if dotted in CALLS or dotted in CONSTANTS or dotted == "numpy.s_" or (module == "numpy" and name in DTYPES):
+    if (
+        dotted in CALLS
+        or dotted in CONSTANTS
+        or dotted == "numpy.s_"
+        or (module == "numpy" and name in DTYPES)
+    ):
         return Known(dotted)
     if dotted == "numpy.random":
         raise Refusal(f"{dotted} is not supported", "draw the numbers outside, and pass them")

@@ -40,7 +40,7 @@ def parse(source: Source) -> ast.Module:
     gc.disable()  # collections while parsing cost three quarters of its time
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)  # the user's own, seen when it runs
+            warnings.simplefilter("ignore")  # the user's own, seen when it runs
             return ast.parse(source.text, source.path)
     except SyntaxError as error:
         line = error.lineno or 1

@@ -33,7 +33,7 @@ def hand(lat1, lon1, lat2, lon2):
 # gradgen-shapes: lat1=scalar, lon1=scalar, lat2=scalar, lon2=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:4ecfa7c6a63b18a526fdc239ce839d2e28f18a0330333328559f83e7de750b5c
-# gradgen-body: sha256:30e0d1fd95b9d834f3ecf8efbbede83c64cadf9b3da034bce62444d20aa5fc7d
+# gradgen-body: sha256:a2aa6949c330107e72b602ac7d0f9c0671b75c75adbbcb04b06c6fdd3d80db7b
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import math
@@ -57,7 +57,7 @@ def haversine_value_and_grad(lat1, lon1, lat2, lon2):
     sqrt_a = math.sqrt(a)
     value = 2.0 * RADIUS * math.asin(sqrt_a)
 
-    d_a = 6371.0 / math.sqrt((1.0 - sqrt_a) * (1.0 + sqrt_a)) / sqrt_a
+    d_a = RADIUS / math.sqrt((1.0 - sqrt_a) * (1.0 + sqrt_a)) / sqrt_a
     t5 = d_a * t3_squared * cos_lat2 * math.sin(lat1)
     d_lon1 = -(d_a * t4 * t3) * math.cos(t2)
     d_lat1 = -(t5 + d_a * s * math.cos(t1))
