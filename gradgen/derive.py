@@ -382,7 +382,7 @@ class _Reverse:
 
 
 def _reach(node: int, arg: int, graph: Graph, shape: Shape) -> Shape:
-    """The shape over which a structural contribution runs, before it is summed to the argument's."""
+    """The shape over which a structural contribution runs, before it is summed."""
     if graph.ops[node] == "matmul":
         stack = shape[: len(shape) - sum(graph.types[a].rank > 1 for a in graph.args[node])]
         own = graph.types[arg].shape
@@ -395,7 +395,7 @@ def _reach(node: int, arg: int, graph: Graph, shape: Shape) -> Shape:
 
 
 def name_of(graph: Graph, node: int) -> str | None:
-    """What a value is called: the parameter or the last key that leads to it, or the user's name."""
+    """What a value is called: its parameter, the last key that leads to it, or the user's name."""
     if graph.ops[node] == "param":
         name, path = graph.attrs[node]
         last = next((str(p).lstrip(".") for p in reversed(path)), name)
@@ -411,7 +411,8 @@ def check_active(graph: Graph, leaf: int) -> None:
     if not t.is_float:
         name = graph.attrs[leaf][0]
         raise ActiveTypeError(
-            f"the argument {name} is {t}, and has no derivative; pass floats, or leave it out of wrt"
+            f"the argument {name} is {t}, and has no derivative; "
+            "pass floats, or leave it out of wrt"
         )
 
 

@@ -47,7 +47,7 @@ class Location(NamedTuple):
 
 
 class SourceError(GradgenError, SyntaxError):
-    """The user's code is refused: `filename`, `lineno`, `offset` (characters from 1), `text`, `hint`.
+    """The user's code is refused: `filename`, `lineno`, `offset` (from 1), `text`, `hint`.
 
     `str()` is the whole report: `path:line:col: error: message`, the line, a caret, the hint.
     """

@@ -35,7 +35,8 @@ def _math_notes(graph: Graph) -> list[str]:
     if changed:
         lines = [
             f"{', '.join(changed)} became Python's own or math's: the last bit may differ, and",
-            "OverflowError, ValueError or ZeroDivisionError is raised where NumPy gives inf or nan.",
+            "OverflowError, ValueError or ZeroDivisionError is raised where NumPy gives inf or "
+            "nan.",
         ]
     if any(graph.ops[n] in _NOT_FOR_NAN for n in _own(graph)):
         lines.append("Python's max and min do not pass NaN on as NumPy's functions do.")

@@ -1,7 +1,7 @@
 """Rewrites of derived nodes: what a person would have written for the same adjoint.
 
-What the user wrote (nodes with a location) is carried over as it is, so that the forward value keeps
-its bits; an adjoint may be computed in another order.
+What the user wrote (nodes with a location) is carried over as it is, so that the forward value
+keeps its bits; an adjoint may be computed in another order.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gradgen.liveness import finish, reachable, shell, uses
 from gradgen.types import Shape
 
 _LEAVES = ("param", "const", "constant", "global", "seed")
-# A coefficient, the node it multiplies (None: a bare number), and whether nobody else has that node.
+# A coefficient, the node it multiplies (None: a bare number), and whether nobody else has it.
 Scaled = tuple[float, int | None, bool]
 # How far into a product a coefficient is carried, to stand first in it.
 _MAX_DEPTH = 8

@@ -466,9 +466,9 @@ def test_shortcuts_never_serve_another_signature():
 
 def test_the_number_of_shortcuts_is_bounded():
     made = grad(total)
-    for n in range(2, gradgen.api.MAX_SHORTCUTS + 10):
+    for n in range(2, gradgen.live.MAX_SHORTCUTS + 10):
         made(np.ones(n))
-    assert len(made._shortcuts) <= gradgen.api.MAX_SHORTCUTS
+    assert len(made._shortcuts) <= gradgen.live.MAX_SHORTCUTS
     assert len(made._compiled) == 1
 
 

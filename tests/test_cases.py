@@ -20,9 +20,9 @@ from golden import Case
 from opcount import operations
 
 import gradgen
-from gradgen.api import Options, compile_graph
 from gradgen.graph import Graph, leaves, literal_key
 from gradgen.passes import eliminate_dead
+from gradgen.program import Options, compile_graph
 from gradgen.read import parse_shapes, read_file
 
 NAMES = golden.names()

@@ -8,8 +8,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 # fmt: off
 ORDER = [
-    "errors", "types", "ops", "graph", "read", "rules", "derive", "liveness", "simplify", "passes", "targets", "emit",
-    "notes", "layout", "render", "check", "measure", "draw", "api", "files", "cli",
+    "errors", "types", "ops", "graph", "read", "rules", "derive", "liveness", "simplify", "passes",
+    "targets", "layout", "emit", "notes", "render", "check", "measure", "draw", "program", "header",
+    "live", "api", "files", "cli",
 ]
 # fmt: on
 EXEMPT = {"__init__", "__main__"}

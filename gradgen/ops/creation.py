@@ -97,7 +97,8 @@ def _refuse_empty(front: Any, *args: Any, **named: Any) -> Any:
 def register_rows() -> None:
     """Enter the rows of this family."""
     for name in ("zeros", "ones"):
-        register(Op(name=name, infer=_filled, vjp=_none, call=f"numpy.{name}", bounded=True, fresh=True,
+        register(Op(name=name, infer=_filled, vjp=_none, call=f"numpy.{name}", bounded=True,
+                    fresh=True,
                     bind=_bind_filled(name), cost=0))  # fmt: skip
         register(Op(name=f"{name}_like", infer=_like, vjp=_none, call=f"numpy.{name}_like",
                     bind=_bind_like(f"{name}_like"), bounded=True, fresh=True, cost=0))  # fmt: skip

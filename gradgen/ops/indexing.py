@@ -1,8 +1,8 @@
 """Reading parts of arrays, and functional updates of parts.
 
 A template describes an index: a tuple of `("i", k)` for a known integer, `("s", start, stop, step)`
-for a slice, `"n"` for a new axis, `"e"` for an ellipsis and `"a"` for an operand (an integer node or
-an array node). A slice bound is None, an integer, or `"a"`.
+for a slice, `"n"` for a new axis, `"e"` for an ellipsis and `"a"` for an operand (an integer node
+or an array node). A slice bound is None, an integer, or `"a"`.
 """
 
 from __future__ import annotations

@@ -21,10 +21,11 @@ Vjp = Callable[[Builder, int, int], Sequence[int | None]]
 class Op:
     """All there is to know about an operation.
 
-    An elementwise operation has `d`: for each argument its derivative as text over `g, x, y, z, out`,
-    linear in `g`, or None where the derivative is zero; `alone` holds the text for an argument that
-    is the only active one. A structural operation has `vjp(builder, node, g)`, which gives for each
-    argument its adjoint, or None. One with neither is refused where it is active, with `why`.
+    An elementwise operation has `d`: for each argument its derivative as text over `g, x, y, z,
+    out`, linear in `g`, or None where the derivative is zero; `alone` holds the text for an
+    argument that is the only active one. A structural operation has `vjp(builder, node, g)`, which
+    gives for each argument its adjoint, or None. One with neither is refused where it is active,
+    with `why`.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Interpret straight-line Python over nodes: expressions, statements and calls of user functions.
 
-Each visitor of a compound construct is a generator that yields the parts it needs evaluated, and the
-loop in `Interpreter.run` keeps the stack: nothing recurses over the syntax, however deep it is.
+Each visitor of a compound construct is a generator that yields the parts it needs evaluated, and
+the loop in `Interpreter.run` keeps the stack: nothing recurses over the syntax, however deep it is.
 """
 
 from __future__ import annotations
@@ -414,7 +414,8 @@ class Interpreter(front.Front):
             return self.call_live(function, args, keywords, frame)
         if isinstance(function, Method):
             if isinstance(function.value, Cell):
-                return self.call_row(METHODS[function.name], None, [function.value, *args], keywords,
+                row = METHODS[function.name]
+                return self.call_row(row, None, [function.value, *args], keywords,
                                      f"method {function.name}")  # fmt: skip
             return self.call_container(function, args, keywords)
         if isinstance(function, Known):

@@ -1,4 +1,4 @@
-"""What the names of a module stand for: by its text, without executing it, or by its live globals."""
+"""What the names of a module stand for: by its text, never executed, or by its live globals."""
 
 from __future__ import annotations
 

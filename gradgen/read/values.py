@@ -14,8 +14,8 @@ class Cell:
     """A number or an array: the node that holds its present value.
 
     Names that alias one array share one cell, so that an update in place is seen under every name.
-    A view knows the cell it looks into (`base`) and how (`template` and `operands`); where NumPy may
-    have made a copy instead, `template` is None, and a view that went stale is refused.
+    A view knows the cell it looks into (`base`) and how (`template` and `operands`); where NumPy
+    may have made a copy instead, `template` is None, and a view that went stale is refused.
     """
 
     __slots__ = ("base", "base_node", "counted", "node", "operands", "template")

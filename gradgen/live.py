@@ -1,0 +1,290 @@
+"""Emitted functions in a running process: compiled at once, or at the first call."""
+
+from __future__ import annotations
+
+import hashlib
+import linecache
+import threading
+import types
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gradgen.errors import GradgenError, NotCompiledError, SourceError
+from gradgen.graph import Graph, Record
+from gradgen.program import Options, Program, active_names, compile_graph
+from gradgen.read import LengthError, LiveTypes, Spec, Static, parse_shapes, read_live
+from gradgen.render import render
+
+Shapes = str | Mapping[str, Any] | None
+
+
+def load(program: Program, name: str, mode: str, original: Any) -> Any:
+    """The emitted function, compiled; its lines are known to debuggers and tracebacks."""
+    text = render(program.unit)
+    namespace: dict[str, Any] = dict(program.unit.namespace)
+    namespace["__name__"] = getattr(original, "__module__", None) or "gradgen_emitted"
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+    filename = f"<gradgen {name}_{mode} {digest}>"
+    exec(compile(text, filename, "exec", dont_inherit=True), namespace)
+    linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
+    for name_inside, value in program.unit.namespace.items():
+        if isinstance(value, np.ndarray):
+            # What the user does to a captured array later is seen, as in the original.
+            namespace[name_inside] = value
+    function = namespace[f"{name}_{mode}"]
+    function.__module__ = namespace["__name__"]
+    function.__name__ = getattr(original, "__name__", name)
+    function.__qualname__ = getattr(original, "__qualname__", name)
+    function.source = text
+    function.graph = program.graph
+    return function
+
+
+# What is fixed while compiling: (the lengths, the values of Python ints).
+LEVELS = ((False, False), (False, True), (True, False), (True, True))
+MAX_SHORTCUTS = 1024
+
+
+# Types of arguments whose values are no part of a signature.
+_BY_TYPE = frozenset({float, int, np.float64, np.float32})
+
+
+def fingerprint(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The dtypes and shapes of the arguments that are arrays."""
+    return tuple([(a.dtype, a.shape) if type(a) is np.ndarray else None for a in args])
+
+
+class Deferred:
+    """A function whose shapes are not declared: compiled at the first call of each signature.
+
+    Calls take the arguments of the original. `.source` and `.graph` are those of the last
+    compilation; before the first call they raise `NotCompiledError`.
+    """
+
+    def __init__(self, function: Any, options: Options) -> None:
+        self._function = function
+        self._options = options
+        self._lock = threading.RLock()
+        self._compiled: dict[Any, Any] = {}
+        self._refused: set[Any] = set()
+        self._by_value: set[Any] = set()
+        self._shortcuts: dict[Any, Any] = {}
+        self._latest: Any = None
+        self.__wrapped_name__ = getattr(function, "__qualname__", repr(function))
+        self.__doc__ = getattr(function, "__doc__", None)
+        self.__name__ = getattr(function, "__name__", "f")
+        self.__qualname__ = getattr(function, "__qualname__", self.__name__)
+        self.__module__ = getattr(function, "__module__", __name__)
+        self._names, self._defaults = read_signature(function)
+        self._active = active_names(options.wrt, self._names)
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """The derivative at these arguments; they are the original function's."""
+        if keywords:
+            return self._for(self._bind(args, keywords))(*args, **keywords)
+        types = tuple(map(type, args))
+        found = self._shortcuts.get(types)
+        if found is None:
+            found = self._shortcuts.get((types, fingerprint(args)))
+            if found is None:
+                found = self._for(self._bind(args, {}))
+                self._remember(types, args, found)
+        return found(*args)
+
+    def _remember(self, types: tuple[type, ...], args: tuple[Any, ...], function: Any) -> None:
+        """Find the function faster where types, dtypes and shapes alone are the signature."""
+        if len(self._shortcuts) >= MAX_SHORTCUTS:
+            self._shortcuts.clear()
+        if int in types and function in self._by_value:
+            return
+        if all(t in _BY_TYPE for t in types):
+            self._shortcuts[types] = function
+        elif all(t in _BY_TYPE or t is np.ndarray for t in types):
+            self._shortcuts[types, fingerprint(args)] = function
+
+    def _bind(self, args: tuple[Any, ...], keywords: dict[str, Any]) -> dict[str, Any]:
+        if len(args) > len(self._names):
+            raise TypeError(
+                f"{self.__name__}() takes {len(self._names)} arguments, not {len(args)}"
+            )
+        given = dict(zip(self._names, args, strict=False))
+        for name, value in keywords.items():
+            if name in given or name not in self._names:
+                raise TypeError(f"{self.__name__}() got an unexpected argument {name!r}")
+            given[name] = value
+        missing = [n for n in self._names if n not in given and n not in self._defaults]
+        if missing:
+            raise TypeError(f"{self.__name__}() misses the argument {missing[0]!r}")
+        return {n: given[n] if n in given else self._defaults[n] for n in self._names}
+
+    def _for(self, given: dict[str, Any]) -> Any:
+        """The emitted function for the signature of these arguments.
+
+        What is fixed is only what the program needs: first nothing, then the values of Python
+        ints, then lengths, then both.
+        """
+        with self._lock:
+            refused: SourceError | None = None
+            tried: set[Any] = set()
+            for lengths, numbers in LEVELS:
+                types = LiveTypes(lengths, numbers, self._active)
+                specs = {name: types.spec(value, name) for name, value in given.items()}
+                key = signature_key(specs)
+                if key in self._compiled:
+                    return self._compiled[key]
+                if key in tried or (key in self._refused and (lengths, numbers) != LEVELS[-1]):
+                    continue
+                tried.add(key)
+                try:
+                    function = self._compile(specs)
+                except SourceError as error:
+                    refused = error
+                    continue
+                self._refused.update(tried - {key})
+                self._compiled[key] = self._latest = function
+                if numbers:
+                    self._by_value.add(function)
+                return function
+            assert refused is not None, "the last level is always tried"
+            raise refused
+
+    def _compile(self, specs: dict[str, Spec]) -> Any:
+        graph = read_live(self._function, specs)
+        program = compile_graph(graph, self._options)
+        return load(program, graph.name, self._options.mode, self._function)
+
+    @property
+    def source(self) -> str:
+        """The emitted source of the last compilation."""
+        return str(self._of_latest("source"))
+
+    @property
+    def graph(self) -> Graph:
+        """The derived graph of the last compilation."""
+        found: Graph = self._of_latest("graph")
+        return found
+
+    def _of_latest(self, name: str) -> Any:
+        if self._latest is None:
+            raise NotCompiledError(
+                f"{self.__name__} is compiled at its first call, when the shapes are known; "
+                f"call it first, or declare shapes= or like= to have .{name} at once"
+            )
+        return getattr(self._latest, name)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """A method, where the function is defined in a class."""
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __reduce__(self) -> str:
+        return self.__qualname__
+
+
+def read_signature(function: Any) -> tuple[list[str], dict[str, Any]]:
+    """The names of a callable's parameters and the values of its defaults.
+
+    Raises `GradgenError` for a callable without a readable signature, or with `*args`.
+    """
+    import inspect
+
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        name = getattr(function, "__name__", type(function).__name__)
+        raise GradgenError(f"{name} has no Python source to differentiate") from None
+    for p in parameters:
+        if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
+            star = "*" if p.kind is p.VAR_POSITIONAL else "**"
+            raise GradgenError(f"the function takes {star}{p.name}; name the arguments one by one")
+    return [p.name for p in parameters], {
+        p.name: p.default for p in parameters if p.default is not p.empty
+    }
+
+
+def signature_key(specs: Any) -> Any:
+    """A hashable key of a tree of types."""
+    if isinstance(specs, dict):
+        return tuple((k, signature_key(v)) for k, v in specs.items())
+    if isinstance(specs, Record):
+        return (specs.like, specs.fields, signature_key(list(specs.values)))
+    if isinstance(specs, (list, tuple)):
+        return (type(specs).__name__, tuple(signature_key(v) for v in specs))
+    if isinstance(specs, Static):
+        return (type(specs.value).__name__, specs.value)
+    return specs
+
+
+def like_specs(like: Any, names: Sequence[str], types: LiveTypes) -> dict[str, Spec]:
+    """The declarations that example arguments make: a tuple in order, or a dict by name."""
+    if isinstance(like, Mapping):
+        given = dict(like)
+    elif isinstance(like, (tuple, list)):
+        if len(like) > len(names):
+            raise GradgenError(f"like has {len(like)} items, the function {len(names)} parameters")
+        given = dict(zip(names, like, strict=False))
+    else:
+        raise GradgenError("like takes a tuple or a dict of example arguments")
+    return {name: types.spec(value, name) for name, value in given.items()}
+
+
+def compile_declared(function: Any, options: Options, shapes: Shapes, like: Any) -> Program:
+    """Compile a function whose arguments are declared; what nothing declares is a number.
+
+    The Python ints among the example arguments are fixed only where the program needs their values.
+    """
+    declared = parse_shapes(shapes)
+    _refuse_method(function, declared)
+    if like is None:
+        return compile_graph(read_live(function, declared), options)
+    names = read_signature(function)[0]
+    active = active_names(options.wrt, names)
+    specs = [
+        {**like_specs(like, names, LiveTypes(True, numbers, active)), **declared}
+        for numbers in (False, True)
+    ]
+    try:
+        return compile_graph(read_live(function, specs[0]), options)
+    except LengthError:
+        if specs[0] == specs[1]:
+            raise
+        return compile_graph(read_live(function, specs[1]), options)
+
+
+def _refuse_method(function: Any, declared: Mapping[str, Spec]) -> None:
+    """A function of a class has no declared `self`. Raises `GradgenError`."""
+    owner = getattr(function, "__qualname__", "").rpartition(".")[0]
+    if not isinstance(function, types.FunctionType) or not owner or owner.endswith("<locals>"):
+        return
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    if names[:1] == ("self",) and "self" not in declared:
+        raise GradgenError(
+            f"{function.__qualname__} is a method, and nothing declares self; "
+            "differentiate the bound method (object.method) instead"
+        )
+
+
+def _all_annotated(function: types.FunctionType) -> bool:
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    plain = (float, "float", int, "int")
+    known = [function.__annotations__.get(n) for n in names]
+    return bool(names) and all(
+        a in plain or type(a).__module__.startswith("jaxtyping")
+        or getattr(a, "__module__", "").startswith("jaxtyping") for a in known
+    )  # fmt: skip
+
+
+def build(function: Any, options: Options, shapes: Shapes, like: Any) -> Any:
+    """The emitted function for a live one: compiled now if shapes are declared, else deferred."""
+    options.check()
+    if isinstance(function, (staticmethod, classmethod, property)):
+        raise GradgenError(f"a {type(function).__name__} object: put the decorator below it")
+    if not callable(function) or isinstance(function, type):
+        raise GradgenError(f"{function!r} is not a function")
+    annotated = isinstance(function, types.FunctionType) and _all_annotated(function)
+    if shapes is None and like is None and not annotated:
+        return Deferred(function, options)
+    program = compile_declared(function, options, shapes, like)
+    return load(program, program.graph.name, options.mode, function)
