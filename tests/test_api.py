@@ -940,7 +940,8 @@ def rosenbrock(x):
 @pytest.mark.parametrize("method", ["BFGS", "L-BFGS-B"])
 @pytest.mark.parametrize("declared", [{}, {"shapes": "x=n"}])
 def test_scipy_minimises_with_it_as_it_is(method, declared):
-    optimize = pytest.importorskip("scipy.optimize")
+    from scipy import optimize
+
     found = optimize.minimize(
         value_and_grad(rosenbrock, **declared), np.array([-1.2, 1.0, 0.5]), jac=True, method=method
     )
@@ -950,7 +951,8 @@ def test_scipy_minimises_with_it_as_it_is(method, declared):
 
 @pytest.mark.parametrize("method", ["BFGS", "L-BFGS-B"])
 def test_scipy_solves_least_squares_with_args(method):
-    optimize = pytest.importorskip("scipy.optimize")
+    from scipy import optimize
+
     A = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 0.5]])
     b = np.array([1.0, 2.0, 3.0])
 

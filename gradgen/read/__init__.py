@@ -50,7 +50,7 @@ def read_file(path: Path, name: str, declared: Mapping[str, Spec], shown: str = 
         raise SourceError(message, place, "bind it once, at the top level")
     builder = GraphBuilder(Graph(name=name))
     reader = Interpreter(builder)
-    frame = reader.module_frame(module)
+    frame = reader.modules.module_frame(module)
     function = reader.run(reader.define(statement, name, frame), frame)
     return _read(reader, function, declared, {}, text_only=True)
 
@@ -67,12 +67,12 @@ def read_live(function: Any, declared: Mapping[str, Spec]) -> Graph:
     builder = GraphBuilder(Graph(name=plain.__name__ if plain.__name__.isidentifier() else "f"))
     reader = Interpreter(builder)
     try:
-        found = reader.read_live(plain)
-        bound = {k: reader.wrap_live(v, k) for k, v in keywords.items()}
+        found = reader.modules.read_live(plain)
+        bound = {k: reader.modules.wrap_live(v, k) for k, v in keywords.items()}
         names = [a.arg for a in (*found.node.args.posonlyargs, *found.node.args.args)]
         for at, (name, value) in enumerate(zip(names, args, strict=False)):
             whole = "self" if at == 0 and isinstance(function, types.MethodType) else name
-            bound[name] = reader.wrap_live(value, whole)
+            bound[name] = reader.modules.wrap_live(value, whole)
     except Refusal as refusal:
         raise _plain_error(refusal) from None
     return _read(reader, found, declared, bound, text_only=False)

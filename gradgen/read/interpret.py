@@ -15,6 +15,7 @@ from gradgen.errors import GradgenError, Location, NeedsLength, Refusal, SourceE
 from gradgen.graph import GraphBuilder
 from gradgen.ops import METHODS
 from gradgen.read import front
+from gradgen.read.modules import Pending
 from gradgen.read.scope import DECORATORS, import_module, library_attribute
 from gradgen.read.source import stored_names
 from gradgen.read.values import (
@@ -178,8 +179,8 @@ class Interpreter(front.Front):
 
     def on_Name(self, node: ast.Name, frame: Frame) -> Any:
         value = frame.find(node.id)
-        if isinstance(value, front.Pending):
-            return self.resolve_pending(value)
+        if isinstance(value, Pending):
+            return self.modules.resolve_pending(value)
         return value
 
     def on_BinOp(self, node: ast.BinOp, frame: Frame) -> Steps:
@@ -368,8 +369,8 @@ class Interpreter(front.Front):
     def on_Attribute(self, node: ast.Attribute, frame: Frame) -> Steps:
         value = yield node.value, frame
         found = self.attribute(value, node.attr)
-        if isinstance(found, front.Pending):
-            found = yield self.resolve_pending(found)
+        if isinstance(found, Pending):
+            found = yield self.modules.resolve_pending(found)
         return found
 
     def on_Subscript(self, node: ast.Subscript, frame: Frame) -> Steps:
@@ -435,7 +436,7 @@ class Interpreter(front.Front):
     def call_live(self, function: LiveObject, args: list[Any], keywords: dict[str, Any],
                   frame: Frame) -> Any:  # fmt: skip
         """A call of a live function of the user's, which is inlined."""
-        target, bound, bound_keywords = self.live_function(function)
+        target, bound, bound_keywords = self.modules.live_function(function)
         args = [*bound, *args]
         return self.inline(target, args, {**bound_keywords, **keywords}, frame.depth + 1)
 
