@@ -252,7 +252,7 @@ def _register_comparisons() -> None:
         register(Op(name=call, infer=compare, d=(None, None), call=f"numpy.{call}", bounded=True,
                     elementwise=True))  # fmt: skip
     register(Op(name="invert", infer=numeric, d=(None,), prefix="~", precedence=UNARY,
-                evaluate=operator.invert, aliases=("numpy.invert", "numpy.bitwise_not"),
+                evaluate=lambda x: operator.invert(int(x)), aliases=("numpy.invert", "numpy.bitwise_not"),
                 bounded=True, elementwise=True))  # fmt: skip
     register(Op(name="logical_not", infer=test, d=(None,), call="numpy.logical_not", bounded=True,
                 elementwise=True))  # fmt: skip
@@ -373,8 +373,7 @@ def _register_kinks() -> None:
                 elementwise=True))  # fmt: skip
     _function("sign", (None,), numpy_dtype, sympy="sign", bounded=True, cost=1)
     for name in ("floor", "ceil", "trunc"):
-        aliases = ("numpy.fix",) if name == "trunc" else ()
-        _function(name, (None,), whole, math=f"math.{name}", bounded=True, cost=1, aliases=aliases,
+        _function(name, (None,), whole, math=f"math.{name}", bounded=True, cost=1,
                   evaluate=_math(name))  # fmt: skip
     _function("rint", (None,), aliases=("numpy.round", "numpy.around"), bounded=True, cost=1,
               bind=_bind_round)  # fmt: skip

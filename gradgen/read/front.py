@@ -423,6 +423,8 @@ class Front:
             return self.modules.wrap_live(value.value[name], f"{value.name}_{name}")
         if not isinstance(value, (list, tuple, dict, range)):
             raise Refusal(f"{describe(value)} has no items")
+        if isinstance(key, slice) and isinstance(value, dict):
+            raise Refusal("a dict has no slices")
         if isinstance(key, slice):
             bounds = [self.static(b) for b in (key.start, key.stop, key.step)]
             try:
