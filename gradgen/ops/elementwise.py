@@ -252,8 +252,8 @@ def _register_comparisons() -> None:
         register(Op(name=call, infer=compare, d=(None, None), call=f"numpy.{call}", bounded=True,
                     elementwise=True))  # fmt: skip
     register(Op(name="invert", infer=numeric, d=(None,), prefix="~", precedence=UNARY,
-                evaluate=lambda x: operator.invert(int(x)),
-                aliases=("numpy.invert", "numpy.bitwise_not"), bounded=True, elementwise=True))  # fmt: skip
+                evaluate=lambda x: operator.invert(int(x)), bounded=True, elementwise=True,
+                aliases=("numpy.invert", "numpy.bitwise_not")))  # fmt: skip
     register(Op(name="logical_not", infer=test, d=(None,), call="numpy.logical_not", bounded=True,
                 elementwise=True))  # fmt: skip
     register(Op(name="both", infer=compare, d=(None, None), infix="and", precedence=AND,
