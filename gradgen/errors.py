@@ -94,7 +94,3 @@ class Refusal(Exception):
 
 class NeedsLength(Refusal):
     """The program needs a number where only a symbolic length or an argument is known."""
-
-
-class NeedsShape(Refusal):
-    """An undeclared argument, taken as a scalar so far, is used as an array."""

@@ -72,7 +72,6 @@ class Deferred:
         self._by_value: set[Any] = set()
         self._shortcuts: dict[Any, Any] = {}
         self._latest: Any = None
-        self.__wrapped_name__ = getattr(function, "__qualname__", repr(function))
         self.__doc__ = getattr(function, "__doc__", None)
         self.__name__ = getattr(function, "__name__", "f")
         self.__qualname__ = getattr(function, "__qualname__", self.__name__)

@@ -123,7 +123,6 @@ class Type:
 
 FLOAT = Type("py", "float")
 INT = Type("py", "int")
-BOOL = Type("py", "bool")
 
 
 @dataclass(frozen=True, slots=True)

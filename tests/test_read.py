@@ -825,3 +825,10 @@ def test_the_last_definition_of_a_function_counts(tmp_path):
             tmp_path / "a.py",
             "if True:\n    def f(x): return x\nelse:\n    def f(x): return 2 * x\n",
         )
+
+
+def test_a_keyword_that_is_not_read_is_refused_and_never_ignored():
+    # Ignored, it would give an array of one item the shape ().
+    f = function_of(with_body("return np.sum(np.reshape(x, newshape=(1, 1)) ** 2)"))
+    with pytest.raises(SourceError, match=r"numpy\.reshape: got an unexpected keyword.*newshape"):
+        gradgen.grad(f)(np.ones(1))

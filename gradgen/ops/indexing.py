@@ -17,11 +17,6 @@ from gradgen.types import Builder, Dim, Shape, Size, Type, broadcast
 Template = tuple[Any, ...]
 
 
-def operand_count(template: Template) -> int:
-    """How many operands a template takes."""
-    return sum(item.count("a") if isinstance(item, tuple) else item == "a" for item in template)
-
-
 def is_basic(template: Template, types: Sequence[Type]) -> bool:
     """Whether NumPy gives a view: no array among the operands."""
     return all(t.kind != "array" for t in types)

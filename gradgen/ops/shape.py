@@ -240,7 +240,7 @@ def shape_nodes(front: Any, shape: Any) -> list[int]:
     return [front.node(item) for item in items]
 
 
-def _bind_reshape(front: Any, a: Any, *shape: Any, order: Any = "C", newshape: Any = None) -> Any:
+def _bind_reshape(front: Any, a: Any, *shape: Any, order: Any = "C") -> Any:
     x = front.array(a)
     sizes = shape_nodes(front, shape[0] if len(shape) == 1 else shape)
     return front.view(a, front.add("reshape", x, *sizes, attr=_order(front, order)))
