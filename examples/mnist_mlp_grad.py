@@ -3,7 +3,7 @@
 # gradgen-shapes: W1=h d, b1=h, W2=k h, b2=k, X=n d, labels=n:int64
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:533af5e345daef3a9a88896c24b78b488406f8cceac535536ee8ae917943c6da
-# gradgen-body: sha256:6145bfa66b2ddd06aaa1b977961299bce7effa99f1bb602d5dfb92b2e9be849e
+# gradgen-body: sha256:9d1fc6a1127ce1880ae78d746a3c2da995fe4164563ee498cf6cb7c4f62f0c12
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -19,6 +19,22 @@ def loss_value_and_grad(W1, b1, W2, b2, X, labels):
     W1 (h, d), b1 (h,): tanh hidden units; W2 (k, h), b2 (k,): identity outputs;
     X (n, d): one image a row; labels (n,): integers from 0 to k - 1.
     """
+    if (
+        W1.ndim != 2
+        or W2.ndim != 2
+        or X.ndim != 2
+        or b1.shape != (W1.shape[0],)
+        or W2.shape[1] != W1.shape[0]
+        or b2.shape != (W2.shape[0],)
+        or X.shape[1] != W1.shape[1]
+        or labels.shape != (X.shape[0],)
+    ):
+        raise ValueError(
+            "loss_value_and_grad takes shapes W1 (h, d), b1 (h,), W2 (k, h), "
+            "b2 (k,), X (n, d) and labels (n,), "
+            f"not {W1.shape=}, {b1.shape=}, {W2.shape=}, {b2.shape=}, {X.shape=} and "
+            f"{labels.shape=}"
+        )
     H = np.tanh(X @ W1.T + b1)
     F = H @ W2.T + b2
     max_F = np.max(F, axis=1, keepdims=True)

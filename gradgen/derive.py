@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields
+from heapq import heappop, heappush
 from typing import Any
 
 from gradgen.errors import ActiveTypeError, Location, NeedsLength, Refusal, SourceError
 from gradgen.graph import Graph, GraphBuilder, Tree, leaves, map_tree
 from gradgen.ops import OPS
-from gradgen.ops.indexing import are_apart, indexed, may_repeat
+from gradgen.ops.indexing import WHOLE, are_apart, indexed, is_reshape, may_repeat, resolve
 from gradgen.ops.shape import full_shape
-from gradgen.rules import mentions, splice
+from gradgen.rules import adjoints, define, mentions, program_reader, splice
 from gradgen.types import Shape, Size, Type
 
+_LENGTHS = ("axis_size", "item_count")
 _LEAVES = ("param", "const", "constant", "global", "seed")
 
 
@@ -26,6 +28,10 @@ class Adjoint:
     plain: list[int] = field(default_factory=list)
     # Contributions to parts: (template, index operands) -> nodes.
     parts: dict[tuple[Any, tuple[int, ...]], list[int]] = field(default_factory=dict)
+    # Contributions to one of several results, by its number.
+    items: dict[int, int] = field(default_factory=dict)
+    # Where each of several results is read.
+    item_lives: dict[int, list[int | None]] = field(default_factory=dict)
     # Where the node is read at all; None: everywhere.
     live: list[int | None] = field(default_factory=list)
 
@@ -54,13 +60,21 @@ class _Reverse:
     def __init__(self, graph: Graph, wrt: Sequence[Tree], value: int) -> None:
         self.graph = copied(graph)
         self.b = GraphBuilder(self.graph)
-        self.count = len(graph)
         self.wrt = wrt
         self.value = value
         self.sources = set(leaves(list(wrt)))
-        self.active = self._active_nodes()
-        self.risky = self._risky_nodes()
+        self.active: list[bool] = []
+        self.risky: list[bool] = []
+        self.fixed: list[bool] = []
+        self._look_at_nodes()
         self.adjoints: dict[int, Adjoint] = {}
+        # The nodes whose adjoints are still to be passed on, negated: a heap.
+        self.pending: list[int] = []
+        self.programs = program_reader(self.b)
+        # Adjoints that programs computed, under the names that these give them.
+        self.programmed: set[int] = set()
+        # By the result of a definition: the user's node of which it is the value.
+        self.stands_for: dict[int, int] = {}
 
     def run(self, seeded: bool) -> Graph:
         b, graph = self.b, self.graph
@@ -70,45 +84,50 @@ class _Reverse:
         seed = b.leaf("seed", "seed", own_seed) if seeded else b.const(1.0)
         if self.active[self.value]:
             self._contribute(self.value, seed, None)
-        for node in range(self.value, -1, -1):
-            if node in self.adjoints and node not in self.sources:
-                self._step(node, self.adjoints.pop(node))
+        while self.pending:
+            node = -heappop(self.pending)
+            self._step(node, self.adjoints.pop(node))
         adjoints = tuple(map_tree(self._final, tree) for tree in self.wrt)
         graph.results = (self.value, adjoints)
         return graph
 
     # -- what the sweep needs to know ----------------------------------------------------------
 
-    def _active_nodes(self) -> list[bool]:
-        """Which nodes depend differentiably on a parameter of `wrt`."""
-        graph = self.graph
-        active = [False] * self.count
-        for node in range(self.count):
-            args = graph.args[node]
-            if node in self.sources:
-                active[node] = True
-            elif any(active[a] for a in args) and graph.types[node].is_float:
-                row = OPS[graph.ops[node]]
-                if row.d is None:
-                    active[node] = True
-                else:
-                    rules = row.rules(*self._operand_facts(node))
-                    active[node] = any(
-                        active[a] and rule is not None for a, rule in zip(args, rules, strict=True)
-                    )
-        return active
+    def _look_at_nodes(self) -> None:
+        """Tell of the nodes that are new what the sweep needs to know."""
+        for node in range(len(self.active), len(self.graph)):
+            self.active.append(self._is_active(node))
+            self.risky.append(self._is_risky(node))
+            self.fixed.append(self._is_fixed(node))
 
-    def _risky_nodes(self) -> list[bool]:
-        """Which nodes can be infinite or NaN although the parameters are finite."""
-        graph = self.graph
-        risky = [False] * self.count
-        for node in range(self.count):
-            if graph.ops[node] not in _LEAVES:
-                row = OPS[graph.ops[node]]
-                risky[node] = (
-                    not row.bounded or row.singular or any(risky[a] for a in graph.args[node])
-                )
-        return risky
+    def _is_active(self, node: int) -> bool:
+        """Whether a node depends differentiably on a parameter of `wrt`."""
+        graph, active = self.graph, self.active
+        args = graph.args[node]
+        if node in self.sources:
+            return True
+        if not graph.types[node].is_float or not any(active[a] for a in args):
+            return False
+        row = OPS[graph.ops[node]]
+        if row.d is None:
+            return True
+        rules = row.rules(*self._operand_facts(node))
+        return any(active[a] and rule is not None for a, rule in zip(args, rules, strict=True))
+
+    def _is_fixed(self, node: int) -> bool:
+        """Whether a node is computed of numbers in the text and of lengths alone."""
+        graph, fixed = self.graph, self.fixed
+        if graph.ops[node] in _LEAVES:
+            return graph.ops[node] in ("const", "constant")
+        return graph.ops[node] in _LENGTHS or all(fixed[a] for a in graph.args[node])
+
+    def _is_risky(self, node: int) -> bool:
+        """Whether a node can be infinite or NaN although the parameters are finite."""
+        graph, risky = self.graph, self.risky
+        if graph.ops[node] in _LEAVES:
+            return False
+        row = OPS[graph.ops[node]]
+        return not row.bounded or row.singular or any(risky[a] for a in graph.args[node])
 
     def _operand_facts(self, node: int) -> tuple[list[Type], list[Any]]:
         """The types of a node's arguments, and the numbers that choose between rules."""
@@ -126,10 +145,19 @@ class _Reverse:
         """Pass the adjoint of a node on to its arguments."""
         graph = self.graph
         try:
-            g = self._total(node, adjoint)
-            live = self._liveness(adjoint.live)
             row = OPS[graph.ops[node]]
-            if row.d is not None:
+            if adjoint.items:
+                self._several(node, adjoint)
+                return
+            live = self._liveness(adjoint.live)
+            g = self._total(node, adjoint)
+            if graph.ops[node] == "item":
+                self._contribute_item(graph.args[node][0], graph.attrs[node], g, live)
+            elif row.defined:
+                self._defined(node, {0: g}, {0: live})
+            elif row.adjoint:
+                self._programmed(node, g, live)
+            elif row.d is not None:
                 self._elementwise(node, g, live)
             elif row.vjp is not None:
                 self._structural(node, g, live)
@@ -137,6 +165,69 @@ class _Reverse:
                 raise Refusal(row.why or f"{row.call or row.name} has no derivative here")
         except Refusal as refusal:
             raise _located(refusal, graph.locs[node]) from None
+
+    def _several(self, node: int, adjoint: Adjoint) -> None:
+        """Pass on the adjoints of a node with several results."""
+        row, items = OPS[self.graph.ops[node]], adjoint.items
+        lives = {k: self._liveness(held) for k, held in adjoint.item_lives.items()}
+        if row.defined:
+            self._defined(node, items, lives)
+        elif row.adjoint:
+            types = self.graph.types[node].items  # type: ignore[attr-defined]
+            gs = tuple(
+                self._part(items[k], t.shape, row.lazy) if k in items else None
+                for k, t in enumerate(types)
+            )
+            alive: Any = None
+            if row.moves and None not in lives.values():
+                alive = tuple(
+                    self._part(lives[k], t.shape, row.lazy)  # type: ignore[arg-type]
+                    if k in lives else None
+                    for k, t in enumerate(types)
+                )  # fmt: skip
+            where = self._moved_lives(node, alive)
+            self._written(node, adjoints(self.programs, row, node, gs), where)
+        else:
+            raise Refusal(row.why or f"{row.call or row.name} has no derivative here")
+
+    def _part(self, g: int, shape: Shape, lazy: bool) -> int:
+        return g if lazy and not self.graph.types[g].shape else full_shape(self.b, g, shape)
+
+    def _defined(self, node: int, items: dict[int, int], lives: Mapping[int, int | None]) -> None:
+        """Hand the adjoints of a call to what its definition computes, which is swept next."""
+        results = define(self.programs, OPS[self.graph.ops[node]], node)
+        self._look_at_nodes()
+        for number, g in items.items():
+            result = results[number]
+            if result > node and len(results) == 1:
+                self.stands_for[result] = node
+            if self.active[result]:
+                self._contribute(result, g, lives[number])
+
+    def _programmed(self, node: int, g: int, live: int | None) -> None:
+        """Pass on the adjoint of a call by its program, on harmless numbers where nobody reads."""
+        row = OPS[self.graph.ops[node]]
+        if not row.lazy or self.graph.types[g].shape:
+            g = self._whole(node, g)
+        lives = self._structural_lives(node, live)
+        at = self._harmless(node, lives)
+        self._look_at_nodes()
+        out = self._guarded(at, live, row.singular, row.safe) if row.singular else at
+        self._written(node, adjoints(self.programs, row, at, g, out), lives)
+
+    def _written(
+        self, node: int, parts: Sequence[int | None], lives: Sequence[int | None] | None
+    ) -> None:
+        """Pass on the adjoints that a program computed for the operands of a call."""
+        graph = self.graph
+        for k, (arg, part) in enumerate(zip(graph.args[node], parts, strict=True)):
+            if part is not None and self.active[arg]:
+                part = self._unbroadcast(part, graph.types[part].shape, arg)
+                self.programmed.add(part)
+                self._contribute(arg, part, lives[k] if lives else None)
+
+    def _whole(self, node: int, g: int) -> int:
+        return full_shape(self.b, g, self.graph.types[node].shape)
 
     def _elementwise(self, node: int, g: int, live: int | None) -> None:
         graph, b = self.graph, self.b
@@ -146,10 +237,13 @@ class _Reverse:
         if row.alone is not None and sum(self.active[a] for a in args) == 1:
             rules = row.alone
         flavour = graph.attrs[node]
-        names = dict(zip(("x", "y", "z"), args, strict=False)) | {"out": node}
+        out = self.stands_for.get(node, node)
+        names = dict(zip(("x", "y", "z"), args, strict=False)) | {"out": out}
         for position, (arg, rule) in enumerate(zip(args, rules, strict=True)):
             if rule is None or not self.active[arg]:
                 continue
+            if not rule:
+                raise Refusal(row.why)
             operands = {"g": g}
             for name in mentions(rule) - {"g"}:
                 operands[name] = self._guarded(names[name], live, row.singular, row.safe)
@@ -162,12 +256,11 @@ class _Reverse:
 
     def _guarded(self, operand: int, live: int | None, singular: bool, safe: float) -> int:
         """An operand of a partial, replaced by a harmless number in lanes that nobody reads."""
-        graph, b = self.graph, self.b
-        if live is None or graph.ops[operand] in ("const", "constant"):
+        if live is None or self.fixed[operand]:
             return operand
         if not singular and not self.risky[operand]:
             return operand
-        return b.add("where", live, operand, b.const(safe))
+        return self.b.add("where", live, operand, self.b.const(safe))
 
     def _branch(self, node: int, position: int, live: int | None) -> int | None:
         """Where the contribution to an argument is live: `np.where` reads one branch a lane."""
@@ -194,8 +287,14 @@ class _Reverse:
             if any(graph.types[o].rank > 1 for o in args[1:]) and graph.types[g].shape:
                 # np.add.at on one axis does not broadcast values to an index of several axes
                 g = full_shape(b, g, graph.types[node].shape)
-            if self.active[args[0]]:
-                held = self.adjoints.setdefault(args[0], Adjoint())
+            if self.active[args[0]] and is_reshape(graph.attrs[node]):
+                every = resolve(graph.attrs[node], graph.types[args[0]].rank)
+                back = tuple(("i", 0) if item == "n" else WHOLE for item in every)
+                if graph.types[g].shape:
+                    g = b.add("index", full_shape(b, g, graph.types[node].shape), attr=back)
+                self._contribute(args[0], g, self._structural_lives(node, live)[0])
+            elif self.active[args[0]]:
+                held = self._held(args[0])
                 held.parts.setdefault(key, []).append(g)
                 held.live.append(self._structural_lives(node, live)[0])
             return
@@ -222,12 +321,27 @@ class _Reverse:
         graph = self.graph
         args = graph.args[node]
         row = OPS[graph.ops[node]]
+        if row.moves and live is not None:
+            return self._moved_lives(node, self._part(live, graph.types[node].shape, row.lazy))
         if live is None or row.live is None:
             return [None] * len(args)
         if graph.types[live].shape:
             live = full_shape(self.b, live, graph.types[node].shape)
         lives = row.live(self.b, node, live)
         return [self._unbroadcast_live(l, a) for l, a in zip(lives, args, strict=True)]
+
+    def _moved_lives(self, node: int, live: Any) -> Sequence[int | None]:
+        """Where the operands are live of a call whose program moves items."""
+        graph, b = self.graph, self.b
+        if live is None:
+            return [None] * len(graph.args[node])
+        lives: list[int | None] = []
+        moved = adjoints(self.programs, OPS[graph.ops[node]], node, live)
+        for arg, part in zip(graph.args[node], moved, strict=True):
+            if part is not None and graph.types[part].dtype != "bool":
+                part = b.add("ne", part, b.const(0))
+            lives.append(self._unbroadcast_live(part, arg))
+        return lives
 
     def _harmless(self, node: int, lives: Sequence[int | None]) -> int:
         """The node on arguments without infinities in lanes that nobody reads."""
@@ -241,14 +355,30 @@ class _Reverse:
     # -- accumulation --------------------------------------------------------------------------
 
     def _contribute(self, node: int, part: int, live: int | None) -> None:
-        held = self.adjoints.setdefault(node, Adjoint())
+        held = self._held(node)
         held.plain.append(part)
         held.live.append(live)
+
+    def _contribute_item(self, node: int, number: int, g: int, live: int | None) -> None:
+        held = self._held(node)
+        before = held.items.get(number)
+        held.items[number] = g if before is None else self.b.add("add", before, g)
+        held.item_lives.setdefault(number, []).append(live)
+
+    def _held(self, node: int) -> Adjoint:
+        """What is known of the adjoint of a node, which is to be passed on."""
+        if node not in self.adjoints:
+            self.adjoints[node] = Adjoint()
+            if node not in self.sources:
+                heappush(self.pending, -node)
+        return self.adjoints[node]
 
     def _liveness(self, lives: list[int | None]) -> int | None:
         """Or-ed at fan-out: a node is live where any use of it is."""
         known = list(dict.fromkeys(lives))
-        if None in known:
+        graph = self.graph
+        inverted = {graph.args[l][0] for l in known if l and graph.ops[l] in ("invert", "not")}
+        if None in known or not inverted.isdisjoint(known):
             return None
         total = known[0]
         for other in known[1:]:
@@ -269,6 +399,13 @@ class _Reverse:
             total = self._assemble(node, total, adjoint.parts)
         assert total is not None
         name = name_of(graph, node)
+        if name is not None and total in self.programmed and graph.locs[total] is None:
+            # the name in the program says less than the name of what it is the adjoint of
+            at = total
+            graph.hints[at] = None
+            while graph.ops[at] in ("index_set", "index_add"):
+                at = graph.args[at][0]
+                graph.hints[at] = None
         fits = graph.locs[total] is None or graph.ops[total] == "sub"
         if name is not None and graph.names[total] is None and fits:
             many = len(adjoint.plain) + len(adjoint.parts) > 1

@@ -10,16 +10,20 @@ from typing import Any
 
 import numpy as np
 
+from gradgen.bounds import length_guard
 from gradgen.errors import GradgenError, Location, Refusal, SourceError
 from gradgen.graph import Graph, GraphBuilder, Param, Record, Tree, leaves
+from gradgen.guards import argument_parts, shape_guard, value_guard
 from gradgen.liveness import reachable
 from gradgen.ops import OPS
 from gradgen.ops.indexing import may_repeat
 from gradgen.ops.table import UNARY
+from gradgen.ops.written import Call
 from gradgen.read import Static
 from gradgen.targets import Expr, Target
 from gradgen.targets.base import call, infix, number, prefix, quoted, sequence
-from gradgen.targets.numpy import subscript
+from gradgen.targets.numpy import subscript, written
+from gradgen.types import Dim, Shape, TupleType
 
 WIDTH = 88
 INDENT = "    "
@@ -28,7 +32,9 @@ INLINE_WIDTH = 64
 NAMED_WIDTH = 28
 _ATOMS = ("param", "const", "constant", "global", "seed")
 _UPDATES = ("index_set", "index_add")
-_DISPLAYS = ("array", "concatenate", "stack", "total")
+_DISPLAYS = (
+    "array", "concatenate", "stack", "vstack", "hstack", "dstack", "column_stack", "total",
+)  # fmt: skip
 # What the names of emitted functions end in.
 _FUNCTIONS = ("value_and_grad", "grad", "forward", "backward")
 _TEMPORARY = "t"
@@ -76,14 +82,16 @@ class Plan:
     value: int = -1
 
 
-def emit(graph: Graph, target: Target, mode: str, doc: Sequence[str] = ()) -> Unit:
+def emit(
+    graph: Graph, target: Target, mode: str, doc: Sequence[str] = (), guard: bool = True
+) -> Unit:
     """The unit for a derived graph, whose results are `(value, adjoints)`.
 
-    `mode` is `value_and_grad`, `grad` or `pair`. Raises `SourceError` for an operation that the
-    target lacks.
+    `mode` is `value_and_grad`, `grad` or `pair`. With `guard` the function that takes the arguments
+    checks their shapes. Raises `SourceError` for an operation that the target lacks.
     """
     unit = Unit()
-    module = ModuleWriter(graph, target, unit)
+    module = ModuleWriter(graph, target, unit, guard)
     if mode == "pair":
         forward, backward = _split(graph, doc)
         backward.given = module.function(forward)
@@ -102,16 +110,23 @@ def _split(graph: Graph, doc: Sequence[str]) -> tuple[Plan, Plan]:
     """The forward function, which returns what the backward function needs, and that one."""
     value, adjoints = graph.results
     forward = reachable(graph, value)
-    backward = [
-        n for n, need in enumerate(reachable(graph, adjoints))
-        if need and graph.ops[n] != "param" and (not forward[n] or graph.ops[n] in _ATOMS)
-    ]  # fmt: skip
-    own = set(backward)
-    asked = [a for n in backward for a in graph.args[n]] + list(leaves(adjoints))
-    saved = sorted({
-        a for a in asked
-        if a not in own
-    })  # fmt: skip
+    for node, op in enumerate(graph.ops):
+        # several results are unpacked where they are computed
+        forward[node] = forward[node] or (op == "item" and forward[graph.args[node][0]])
+    own: set[int] = set()
+    kept: set[int] = set()
+    stack = list(leaves(adjoints))
+    while stack:
+        node = stack.pop()
+        if node in own or node in kept:
+            continue
+        op = graph.ops[node]
+        if op == "param" or (forward[node] and op not in _ATOMS):
+            kept.add(node)
+        else:
+            own.add(node)
+            stack += graph.args[node]
+    backward, saved = sorted(own), sorted(kept)
     ahead = [n for n, need in enumerate(forward) if need]
     first = Plan(f"{graph.name}_forward", graph.params, ahead, (value, tuple(saved)), list(doc),
                  keep=saved, value=value)  # fmt: skip
@@ -124,10 +139,11 @@ def _split(graph: Graph, doc: Sequence[str]) -> tuple[Plan, Plan]:
 class ModuleWriter:
     """What the functions of one file share: the imports, the constants, the reserved names."""
 
-    def __init__(self, graph: Graph, target: Target, unit: Unit) -> None:
+    def __init__(self, graph: Graph, target: Target, unit: Unit, guard: bool) -> None:
         self.graph = graph
         self.target = target
         self.unit = unit
+        self.guard = guard
         self.roots: dict[str, str] = {}
         self.taken = {p.name for p in graph.params} | set(keyword.kwlist)
         self.functions = {f"{graph.name}_{mode}" for mode in _FUNCTIONS}
@@ -157,7 +173,7 @@ class ModuleWriter:
     def root(self, module: str) -> str:
         """The name of a module in the file, imported when it is first asked for."""
         if module not in self.roots:
-            short = {"numpy": "np", "scipy.special": "special"}.get(module, module)
+            short = "np" if module == "numpy" else module.rpartition(".")[2]
             name = short
             while name in self.taken:
                 name = module.rpartition(".")[2] if name == short else name + "_"
@@ -173,8 +189,8 @@ class ModuleWriter:
     def callable_name(self, dotted: str) -> str:
         """How a function is called; a builtin by its bare name unless the user's names hide it."""
         module, _, name = dotted.rpartition(".")
-        if dotted.startswith("numpy.linalg."):
-            return f"{self.root('numpy')}.linalg.{name}"
+        if dotted.startswith("numpy."):
+            return f"{self.root('numpy')}.{dotted.removeprefix('numpy.')}"
         if module == "builtins" and name not in self.taken:
             return name
         return f"{self.root(module)}.{name}"
@@ -359,6 +375,8 @@ class FunctionWriter:
             if _has_record(self.plan.results, param.name):
                 for leaf in leaves(param.tree):
                     last[leaf] = FOREVER
+        for node in self.plan.unpack or ():
+            last[node] = FOREVER
         self.last = last
 
     def _is_view(self, user: int, node: int) -> bool:
@@ -366,6 +384,8 @@ class FunctionWriter:
         op = graph.ops[user]
         if op in _UPDATES:
             return False
+        if op == "index" and not graph.types[user].shape and "e" not in graph.attrs[user]:
+            return False  # one item, which NumPy gives as a number
         return op not in _ATOMS and OPS[op].view and graph.args[user][0] == node
 
     # -- names ---------------------------------------------------------------------------------
@@ -459,11 +479,15 @@ class FunctionWriter:
         args = [self.exprs[a] for a in graph.args[node]]
         row = OPS[op]
         spelling = target.spellings.get(op)
+        if isinstance(graph.attrs[node], Call) and target.functions == "numpy":
+            return written(self, row.call, graph.attrs[node], args)
         if graph.attrs[node] == "math" and row.math:
             return call(self.function(row.math), args)
         if spelling is not None:
             assert callable(spelling)
             return spelling(self, node, args)
+        if graph.attrs[node] == "numpy" and target.functions == "numpy" and row.call == "":
+            return call(self.function(row.aliases[0]), args)
         if row.prefix:
             return prefix(row.prefix, row.precedence, args[0])
         if row.infix and graph.attrs[node] != "numpy":
@@ -514,8 +538,7 @@ class FunctionWriter:
         lines: list[str] = []
         if plan.unpack is not None:
             lines += self._unpack(plan.unpack)
-        for param in plan.params:
-            lines += _guards(param.name, param.tree)
+        lines += self._guards()
         self.user_names = {n for n in (graph.names[m] for m in plan.nodes) if n is not None}
         for leaf in leaves(plan.results):
             # Of two that would be called d_x, the one that is returned is.
@@ -532,6 +555,23 @@ class FunctionWriter:
             self._write_node(node, parts)
         lines += self._in_order(parts, bool(lines))
         lines += self._return()
+        return lines
+
+    def _guards(self) -> list[str]:
+        """The checks of what the program was compiled for: fixed values, and declared shapes."""
+        lines: list[str] = []
+        arrays: dict[str, Shape] = {}
+        for param in self.plan.params:
+            for text, part in argument_parts(param.name, param.tree):
+                if isinstance(part, Static):
+                    lines += value_guard(text, part, self.function("builtins.ValueError"))
+                elif self.module.guard and self.graph.types[part].kind == "array":
+                    arrays[text] = self.graph.types[part].shape
+        if arrays:
+            error = self.function("builtins.ValueError")
+            lines += shape_guard(self.plan.name, arrays, error)
+            needed = [size for size, _ in self.graph.least if isinstance(size, Dim)]
+            lines += length_guard(self.plan.name, arrays, needed, error)
         return lines
 
     def _unpack(self, saved: Sequence[int]) -> list[str]:
@@ -569,10 +609,21 @@ class FunctionWriter:
         if graph.ops[node] in _UPDATES:
             self._write_update(node, parts)
             return
-        name = self._name(node)
+        name = self._name_items(node) or self._name(node)
         self.exprs[node] = Expr(name)
         if expr.text != name:
             parts.append((node, [f"{name} = {expr.text}"]))
+
+    def _name_items(self, node: int) -> str:
+        """The names of several results, as the targets of their statement; "" for one result."""
+        found: Any = self.graph.types[node]
+        if not isinstance(found, TupleType):
+            return ""
+        names = ["_"] * len(found.items)
+        for item in dict.fromkeys(self.users.get(node, ())):
+            name = names[self.graph.attrs[item]] = self._name(item)
+            self.exprs[item] = Expr(name)
+        return ", ".join(names) + ("," if len(names) == 1 else "")
 
     def _deserves_a_name(self, node: int, expr: Expr) -> bool:
         """Whether an expression is the adjoint of a value with a name, and no short one."""
@@ -656,7 +707,10 @@ class FunctionWriter:
         graph = self.graph
         op = graph.ops[buffer]
         if buffer not in self.own or op in _ATOMS or (OPS[op].view and op != "copy"):
-            return False
+            picked = [graph.types[o].kind for o in graph.args[buffer][1:]] if op == "index" else []
+            # what an array of indices picks is a copy
+            if buffer not in self.own or "array" not in picked:
+                return False
         return self.last[buffer] <= node
 
     def _in_order(self, parts: list[tuple[int, list[str]]], started: bool) -> list[str]:
@@ -681,6 +735,9 @@ class FunctionWriter:
     def _tree(self, tree: Tree) -> Expr:
         if isinstance(tree, int):
             return self.exprs[tree] if tree in self.exprs else self._atom(tree)
+        if isinstance(tree, Static):
+            # a part that is no number has no derivative, but it has its place
+            return Expr("None")
         if isinstance(tree, Record):
             words = [
                 f"{f}={self._tree(v).text}" for f, v in zip(tree.fields, tree.values, strict=True)
@@ -721,27 +778,6 @@ _BUILTIN_NAMES = frozenset({"len", "sum", "min", "max", "abs", "float", "int", "
 
 def _any_leaf(param: Param) -> int:
     return next((n for n in leaves(param.tree)), _NEVER)
-
-
-def _guards(name: str, tree: Tree) -> list[str]:
-    """Checks for the parts of an argument whose values were fixed while compiling."""
-    lines: list[str] = []
-    stack = [(name, tree)]
-    while stack:
-        text, part = stack.pop()
-        if isinstance(part, Static):
-            value = part.value
-            same = "is not" if value is None or isinstance(value, bool) else "!="
-            message = quoted(f"this code is for {text}={value!r}")
-            lines += [f"if {text} {same} {quoted(value)}:", f"{INDENT}raise ValueError({message})"]
-        elif isinstance(part, Record):
-            fields = zip(part.fields, part.values, strict=True)
-            stack += reversed([(f"{text}.{field}", inner) for field, inner in fields])
-        elif isinstance(part, dict):
-            stack += reversed([(f"{text}[{quoted(key)}]", inner) for key, inner in part.items()])
-        elif isinstance(part, (list, tuple)):
-            stack += reversed([(f"{text}[{at}]", inner) for at, inner in enumerate(part)])
-    return lines
 
 
 def _has_record(tree: Tree, name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gradgen.errors import Location, NeedsLength, Refusal
 from gradgen.ops import OPS
-from gradgen.types import Dim, Size, Type, promote
+from gradgen.types import QUOTIENTS, Dim, Size, Type, promote
 
 Tree = Any  # a node, or a dict, list, tuple or record of trees
 _SOURCELESS = ("param", "const", "constant", "global", "seed")
@@ -54,8 +54,10 @@ class Graph:
     hints: list[str | None] = field(default_factory=list)
     params: list[Param] = field(default_factory=list)
     results: Tree = None
-    # Symbolic lengths: where in the parameters each is found, as (node, axis).
-    lengths: dict[str, tuple[int, int]] = field(default_factory=dict)
+    # Symbolic lengths: where each is found, as (node, axis); axis None: the node is the length.
+    lengths: dict[str, tuple[int, int | None]] = field(default_factory=dict)
+    # Lengths that the program takes for not negative, and where.
+    least: list[tuple[Size, Location | None]] = field(default_factory=list)
     # Live values of captured globals, by the name that the emitted code gives them.
     captured: dict[str, Any] = field(default_factory=dict)
     # The source text of the function, as the header's digest takes it.
@@ -187,16 +189,12 @@ class GraphBuilder:
         if not isinstance(size, Dim):
             return self.const(size)
         if str(size) in self.graph.lengths:
-            node, axis = self.graph.lengths[str(size)]
-            return self.add("axis_size", node, attr=axis)
+            return self._length(str(size), size)
         total = None
         for atoms, count in size.terms:
             term = None
             for atom in atoms:
-                if atom not in self.graph.lengths:
-                    raise NeedsLength(f"the length {size} cannot be computed from the arguments")
-                node, axis = self.graph.lengths[atom]
-                factor = self.add("axis_size", node, attr=axis)
+                factor = self._length(atom, size)
                 term = factor if term is None else self.add("mul", term, factor)
             if term is None:
                 term = self.const(abs(count))
@@ -207,6 +205,15 @@ class GraphBuilder:
             else:
                 total = self.add("add" if count > 0 else "sub", total, term)
         return self.const(0) if total is None else total
+
+    def _length(self, atom: str, size: Size) -> int:
+        """The node of an opaque length, which occurs in `size`."""
+        if atom not in self.graph.lengths:
+            if atom not in QUOTIENTS:
+                raise NeedsLength(f"the length {size} cannot be computed from the arguments")
+            return self.add("floordiv", *(self.size(part) for part in QUOTIENTS[atom]))
+        node, axis = self.graph.lengths[atom]
+        return node if axis is None else self.add("axis_size", node, attr=axis)
 
     def type_of(self, node: int) -> Type:
         """The type of a node."""
@@ -260,14 +267,20 @@ class GraphBuilder:
             graph.names[node] = name
 
 
-_SYMBOLIC = frozenset({"add", "sub", "mul", "neg", "floordiv", "pos"})
+_SYMBOLIC = frozenset({"add", "sub", "mul", "neg", "floordiv", "mod", "pos"})
 _COMPARES = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+
+
+# What a function of NumPy makes of Python integers; it serves as a length as they do.
+_NUMPY_INT = Type("scalar", "int64")
 
 
 def _evaluate(op: str, values: Sequence[Any], found: Any) -> Any:
     """The static value of a Python-number operation whose operands are known; None otherwise."""
     row = OPS[op]
-    if row.evaluate is None or not isinstance(found, Type) or found.kind != "py":
+    if row.evaluate is None or not isinstance(found, Type):
+        return None
+    if found.kind != "py" and found != _NUMPY_INT:
         return None
     if not values or any(v is None for v in values):
         return None

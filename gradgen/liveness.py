@@ -33,7 +33,8 @@ def uses(graph: Graph, needed: Sequence[bool]) -> list[int]:
 
 def shell(graph: Graph) -> Graph:
     """A graph with the signature of another, and no nodes yet."""
-    return Graph(name=graph.name, doc=graph.doc, captured=graph.captured, text=graph.text)
+    return Graph(name=graph.name, doc=graph.doc, captured=graph.captured, text=graph.text,
+                 least=graph.least)  # fmt: skip
 
 
 def finish(graph: Graph, builder: GraphBuilder, mapping: Sequence[int]) -> Graph:
@@ -46,6 +47,8 @@ def finish(graph: Graph, builder: GraphBuilder, mapping: Sequence[int]) -> Graph
             type(param)(param.name, kept, param.keyword_only, param.positional_only,
                         param.default, param.declared)
         )  # fmt: skip
-    new.lengths = {k: (mapping[n], axis) for k, (n, axis) in graph.lengths.items()}
+    new.lengths = {
+        k: (mapping[n], axis) for k, (n, axis) in graph.lengths.items() if mapping[n] >= 0
+    }
     builder.loc = None
     return new

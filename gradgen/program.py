@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 
 from gradgen import derive, passes
+from gradgen.bounds import length_guard, needed_lengths
 from gradgen.emit import Unit
 from gradgen.emit import emit as emit_unit
-from gradgen.errors import GradgenError, SourceError
+from gradgen.errors import GradgenError, Location, NeedsLength, SourceError
 from gradgen.graph import Graph, GraphBuilder, Param, Record, Tree, leaves, map_tree
+from gradgen.guards import argument_parts
 from gradgen.notes import header_notes
 from gradgen.ops import OPS
-from gradgen.read import Static
+from gradgen.read import LengthError
 from gradgen.render import inspect_unit
 from gradgen.targets import TARGETS
-from gradgen.types import Type
+from gradgen.types import Size, Type
 
 VERSION = "0.1.0"
 MODES = ("value_and_grad", "grad", "pair")
@@ -59,8 +61,8 @@ class Program:
     wrt: tuple[str, ...]
 
 
-def compile_graph(graph: Graph, options: Options) -> Program:
-    """Derive, simplify and write a graph that was read."""
+def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program:
+    """Derive, simplify and write a graph that was read; with `guard` the shapes are checked."""
     options.check()
     chosen, bare = choose_parameters(graph, options.wrt)
     for param in chosen:
@@ -68,6 +70,7 @@ def compile_graph(graph: Graph, options: Options) -> Program:
             derive.check_active(graph, leaf)
     value, aux = choose_result(graph, options)
     _refuse_non_scalar(graph, value, options)
+    graph.least = _lengths(graph, guard)
     seed = 0 if options.mode == "pair" else None
     derived = derive.reverse(graph, [p.tree for p in chosen], value, seed)
     value, grads = derived.results
@@ -81,10 +84,32 @@ def compile_graph(graph: Graph, options: Options) -> Program:
     _refuse_arrays(derived, options)
     typed = [replace(p, tree=map_tree(graph.types.__getitem__, p.tree)) for p in graph.params]
     doc = _doc(graph, typed, options, [p.name for p in chosen])
-    unit = emit_unit(derived, TARGETS[options.target], options.mode, doc)
+    unit = emit_unit(derived, TARGETS[options.target], options.mode, doc, guard)
     unit.notes += header_notes(derived, TARGETS[options.target])
     inspect_unit(unit)
     return Program(derived, unit, shapes_text(typed), tuple(p.name for p in chosen))
+
+
+def _lengths(graph: Graph, guard: bool) -> list[tuple[Size, Location | None]]:
+    """What the lengths must fulfil; refused where the emitted function cannot check it."""
+    # The live decorator takes lengths of 0 and 1 as numbers, and compiles for others at once.
+    needed = needed_lengths(graph, 0 if guard else 2)
+    arrays = {
+        text: graph.types[part].shape
+        for param in graph.params
+        for text, part in argument_parts(param.name, param.tree)
+        if isinstance(part, int) and graph.types[part].kind == "array"
+    }
+    for size, loc in needed:
+        try:
+            length_guard("", arrays, [size], "")
+            if not guard:
+                raise NeedsLength(f"{size} may be negative")
+        except NeedsLength as refusal:
+            if loc is None:
+                raise
+            raise LengthError(refusal.message, loc, refusal.hint) from None
+    return list(needed)
 
 
 def own_gradients(graph: Graph, options: Options, names: Sequence[str | None]) -> Graph:
@@ -145,7 +170,7 @@ def choose_parameters(graph: Graph, wrt: Wrt) -> tuple[list[Param], bool]:
         if isinstance(item, int) and not -len(names) <= item < len(names):
             raise GradgenError(f"wrt={item}: {graph.name} has {len(names)} parameters")
         param = graph.params[names.index(item) if isinstance(item, str) else item]
-        if _has_static(param.tree):
+        if not any(True for _ in leaves(param.tree)):
             raise GradgenError(f"wrt={item!r}: the argument is fixed while compiling")
         if param in chosen:
             raise GradgenError(f"wrt={item!r} is given twice")
@@ -178,16 +203,6 @@ def active_names(wrt: Wrt, names: Sequence[str]) -> frozenset[str]:
         names[i] if isinstance(i, int) else i
         for i in wrt_items(wrt)[0] if isinstance(i, str) or -size <= i < size
     )  # fmt: skip
-
-
-def _has_static(tree: Tree) -> bool:
-    if isinstance(tree, Static):
-        return True
-    if isinstance(tree, Record):
-        return any(map(_has_static, tree.values))
-    if isinstance(tree, dict):
-        return any(map(_has_static, tree.values()))
-    return isinstance(tree, (list, tuple)) and any(map(_has_static, tree))
 
 
 def choose_result(graph: Graph, options: Options) -> tuple[int, Tree]:

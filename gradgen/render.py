@@ -20,10 +20,10 @@ _ALLOWED = (
     ast.arguments, ast.arg, ast.Return, ast.Assign, ast.AugAssign, ast.Expr, ast.Call, ast.keyword,
     ast.Attribute, ast.Name, ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.Subscript, ast.Slice,
     ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.operator, ast.unaryop,
-    ast.boolop, ast.cmpop, ast.expr_context, ast.If, ast.Raise,
+    ast.boolop, ast.cmpop, ast.expr_context, ast.If, ast.Raise, ast.JoinedStr, ast.FormattedValue,
 )  # fmt: skip
 _ROOTS = ("numpy", "math", "scipy", "builtins")
-_BUILTINS = {"len", "sum", "min", "max", "abs", "float", "int", "round", "type", "ValueError"}
+_BUILTINS = {"len", "sum", "min", "max", "abs", "float", "int", "bool", "round", "type", "ValueError"}
 _METHODS = {
     "sum", "mean", "max", "min", "prod", "any", "all", "reshape", "ravel", "transpose", "copy",
     "astype",

@@ -7,7 +7,10 @@ from functools import cache
 
 from gradgen.graph import Graph, GraphBuilder
 from gradgen.ops import OPS
-from gradgen.read import read_rule
+from gradgen.read import program_reader, read_rule
+from gradgen.read.definitions import adjoints, define
+
+__all__ = ["adjoints", "compiled", "define", "mentions", "program_reader", "splice"]
 
 VARIABLES = ("g", "x", "y", "z", "out")
 

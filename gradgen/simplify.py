@@ -12,6 +12,7 @@ from typing import Any
 
 from gradgen.graph import Graph, GraphBuilder
 from gradgen.liveness import finish, reachable, shell, uses
+from gradgen.ops.indexing import WHOLE, resolve
 from gradgen.types import Shape
 
 _LEAVES = ("param", "const", "constant", "global", "seed")
@@ -153,7 +154,7 @@ class _Simplifier:
             if fresh and b.is_op(base, "sub") and graph.locs[base] is None:
                 return b.add("sub", *reversed(graph.args[base]))
             # A sign that stays outermost costs nothing to those who subtract it.
-            new = b.add("neg", base) if self.shared else self._negated(base, fresh)
+            new = self._minus(base) if self.shared else self._negated(base, fresh)
         elif fresh and graph.ops[base] == "mul":
             first, second = graph.args[base]
             if graph.types[first].rank > graph.types[second].rank:
@@ -184,8 +185,17 @@ class _Simplifier:
             value = self.number(first)
             if fresh and value is not None and b.is_op(base, "div"):
                 return b.add("div", b.const(-value), second)
-            if fresh:
+            if fresh and b.type_of(first).dtype != "bool":
                 return b.add(b.graph.ops[base], b.add("neg", first), second)
+            if fresh and b.is_op(base, "mul"):
+                return b.add("mul", first, self._minus(second))
+        return self._minus(base)
+
+    def _minus(self, base: int) -> int:
+        """`-base`; NumPy negates no masks, which are numbers in an adjoint."""
+        b = self.b
+        if b.type_of(base).dtype == "bool":
+            return b.add("mul", b.const(-1.0), base)
         return b.add("neg", base)
 
     def _is_step(self, node: int) -> bool:
@@ -588,23 +598,40 @@ class _Simplifier:
         shape, template = b.type_of(node).shape, b.attr_of(node)
         place = None if operands else _place(template, shape)
         root, depth, items = self.stores.get(base, (base, 0, {}))
-        if place is None or any(len(known) != len(place) for known in items):
+        if place is None or len(next(iter(items), place)) != len(place):
             return
         items.setdefault(place, []).append((depth + 1, stored))
         self.stores[node] = (root, depth + 1, items)
 
     def index(self, node: int) -> int | None:
-        """An item of an array in which items were stored: the stored one, or that of the array."""
+        """A part of what was stored, of a product with a number, or of a sum over kept axes."""
         array, *operands = (self.map[a] for a in self.old.args[node])
         template = self.old.attrs[node]
+        coefficient, base, _ = self.split(self.old.args[node][0])
+        if coefficient != 1.0 and base is not None:
+            return self.make(coefficient, self.b.add("index", base, *operands, attr=template))
         if operands or array not in self.stores:
-            return None
+            return self._without_kept_axes(array, template)
         root, depth, items = self.stores[array]
         place = _place(template, self.b.type_of(array).shape)
-        if place is None or any(len(known) != len(place) for known in items):
+        if place is None or len(next(iter(items), place)) != len(place):
             return None
         filled = [stored for at, stored in items.get(place, ()) if at <= depth]
         return filled[-1] if filled else self.b.add("index", root, attr=template)
+
+    def _without_kept_axes(self, array: int, template: tuple[Any, ...]) -> int | None:
+        """`x.sum(axis=1, keepdims=True)[:, 0]` is `x.sum(axis=1)`."""
+        graph = self.b.graph
+        if graph.ops[array] != "sum" or graph.locs[array] is not None or "n" in template:
+            return None
+        axes, keepdims, dtype = graph.attrs[array]
+        if axes is None or not keepdims or dtype is not None:
+            return None
+        spelled = resolve(template, graph.types[array].rank)
+        want = tuple(("i", 0) if i in axes else WHOLE for i in range(graph.types[array].rank))
+        if tuple(spelled) != want:
+            return None
+        return self.b.add("sum", graph.args[array][0], attr=(axes, False, None))
 
     def astype(self, node: int) -> int | None:
         inner = self.map[self.old.args[node][0]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -49,9 +49,18 @@ class Dim:
     __rmul__ = __mul__
 
     def __floordiv__(self, other: Size) -> Size:
-        if isinstance(other, int) and other != 0 and all(n % other == 0 for _, n in self.terms):
-            return _polynomial((atoms, n // other) for atoms, n in self.terms)
-        return Dim((((f"({self})//({other})",), 1),))
+        if not isinstance(other, int) or other == 0:
+            return _quotient(self, other)
+        # What divides evenly comes out, so that (n + 3) // 2 is (n + 1) // 2 + 1.
+        whole = _polynomial((atoms, n // other) for atoms, n in self.terms)
+        rest = self - whole * other
+        return whole + (rest // other if isinstance(rest, int) else _quotient(rest, other))
+
+    def __mod__(self, other: Size) -> Size:
+        """What is left, where that is the same for all lengths."""
+        if isinstance(other, int) and other and all(n % other == 0 for a, n in self.terms if a):
+            return sum(n for a, n in self.terms if not a) % other
+        return NotImplemented
 
     @property
     def atoms(self) -> tuple[str, ...]:
@@ -68,7 +77,15 @@ class Dim:
 
 
 Size = int | Dim
+# The opaque lengths that are quotients, by their names: what is divided, and by what.
+QUOTIENTS: dict[str, tuple[Dim, Size]] = {}
 Shape = tuple[Size, ...]
+
+
+def _quotient(dividend: Dim, divisor: Size) -> Dim:
+    atom = f"({dividend})//({divisor})"
+    QUOTIENTS[atom] = (dividend, divisor)
+    return Dim.symbol(atom)
 
 
 def _terms(size: Size) -> tuple[tuple[tuple[str, ...], int], ...]:
@@ -97,6 +114,9 @@ def product(sizes: Iterable[Size]) -> Size:
     return total
 
 
+_STRICT: Mapping[str, str] = {"float": "float64", "int": "int64"}
+
+
 @dataclass(frozen=True, slots=True)
 class Type:
     """What is known of a value: `kind` is `py` (a weak Python number), `scalar` or `array`."""
@@ -104,6 +124,11 @@ class Type:
     kind: Kind
     dtype: str
     shape: Shape = ()
+
+    def __post_init__(self) -> None:
+        # What NumPy makes of a Python number has 64 bits.
+        if self.kind != "py" and self.dtype in _STRICT:
+            object.__setattr__(self, "dtype", _STRICT[self.dtype])
 
     @property
     def rank(self) -> int:
@@ -127,9 +152,18 @@ INT = Type("py", "int")
 
 @dataclass(frozen=True, slots=True)
 class TupleType:
-    """The type of an operation with several results."""
+    """The type of an operation with several results, which `item` nodes pick."""
 
     items: tuple[Type, ...]
+    kind = "tuple"
+    dtype = "tuple"
+    shape: ClassVar[Shape] = ()
+    rank = 0
+
+    @property
+    def is_float(self) -> bool:
+        """Whether derivatives with respect to any of them make sense."""
+        return any(item.is_float for item in self.items)
 
 
 def array_type(dtype: str, shape: Sequence[Size]) -> Type:

@@ -14,8 +14,8 @@ def operations(source: str, *functions: str) -> int:
     """The operators and calls of arithmetic functions in these functions of a module.
 
     Each counts one, whatever its operands are; a number's own sign, indices, views, shapes, sums
-    and products of lengths, and allocation count nothing. A comparison counts once for each of its
-    operators.
+    and products of lengths, allocation, and checks that only raise count nothing. A comparison
+    counts once for each of its operators.
     """
     found = {s.name: s for s in ast.parse(source).body if isinstance(s, ast.FunctionDef)}
     return sum(_operations(found[name]) for name in functions)
@@ -34,6 +34,8 @@ def _operations(function: ast.FunctionDef) -> int:
             stack.append(node.value)  # what stands in the brackets is an index
             continue
         if isinstance(node, ast.BinOp) and _is_length(node, lengths):
+            continue
+        if isinstance(node, ast.If) and isinstance(node.body[0], ast.Raise) and not node.orelse:
             continue
         total += _cost(node)
         stack.extend(ast.iter_child_nodes(node))

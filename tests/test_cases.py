@@ -41,7 +41,6 @@ BEYOND_REVERSE_MODE = {
     "polar_coordinates": "theta / r / r is common to both partials",
     "powers": "np.sqrt(x) is the x**0.5 of the value",
     "softmax_cross_entropy": "the weights p sum to 1, and t / p * p is t",
-    "spring_network": "2.0 and 0.5 cancel through an index",
     "standardise": "the sum of w * d_w is the value",
     "haversine": "sqrt(a)**2 is a, inside arcsin's 1 - x**2",
     "kinks_array": "max(x, 0) is zero already where its own mask would make it zero",
@@ -343,6 +342,8 @@ def f(x, n):
     y[n - 1] += x.shape[0] / 2.0
     m = len(x)
     k = 2 * m + 1
+    if y.shape != (m - 1,) or n < 0:
+        raise ValueError(f"{m - 1 + n} is not a length")
     return np.where(0 < y < 1, y, -y), np.zeros_like(x).reshape(n, 3), type(x)(a=x.max() * m)
 """
     # neg, mul, add, sum, matmul; +=, div; where, two comparisons, neg; max, mul

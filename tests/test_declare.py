@@ -104,6 +104,8 @@ def test_a_dict_declares(given, expected):
         ("n+n-m", 2 * n - m),
         ("n-n", 0),
         ("10-n", 10 - n),
+        ("-n+10", 10 - n),
+        ("-2*n+m-1", m - 2 * n - 1),
     ],
 )
 def test_dimensions_are_polynomials(text, expected):
@@ -131,6 +133,10 @@ def test_dimensions_are_polynomials(text, expected):
         ("x=n--m", "x: 'n--m' is not a dimension"),
         ("x=-n", "x: '-n' is not a dimension"),
         ("x=-1", "x: '-1' is not a dimension"),
+        ("x=n-n-1", "x: 'n-n-1' is not a dimension"),
+        ("x=-n-1", "x: '-n-1' is not a dimension"),
+        ("x=-", "x: '-' is not a dimension"),
+        ("x=--n", "x: '--n' is not a dimension"),
         ("x=n+", "x: 'n+' is not a dimension"),
         ("x=2n", "x: '2n' is not a dimension"),
         ("x=1.5", "x: '1.5' is not a dimension"),

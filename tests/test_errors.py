@@ -239,13 +239,13 @@ SHAPED = {
         "                           ^\n"
         "hint: use & | ~ on masks, with parentheses",
     ),
-    "mask": (
-        "def f(x):\n    return np.sum(x[x > 0])\n", "x=n",
-        "user.py:5:19: error: a boolean mask selects a number of items that is not known while "
-        "compiling\n"
-        "        return np.sum(x[x > 0])\n"
+    "masks": (
+        "def f(x):\n    return np.sum(x[x > 0] * x[x < 1])\n", "x=n",
+        "user.py:5:19: error: lengths count_true(1) and count_true(2) meet elementwise, in shapes "
+        "(count_true(1)) and (count_true(2))\n"
+        "        return np.sum(x[x > 0] * x[x < 1])\n"
         "                      ^\n"
-        "hint: use np.where(mask, x, 0.0), which keeps the shape",
+        "hint: give both the same name in shapes, or use 1 for the axis that broadcasts",
     ),
     "unknown length": (
         "def f(x):\n    s = 0.0\n    for v in x:\n        s += v\n    return s\n", "x=n",

@@ -8,9 +8,10 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 # fmt: off
 ORDER = [
-    "errors", "types", "ops", "graph", "read", "rules", "derive", "liveness", "simplify", "passes",
-    "targets", "layout", "emit", "notes", "render", "check", "measure", "draw", "program", "header",
-    "live", "api", "files", "cli",
+    "definitions", "errors", "types", "ops", "graph", "read", "rules", "derive", "liveness",
+    "simplify", "passes", "targets", "layout", "guards", "bounds",
+    "emit", "notes", "render", "check",
+    "measure", "draw", "program", "header", "live", "api", "files", "cli",
 ]
 # fmt: on
 EXEMPT = {"__init__", "__main__"}

@@ -320,12 +320,21 @@ def check_program(text, shapes, folder):
     for name, gradient in zip(shapes, gradients, strict=True):
         want = complex_step(oracle, arguments, name)
         assert agree(gradient, want), f"d_{name}: {gradient} is not {want}\n{text}\n{emitted}"
+    check_pair(path, shapes, declared, arguments, gradients)
     again = folder / "again.py"
     again.write_text(emitted, "utf-8")
     graph = read_file(again, "f_value_and_grad", parse_shapes(declared))
     assert len(graph.params) == len(shapes)
     if not any(shapes.values()):
         check_second_derivative(path, declared, arguments, folder)
+
+
+def check_pair(path, shapes, declared, arguments, gradients):
+    """The backward function of the pair gives what the gradient in one piece gives."""
+    pair = executed(emit_path(f"{path}:f", wrt=tuple(shapes), shapes=declared, mode="pair"))
+    _, saved = pair["f_forward"](**arguments)
+    for have, want in zip(pair["f_backward"](saved, 1.0), gradients, strict=True):
+        assert agree(have, np.asarray(want, float)), f"pair: {have} is not {want}"
 
 
 def check_second_derivative(path, declared, arguments, folder):

@@ -462,7 +462,6 @@ def test_imports_inside_a_function(tmp_path):
         "def square(x): return x ** 3\nfrom numpy import *\ndef f(x):\n    return square(x)\n",
         "def exp(x): return x\nif True:\n    from numpy import exp\ndef f(x):\n    return exp(x)\n",
         "if True:\n    import numpy as m\nelse:\n    import math as m\ndef f(x):\n    return m.exp(x)\n",
-        "from numpy import *\ndef f(x):\n    return divmod(x, 3)[0] * x\n",
         "np = 3.0\ndef f(x):\n    return np * x\n",
         "np.sin = np.cos\ndef f(x):\n    return np.sin(x)\n",
     ],

@@ -296,6 +296,71 @@ def test_trap_01_two_uses_under_different_masks():
     np.testing.assert_allclose(g, by_hand, rtol=1e-15)
 
 
+@pytest.mark.parametrize("a", [1.0, -1.0])
+@pytest.mark.parametrize("b", [1.0, -1.0])
+def test_trap_01_a_number_under_two_masks_is_read_where_either_is_true(a, b):
+    f = define(
+        "def f(x, a, b):\n    r = np.log(x)\n"
+        "    return np.where(a > 0, r, 0.0) + np.where(b > 0, r, 0.0) + x\n"
+    )
+    assert gradient(f, 4.0, a, b, wrt="x") == 1.0 + 0.25 * (a > 0) + 0.25 * (b > 0)
+
+
+@pytest.mark.parametrize("terms", [
+    "np.sum(np.where(x > 1, r, 0.0)) + np.sum(np.where(a > 0, r, 0.0))",
+    "np.sum(np.where(a > 0, r, 0.0)) + np.sum(np.where(x > 1, r, 0.0))",
+])  # fmt: skip
+def test_trap_01_lanes_under_a_mask_of_numbers_and_one_of_arrays(terms):
+    f = define(f"def f(x, a):\n    r = np.sqrt(x)\n    return {terms}\n")
+    with np.errstate(invalid="ignore"):
+        assert np.array_equal(gradient(f, np.array([4.0, 0.25, -1.0]), -1.0), [0.25, 0.0, 0.0])
+    assert np.array_equal(gradient(f, np.array([4.0, 0.25, 1.0]), 1.0), [0.5, 1.0, 0.5])
+
+
+@pytest.mark.parametrize("expression", [
+    "np.where(x > 0, np.where(a > 0, np.sqrt(x), 2.0 * x), 5.0 * x)",
+    "np.where(a > 0, np.where(x > 0, np.sqrt(x), 5.0 * x), np.where(x > 0, 2.0 * x, 5.0 * x))",
+])  # fmt: skip
+def test_trap_01_a_number_decides_inside_and_outside_of_a_mask(expression):
+    f, scalar = formula(f"np.sum({expression})", "x, a"), formula(expression, "x, a")
+    x = np.array([-1.0, 4.0])
+    with np.errstate(invalid="ignore"):
+        for a, want in ((1.0, [5.0, 0.25]), (-1.0, [5.0, 2.0])):
+            assert np.array_equal(gradient(f, x, a), want)
+            assert [gradient(scalar, v, a) for v in (-1.0, 4.0)] == want
+
+
+@pytest.mark.parametrize("mask", [np.array([0.0, 2.0]), np.array([0, -3])])
+def test_trap_01_a_condition_that_is_a_number_is_true_where_it_is_not_zero(mask):
+    x, turned = np.array([-1.0, 4.0]), 1 - abs(mask) / max(abs(mask))
+    taken = formula("np.sum(np.where(c, np.log(x), 3.0 * x))", "x, c")
+    other = formula("np.sum(np.where(c, 3.0 * x, np.log(x)))", "x, c")
+    with np.errstate(invalid="ignore"):
+        assert np.array_equal(gradient(taken, x, mask), [3.0, 0.25])
+        assert np.array_equal(gradient(other, x, turned.astype(mask.dtype)), [3.0, 0.25])
+
+
+def test_trap_01_a_part_of_unknown_length_stays_masked():
+    f = define(
+        "def f(x, y):\n    r = np.sqrt(x)\n"
+        "    return np.sum(np.where(y > 0, r[: y.shape[0]], 0.0)) + np.sum(y)\n"
+    )
+    x, y = np.array([-1.0, 4.0, 9.0]), np.array([-1.0, 1.0])
+    with np.errstate(invalid="ignore"):
+        for shapes in ("x=n, y=m", None):
+            assert np.array_equal(gradgen.grad(f, wrt="x", shapes=shapes)(x, y), [0.0, 0.25, 0.0])
+
+
+@pytest.mark.parametrize("change", ["np.sqrt(x).reshape(2, 3)", "np.sqrt(x.reshape(3, 2)).T"])
+def test_trap_01_a_mask_of_rows_behind_a_change_of_shape(change):
+    f = formula(f"np.sum(np.where(m[:, None] > 0, {change}, 0.0))", "x, m")
+    x = np.array([4.0, -1.0, 4.0, -1.0, 4.0, -1.0])
+    if "reshape(2" in change:
+        x = np.sort(x)[::-1].copy()
+    with np.errstate(invalid="ignore"):
+        assert np.array_equal(gradient(f, x, np.array([1.0, -1.0])), np.where(x > 0, 0.25, 0.0))
+
+
 def test_trap_01_a_use_without_a_mask_keeps_its_infinity():
     f = define("def f(x):\n    r = np.sqrt(x)\n    return np.sum(np.where(x > 1, r, 0.0) + r)\n")
     g = gradient(f, np.array([0.0, 4.0]), warns=True)
@@ -518,7 +583,7 @@ def test_trap_04_only_the_base_is_active():
 
 @pytest.mark.parametrize("zero", [0.0, np.float64(0.0)])
 def test_trap_05_the_root_at_zero(zero):
-    for expression in ("x ** 0.5", "np.sqrt(x)", "np.power(x, 0.5)"):
+    for expression in ("x ** 0.5", "np.sqrt(x)", "np.power(x, 0.5)", "x ** (1 / 2)"):
         assert gradient(formula(expression), zero, warns=True) == np.inf
 
 
@@ -1463,14 +1528,9 @@ def test_trap_24_products_over_one_axis_or_all(axis, keepdims):
 
 
 @pytest.mark.parametrize("axis", [(0, 1), (0, 2), (-1, 0), (0, 1, 2), ()], ids=str)
-def test_trap_24_products_over_several_axes_are_right_or_refused(axis):
+def test_trap_24_products_over_several_axes(axis):
     x = RNG(24).uniform(0.5, 2.0, (2, 3, 4))
-    f = formula(f"np.sum(np.prod(x, axis={axis}) ** 2)")
-    try:
-        gradgen.grad(f)(x)
-    except gradgen.SourceError:
-        return
-    agrees(f, x)
+    agrees(formula(f"np.sum(np.prod(x, axis={axis}) ** 2)"), x)
 
 
 @pytest.mark.parametrize("keepdims", [False, True])
@@ -1592,12 +1652,9 @@ def test_trap_28_repeated_indices_accumulate():
     assert np.array_equal(g, [100.0, 0.0, 11.0])
 
 
-def test_trap_28_a_boolean_mask_is_right_or_refused_with_a_hint():
+def test_trap_28_a_boolean_mask_selects():
     f = formula("np.sum(x[x > 0] ** 2)")
-    try:
-        assert np.array_equal(gradgen.grad(f)(np.array([-1.0, 2.0])), [0.0, 4.0])
-    except gradgen.SourceError as error:
-        assert "np.where" in str(error)
+    assert np.array_equal(gradgen.grad(f)(np.array([-1.0, 2.0])), [0.0, 4.0])
 
 
 JOINS = ["np.concatenate([x, x])", "np.concatenate([x, x], axis=1)",
@@ -1625,11 +1682,6 @@ def test_trap_29_the_same_array_twice(expression, dtype):
 
 
 @pytest.mark.parametrize("expression", LATER)
-def test_trap_29_other_ways_of_joining_are_right_or_refused(expression):
+def test_trap_29_other_ways_of_joining(expression):
     x = RNG(29).standard_normal((2, 3))
-    f = formula(f"np.sum({expression} ** 2)")
-    try:
-        gradgen.grad(f)(x)
-    except gradgen.SourceError:
-        return
-    agrees(f, x)
+    agrees(formula(f"np.sum({expression} ** 2)"), x)

@@ -36,17 +36,30 @@ LN2, LN10 = "0.6931471805599453", "2.302585092994046"
 def numeric(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     """The type of an arithmetic operator or of a function that keeps the dtype of its operands."""
     result = join(types)
-    if result.dtype == "bool":
-        result = Type(result.kind, "int", ()) if result.kind == "py" else result
-    return _as_function(result) if attr == "numpy" else result
+    if result == Type("py", "bool") and attr != "numpy":
+        return Type("py", "int")
+    return as_function(result) if attr == "numpy" else result
+
+
+def counted(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
+    """The type of an operation that NumPy does on small integers where it is given masks."""
+    result = numeric(types, attr, values)
+    return Type(result.kind, "int8", result.shape) if result.dtype == "bool" else result
+
+
+def bits(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
+    """The type of an operation on integers or masks."""
+    if any(t.is_float for t in types):
+        raise Refusal("this operation takes integers or masks", "put comparisons in parentheses")
+    return numeric(types, attr, values)
 
 
 def division(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     """The type of `/`: floating point always."""
     result = join(types)
     if result.kind == "py":
-        return Type("py", "float")
-    dtype = result.dtype if result.is_float else _float_of(result.dtype)
+        return as_function(Type("py", "float")) if attr == "numpy" else Type("py", "float")
+    dtype = result.dtype if result.is_float else "float64"
     return Type(result.kind, dtype, result.shape)
 
 
@@ -54,7 +67,7 @@ def power(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     """The type of `**`."""
     if attr == "math":
         return real(types, attr, values)
-    result = numeric(types, attr, values)
+    result = counted(types, attr, values)
     exponent = values[1]
     if result.dtype == "int" and not (isinstance(exponent, int) and exponent >= 0):
         return Type("py", "float")
@@ -63,7 +76,8 @@ def power(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
 
 def compare(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     """The type of a comparison or of a logical operator."""
-    return join(types, "bool")
+    result = join(types, "bool")
+    return as_function(result) if attr == "numpy" else result
 
 
 def choose(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
@@ -80,16 +94,18 @@ def real(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
         _one_number(types)
         return Type("py", "float")
     result = join(types)
-    dtype = result.dtype if result.is_float else _float_of(result.dtype)
-    return _as_function(Type(result.kind, dtype.replace("float", "float"), result.shape))
+    dtype = result.dtype if result.is_float else _result_of("exp", result.dtype)
+    return as_function(Type(result.kind, dtype, result.shape))
 
 
 def whole(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
-    """The type of `floor`, `ceil`, `trunc`: integers from `math`, floats from NumPy."""
+    """The type of `floor`, `ceil`, `trunc`: integers from `math`; NumPy's keep the dtype."""
     if attr in ("math", "py"):
         _one_number(types)
         return Type("py", "int")
-    return real(types, attr, values)
+    result = join(types)
+    dtype = result.dtype if result.is_float else _result_of("floor", result.dtype)
+    return as_function(Type(result.kind, dtype, result.shape))
 
 
 def test(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
@@ -103,24 +119,26 @@ def _one_number(types: Sequence[Type]) -> None:
             raise Refusal(f"this function takes one number, not an array ({t})", "use NumPy's")
 
 
-def _as_function(result: Type) -> Type:
+def as_function(result: Type) -> Type:
+    """What a function of NumPy gives for what an operator of Python numbers would."""
     if result.kind != "py":
         return result
     return Type("scalar", {"float": "float64", "int": "int64"}.get(result.dtype, result.dtype))
 
 
 @cache
-def _float_of(dtype: str) -> str:
-    if dtype in ("int", "float", "bool"):
-        return "float64"
-    return str(np.true_divide(np.ones((), dtype), np.ones((), dtype)).dtype)
+def _result_of(name: str, dtype: str) -> str:
+    """The dtype that a ufunc of one operand gives."""
+    dtype = {"int": "int64", "float": "float64"}.get(dtype, dtype)
+    return str(getattr(np, name)(np.ones((), dtype)).dtype)
 
 
 def _kind_of(types: Sequence[Type]) -> Kind:
     return max((t.kind for t in types), key=type_rank.__getitem__)
 
 
-def _power_rule(types: Sequence[Type], values: Sequence[Any]) -> Rules:
+def power_rule(types: Sequence[Type], values: Sequence[Any]) -> Rules:
+    """The derivatives of a power, in short where the exponent is known."""
     by_exponent = "g * (out * log(where(x == 0, 1.0, x)))"
     n = values[1]
     if not isinstance(n, (int, float)):
@@ -155,7 +173,8 @@ def _logaddexp_rule(function: str) -> Callable[[Sequence[Type], Sequence[Any]], 
 
 _SINC_SERIES = (
     "-pi * pi * x * (1/3 - pi*x*(pi*x) * (1/30 - pi*x*(pi*x) * (1/840 - pi*x*(pi*x) * "
-    "(1/45360 - pi*x*(pi*x) * (1/3991680 - pi*x*(pi*x) / 518918400)))))"
+    "(1/45360 - pi*x*(pi*x) * (1/3991680 - pi*x*(pi*x) * (1/518918400 - "
+    "pi*x*(pi*x) / 93405312000))))))"
 )
 
 
@@ -190,14 +209,10 @@ def _bind_clip(front: Any, a: Any, a_min: Any = None, a_max: Any = None, *, min:
     return front.call("clip", a, low, high)
 
 
-def _bind_where(front: Any, condition: Any, x: Any, y: Any) -> Any:
+def _bind_where(front: Any, condition: Any, x: Any = None, y: Any = None) -> Any:
+    if x is None and y is None:
+        return front.call_known("numpy.nonzero", [condition], {})
     return front.call("where", condition, x, y)
-
-
-def _bind_round(front: Any, a: Any, decimals: Any = 0) -> Any:
-    if front.static(decimals) != 0:
-        raise Refusal("np.round is supported without decimals", "np.round(x * 100) / 100")
-    return front.call("rint", a)
 
 
 def register_rows() -> None:
@@ -206,7 +221,6 @@ def register_rows() -> None:
     _register_comparisons()
     _register_functions()
     _register_kinks()
-    _register_special()
 
 
 def _register_operators() -> None:
@@ -220,12 +234,12 @@ def _register_operators() -> None:
               aliases=("numpy.divide", "numpy.true_divide"), sympy="x / y", singular=True,
               domain="y != 0", cost=4)  # fmt: skip
     _operator("floordiv", "//", MULTIPLY, (None, None), operator.floordiv,
-              aliases=("numpy.floor_divide",), sympy="floor(x / y)", domain="y != 0",
+              infer=counted, aliases=("numpy.floor_divide",), sympy="floor(x / y)", domain="y != 0",
               cost=4)  # fmt: skip
     _operator("mod", "%", MULTIPLY, ("g", "-g * (x // y)"), operator.mod,
-              aliases=("numpy.mod", "numpy.remainder"), sympy="x - y * floor(x / y)",
+              infer=counted, aliases=("numpy.mod", "numpy.remainder"), sympy="x - y * floor(x / y)",
               singular=True, domain="y != 0", cost=4)  # fmt: skip
-    _operator("power", "**", POWER, _power_rule, operator.pow, infer=power, call="numpy.power",
+    _operator("power", "**", POWER, power_rule, operator.pow, infer=power, call="numpy.power",
               math="math.pow", sympy="x ** y", singular=True, cost=20)  # fmt: skip
     register(Op(name="neg", infer=numeric, d=("-g",), prefix="-", precedence=UNARY,
                 evaluate=operator.neg, aliases=("numpy.negative",), sympy="-x", bounded=True,
@@ -248,10 +262,10 @@ def _register_comparisons() -> None:
     ):  # fmt: skip
         function = getattr(operator, {"bitand": "and_", "bitor": "or_", "bitxor": "xor"}[name])
         _operator(name, symbol, level, (None, None), function, bounded=True,
-                  aliases=(f"numpy.{call.replace('logical', 'bitwise')}",))  # fmt: skip
+                  infer=bits, aliases=(f"numpy.{call.replace('logical', 'bitwise')}",))  # fmt: skip
         register(Op(name=call, infer=compare, d=(None, None), call=f"numpy.{call}", bounded=True,
                     elementwise=True))  # fmt: skip
-    register(Op(name="invert", infer=numeric, d=(None,), prefix="~", precedence=UNARY,
+    register(Op(name="invert", infer=bits, d=(None,), prefix="~", precedence=UNARY,
                 evaluate=lambda x: operator.invert(int(x)), bounded=True, elementwise=True,
                 aliases=("numpy.invert", "numpy.bitwise_not")))  # fmt: skip
     register(Op(name="logical_not", infer=test, d=(None,), call="numpy.logical_not", bounded=True,
@@ -282,8 +296,8 @@ def _register_functions() -> None:
               domain="x >= 0", cost=5, evaluate=_math("sqrt"))  # fmt: skip
     _function("cbrt", ("g / (3.0 * (out * out))",), math="math.cbrt", sympy="x ** (1/3)",
               singular=True, bounded=True)  # fmt: skip
-    _function("square", ("g * (2.0 * x)",), numpy_dtype, sympy="x ** 2", bounded=True, cost=1)
-    _function("reciprocal", ("-g * (out * out)",), numpy_dtype, sympy="1 / x", singular=True,
+    _function("square", ("g * (2.0 * x)",), numpy_counted, sympy="x ** 2", bounded=True, cost=1)
+    _function("reciprocal", ("-g * (out * out)",), numpy_counted, sympy="1 / x", singular=True,
               domain="x != 0", cost=4)  # fmt: skip
     _function("sin", ("g * cos(x)",), math="math.sin", sympy="sin", bounded=True, cost=40)
     _function("cos", ("-g * sin(x)",), math="math.cos", sympy="cos", bounded=True, cost=40)
@@ -327,6 +341,16 @@ def numpy_dtype(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type
     return numeric(types, "numpy", values)
 
 
+def numpy_counted(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
+    """The type of a NumPy function that keeps the dtype of its operands, but for masks."""
+    return counted(types, "numpy", values)
+
+
+def clipped(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
+    """The type of `np.clip`, which makes an array of what it clips."""
+    return numeric([as_function(types[0]), *types[1:]], "numpy", values)
+
+
 def absolute(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     """The type of `abs`, from Python, NumPy or `math`."""
     return real(types, attr, values) if attr == "math" else numeric(types, attr, values)
@@ -341,7 +365,7 @@ def smallest(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
 def _register_kinks() -> None:
     _function("abs", ("g * sign(x)",), absolute, call="builtins.abs", math="math.fabs",
               evaluate=abs, sympy="Abs", bounded=True, cost=1)  # fmt: skip
-    _function("absolute", ("g * sign(x)",), numpy_dtype, aliases=("numpy.absolute", "numpy.fabs"),
+    _function("absolute", ("g * sign(x)",), numpy_dtype, aliases=("numpy.absolute",),
               call="numpy.abs", sympy="Abs", bounded=True, cost=1)  # fmt: skip
     for name, sign in (("maximum", ">"), ("minimum", "<")):
         tie = "where(x == y, 0.5 * g, 0.0)"
@@ -358,14 +382,14 @@ def _register_kinks() -> None:
         first = tuple(f"where(out == {b}, 0.0, g)" for b in "yx")
         _function(f"f{name[:3]}", quiet, numpy_dtype, alone=first, bounded=True,
                   sympy=name[:3].capitalize(), cost=1)  # fmt: skip
-    register(Op(name="clip", infer=numpy_dtype, call="numpy.clip", bind=_bind_clip,
+    register(Op(name="clip", infer=clipped, call="numpy.clip", bind=_bind_clip,
                 d=("where((x >= y) & (x <= z), g, 0.0)", "where((x < y) & (y <= z), g, 0.0)",
                    "where(maximum(x, y) > z, g, 0.0)"),
                 sympy="Min(Max(x, y), z)", bounded=True, elementwise=True), ("clip",))  # fmt: skip
     for name, inside, outside, bound in (
         ("clip_above", "<=", ">", "Min"), ("clip_below", ">=", "<", "Max"),
     ):  # fmt: skip
-        register(Op(name=name, infer=numpy_dtype, sympy=f"{bound}(x, y)", bounded=True,
+        register(Op(name=name, infer=clipped, sympy=f"{bound}(x, y)", bounded=True,
                     d=(f"where(x {inside} y, g, 0.0)", f"where(x {outside} y, g, 0.0)"),
                     elementwise=True))  # fmt: skip
     register(Op(name="where", infer=choose, call="numpy.where", bind=_bind_where,
@@ -375,12 +399,12 @@ def _register_kinks() -> None:
     for name in ("floor", "ceil", "trunc"):
         _function(name, (None,), whole, math=f"math.{name}", bounded=True, cost=1,
                   evaluate=_math(name))  # fmt: skip
-    _function("rint", (None,), aliases=("numpy.round", "numpy.around"), bounded=True, cost=1,
-              bind=_bind_round)  # fmt: skip
+    _function("rint", (None,), bounded=True, cost=1)
     _function(
         "py_round", (None,), whole_number, call="builtins.round", evaluate=round, bounded=True
     )
     _function("int", (None,), whole_number, call="builtins.int", evaluate=int, bounded=True)
+    _function("bool", (None,), truth, call="builtins.bool", evaluate=bool, bounded=True)
     _function("float", ("g",), float_number, call="builtins.float", evaluate=float, bounded=True,
               sympy="x", cost=0)  # fmt: skip
 
@@ -391,38 +415,13 @@ def whole_number(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Typ
     return Type("py", "int")
 
 
+def truth(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
+    """The type of `bool(x)`."""
+    _one_number(types)
+    return Type("py", "bool")
+
+
 def float_number(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     """The type of `float(x)`."""
     _one_number(types)
     return Type("py", "float")
-
-
-def _double(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
-    """The type of a SciPy function that gives float64 for float32 too."""
-    found = real(types, attr, values)
-    return Type(found.kind, "float64", found.shape)
-
-
-def _register_special() -> None:
-    def special(name: str, d: Any, **more: Any) -> None:
-        _function(name, d, call=f"scipy.special.{name}", cost=20, **more)
-
-    special("expit", ("g * (out * (1.0 - out))",), sympy="1 / (1 + exp(-x))", bounded=True)
-    special("logit", ("g / (x * (1.0 - x))",), sympy="log(x / (1 - x))", singular=True, safe=0.5,
-            domain="0 < x < 1")  # fmt: skip
-    special("erf", ("g * (1.1283791670955126 * exp(-x * x))",), math="math.erf", sympy="erf",
-            bounded=True)  # fmt: skip
-    special("erfc", ("g * (-1.1283791670955126 * exp(-x * x))",), math="math.erfc",
-            sympy="erfc", bounded=True)  # fmt: skip
-    special("gammaln", ("g * digamma(x)",), sympy="loggamma", singular=True, domain="x > 0",
-            aliases=("scipy.special.loggamma",))  # fmt: skip
-    special("digamma", ("g * polygamma(1, x)",), sympy="digamma", singular=True, domain="x > 0",
-            aliases=("scipy.special.psi",))  # fmt: skip
-    special("polygamma", (None, "g * polygamma(x + 1, y)"), infer=_double,
-            sympy="polygamma(x, y)", singular=True, domain="y > 0")  # fmt: skip
-    special("xlogy", ("g * log(y)", "g * (x / y)"), sympy="x * log(y)", singular=True,
-            domain="y > 0")  # fmt: skip
-    for name in ("gamma", "lgamma"):
-        register(Op(name=f"math_{name}", infer=real, call=f"math.{name}", elementwise=True,
-                    why=f"the derivative of math.{name} needs SciPy, which this source does not "
-                        "import", cost=20))  # fmt: skip

@@ -5,16 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gradgen.errors import Refusal
+import numpy as np
+
+from gradgen.errors import NeedsLength, Refusal
+from gradgen.ops import einsum
+from gradgen.ops.einsum import strict_dtype
 from gradgen.ops.reduction import axes_of, expand, reduced_shape
 from gradgen.ops.shape import full_shape
-from gradgen.ops.table import MULTIPLY, Op, register
-from gradgen.types import Builder, Shape, Size, Type, array_type, broadcast, promote
-
-
-def _dtype(types: Sequence[Type]) -> str:
-    dtype = promote(tuple((t.kind, t.dtype) for t in types))
-    return {"float": "float64", "int": "int64"}.get(dtype, dtype)
+from gradgen.ops.table import MULTIPLY, OPS, Op, register, register_written
+from gradgen.types import (
+    Builder,
+    Dim,
+    Shape,
+    Size,
+    Type,
+    array_type,
+    axis_in,
+    broadcast,
+    product,
+)
 
 
 def _matmul(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
@@ -32,13 +41,12 @@ def _matmul(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
         shape = (*shape, a.shape[-2])
     if b.rank > 1:
         shape = (*shape, b.shape[-1])
-    return array_type(_dtype(types), shape)
+    return array_type(strict_dtype(types), shape)
 
 
 def _outer(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
-    if any(t.rank != 1 for t in types):
-        raise Refusal("np.outer takes two vectors", "flatten the arrays first")
-    return array_type(_dtype(types), (*types[0].shape, *types[1].shape))
+    shape = (product(types[0].shape), product(types[1].shape))
+    return Type("array", strict_dtype(types), shape)
 
 
 def _matmul_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:
@@ -76,9 +84,13 @@ def _matmul_live(b: Builder, node: int, live: int) -> Sequence[int | None]:
 
 
 def _outer_live(b: Builder, node: int, live: int) -> Sequence[int | None]:
+    vectors = [b.type_of(a).rank == 1 for a in b.args_of(node)]
     if not b.type_of(live).shape:
         return (live, live)
-    return tuple(b.add("any", live, attr=((axis,), False, None)) for axis in (1, 0))
+    return tuple(
+        b.add("any", live, attr=((axis,), False, None)) if vector else None
+        for axis, vector in zip((1, 0), vectors, strict=True)
+    )
 
 
 def _norm_live(b: Builder, node: int, live: int) -> Sequence[int | None]:
@@ -116,7 +128,22 @@ def swap_last(b: Builder, x: int) -> int:
 def _outer_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:
     left, right = b.args_of(node)
     g = full_shape(b, g, b.type_of(node).shape)
-    return (b.add("matmul", g, right), b.add("matmul", left, g))
+    return (
+        _as(b, b.add("matmul", g, _flat(b, right)), left),
+        _as(b, b.add("matmul", _flat(b, left), g), right),
+    )
+
+
+def _flat(b: Builder, x: int) -> int:
+    return x if b.type_of(x).rank == 1 else b.add("reshape", x, b.const(-1), attr="C")
+
+
+def _as(b: Builder, x: int, like: int) -> int:
+    """A vector in the shape of another node."""
+    shape = b.type_of(like).shape
+    if len(shape) == 1:
+        return x
+    return b.add("reshape", x, *(b.size(n) for n in shape), attr="C")
 
 
 def _norm(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
@@ -135,22 +162,49 @@ def _norm_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:
     return (b.add("mul", share, x),)
 
 
+def _bind_matmul(front: Any, x1: Any, x2: Any, /) -> Any:
+    return front.add("matmul", front.array(x1), front.array(x2))
+
+
 def _bind_dot(flavour: str) -> Any:
     def bind(front: Any, a: Any, b: Any) -> Any:
         x, y = front.array(a), front.array(b)
         ranks = (front.type_of(x).rank, front.type_of(y).rank)
         if 0 in ranks:
-            return front.add("mul", x, y)
-        if flavour == "inner" and ranks[1] > 1:
-            y = swap_last(front, y)
-        if flavour == "vdot" and ranks != (1, 1):
-            raise Refusal("np.vdot of arrays that are not vectors", "use np.sum(a * b)")
-        if flavour != "matmul" and max(ranks) > 2:
-            raise Refusal(f"np.{flavour} of arrays with more than two axes", "use np.matmul or @")
-        spelled = flavour if flavour in ("dot", "vdot") or ranks[1] == 1 else None
-        return front.add("matmul", x, y, attr=None if flavour == "matmul" else spelled)
+            return front.add("tensordot", x, y, attr=((), (), flavour))
+        if max(ranks) == 1 or (flavour == "dot" and max(ranks) == 2):
+            return front.add("matmul", x, y, attr=flavour)
+        last = ranks[1] - 1
+        axis = max(last - 1, 0) if flavour == "dot" else last
+        return front.add("tensordot", x, y, attr=((ranks[0] - 1,), (axis,), flavour))
 
     return bind
+
+
+def _bind_vdot(front: Any, a: Any, b: Any, /) -> Any:
+    x, y = front.array(a), front.array(b)
+    ranks = (front.type_of(x).rank, front.type_of(y).rank)
+    if ranks == (1, 1):
+        return front.add("matmul", x, y, attr="vdot")
+    return front.call_row(OPS["flat_vdot"], None, [a, b], {}, "numpy.vdot")
+
+
+def _bind_outer(front: Any, a: Any, b: Any) -> Any:
+    return front.add("outer", front.array(a), front.array(b))
+
+
+def _bind_outer_of_vectors(front: Any, x1: Any, x2: Any, /) -> Any:
+    x, y = front.array(x1), front.array(x2)
+    if front.type_of(x).rank != 1 or front.type_of(y).rank != 1:
+        raise Refusal("np.linalg.outer takes two vectors", "np.outer flattens its arguments")
+    return front.add("outer", x, y)
+
+
+def _bind_matrix_transpose(front: Any, x: Any, /) -> Any:
+    node = front.array(x)
+    if front.type_of(node).rank < 2:
+        raise Refusal("np.matrix_transpose takes an array with two axes or more")
+    return front.view(x, swap_last(front.builder, node))
 
 
 def _bind_norm(front: Any, x: Any, ord: Any = None, axis: Any = None, keepdims: Any = False) -> Any:
@@ -158,27 +212,90 @@ def _bind_norm(front: Any, x: Any, ord: Any = None, axis: Any = None, keepdims: 
     order = front.static(ord)
     rank = front.type_of(node).rank
     axes = axes_of(front, axis, rank)
-    plain = order is None or (order == 2 and (rank == 1 or (axes and len(axes) == 1)))
-    if not plain and not (order == "fro" and (axes or range(rank)).__len__() == 2):
-        raise Refusal(
-            f"np.linalg.norm with ord={order!r}", "write it with np.sum, np.abs and np.max"
-        )
-    attr = (axes, bool(front.static(keepdims)), order)
-    return front.add("norm", node, attr=attr)
+    count = rank if axes is None else len(axes)
+    if order is None or (order == 2 and count == 1) or (order == "fro" and count == 2):
+        return front.add("norm", node, attr=(axes, bool(front.static(keepdims)), order))
+    given = {"axis": axis, "keepdims": keepdims}
+    written = {k: v for k, v in given.items() if v is not None and v is not False}
+    special = isinstance(order, str) or count != 1 or order in (0, 1, np.inf, -np.inf)
+    row = OPS["norm_of_order" if special else "p_norm"]
+    return front.call_row(row, None, [x, ord], written, "numpy.linalg.norm")
+
+
+def _p_norm(front: Any, x: Any, ord: Any, axis: Any = None, keepdims: Any = False) -> Type:
+    t = front.type_of(front.array(x))
+    return _norm([t], (axes_of(front, axis, t.rank), bool(front.static(keepdims)), None), ())
+
+
+def _vectors_of_three(front: Any, a: Any, b: Any, axes: Sequence[Any]) -> tuple[Shape, str]:
+    """The broadcast shape of two stacks of vectors, and the dtype of their products."""
+    types = [front.type_of(front.array(v)) for v in (a, b)]
+    stacks: list[Shape] = []
+    for t, axis in zip(types, axes, strict=True):
+        if not t.shape:
+            raise Refusal("np.cross takes vectors, not a number")
+        at = axis_in(front.static(axis), t.rank)
+        if isinstance(t.shape[at], Dim):
+            raise NeedsLength("np.cross needs vectors of the known length 3",
+                              "declare the length as a number")  # fmt: skip
+        if t.shape[at] != 3:
+            raise Refusal(
+                f"np.cross of vectors of length {t.shape[at]}",
+                "of two numbers each, write a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]",
+            )
+        stacks.append(t.shape[:at] + t.shape[at + 1 :])
+    return broadcast(stacks), strict_dtype(types)
+
+
+def _cross(
+    front: Any, a: Any, b: Any, axisa: Any = -1, axisb: Any = -1, axisc: Any = -1, axis: Any = None
+) -> Type:
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    shape, dtype = _vectors_of_three(front, a, b, (axisa, axisb))
+    at = axis_in(front.static(axisc), len(shape) + 1)
+    return Type("array", dtype, (*shape[:at], 3, *shape[at:]))
+
+
+def _linalg_cross(front: Any, x1: Any, x2: Any, /, *, axis: Any = -1) -> Type:
+    return _cross(front, x1, x2, axis=axis)
 
 
 def register_rows() -> None:
     """Enter the rows of this family."""
+    einsum.register_rows()
     register(Op(name="matmul", infer=_matmul, vjp=_matmul_vjp, infix="@", precedence=MULTIPLY,
-                call="numpy.matmul", bind=_bind_dot("matmul"), bounded=True, cost=100,
-                live=_matmul_live, curved=True))  # fmt: skip
-    for name in ("dot", "vdot", "inner"):
+                call="numpy.matmul", aliases=("numpy.linalg.matmul",), bind=_bind_matmul,
+                bounded=True, cost=100, live=_matmul_live, curved=True))  # fmt: skip
+    for name in ("dot", "inner"):
         methods = ("dot",) if name == "dot" else ()
-        register(Op(name=name, infer=_matmul, call=f"numpy.{name}", bind=_bind_dot(name),
-                    why=""), methods)  # fmt: skip
+        register(Op(name=name, infer=_matmul, call=f"numpy.{name}", bind=_bind_dot(name)), methods)
+    register_written("flat_vdot", "numpy.vdot", defined="linalg.vdot", bounded=True)
+    register(Op(name="vdot", infer=_matmul, call="numpy.vdot", bind=_bind_vdot))
     register(Op(name="outer", infer=_outer, vjp=_outer_vjp, call="numpy.outer", bounded=True,
-                live=_outer_live, curved=True,
-                cost=20, operands=2))  # fmt: skip
+                bind=_bind_outer, live=_outer_live, curved=True, cost=20, operands=2))  # fmt: skip
+    register(Op(name="outer_of_vectors", infer=_outer, call="numpy.linalg.outer",
+                bind=_bind_outer_of_vectors))  # fmt: skip
+    register(Op(name="matrix_transpose", infer=_outer, call="numpy.matrix_transpose",
+                aliases=("numpy.linalg.matrix_transpose",),
+                bind=_bind_matrix_transpose))  # fmt: skip
+    register_written("norm_of_order", "numpy.linalg.norm", defined="linalg.norm", singular=True,
+                     bounded=True)  # fmt: skip
+    register_written("p_norm", "numpy.linalg.norm", result=_p_norm,
+                     adjoint="adjoints_linalg.p_norm", singular=True, bounded=True)  # fmt: skip
     register(Op(name="norm", infer=_norm, vjp=_norm_vjp, call="numpy.linalg.norm",
                 bind=_bind_norm, singular=True, bounded=True, cost=20, live=_norm_live,
                 curved=True))  # fmt: skip
+    for name in ("vecdot", "matvec", "vecmat"):
+        if hasattr(np, name):  # the last two came with NumPy 2.2
+            register_written(name, f"numpy.{name}", defined=f"linalg.{name}", bounded=True,
+                             cost=50)  # fmt: skip
+    register_written("linalg_vecdot", "numpy.linalg.vecdot", defined="linalg.vecdot", bounded=True)
+    register_written("kron", "numpy.kron", defined="linalg.kron", bounded=True, cost=50)
+    register_written("cross", "numpy.cross", result=_cross, adjoint="adjoints_linalg.cross",
+                     bounded=True)  # fmt: skip
+    register_written("linalg_cross", "numpy.linalg.cross", result=_linalg_cross,
+                     adjoint="adjoints_linalg.linalg_cross", bounded=True)  # fmt: skip
+    for name in ("vector_norm", "matrix_norm"):
+        register_written(name, f"numpy.linalg.{name}", defined=f"linalg.{name}", singular=True,
+                         bounded=True)  # fmt: skip

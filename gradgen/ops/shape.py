@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 from gradgen.errors import NeedsLength, Refusal
@@ -20,6 +21,12 @@ from gradgen.types import (
     product,
     promote,
 )
+
+# The types of NumPy that are called as functions.
+CASTS = (
+    "float64", "float32", "float16", "longdouble", "double", "single", "int8", "int16", "int32",
+    "int64", "uint8", "uint16", "uint32", "uint64", "intp", "bool_", "bool", "complex128",
+)  # fmt: skip
 
 
 def sizes_from(values: Sequence[Any]) -> Shape:
@@ -75,32 +82,10 @@ def _transpose(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     return Type(t.kind, t.dtype, tuple(t.shape[i] for i in order))
 
 
-def _concatenate(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
-    if any(t.rank != types[0].rank or not t.shape for t in types):
-        raise Refusal("np.concatenate takes arrays of one rank, at least 1")
-    others = {tuple(n for i, n in enumerate(t.shape) if i != attr) for t in types}
-    if len(others) > 1:
-        raise Refusal("np.concatenate: the arrays differ in another axis than the joined one: "
-                      + " and ".join(map(str, types)))  # fmt: skip
-    total: Size = 0
-    for t in types:
-        total = total + t.shape[attr]
-    shape = [total if i == attr else n for i, n in enumerate(types[0].shape)]
-    return array_type(promote(tuple((t.kind, t.dtype) for t in types)), shape)
-
-
-def _strict_dtype(types: Sequence[Type]) -> str:
+def strict_dtype(types: Sequence[Type]) -> str:
     """The dtype of an array made of these items: Python numbers count as 64-bit ones."""
     strict = {"float": "float64", "int": "int64"}
     return promote(tuple(("array", strict.get(t.dtype, t.dtype)) for t in types))
-
-
-def _stack(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
-    if any(t.shape != types[0].shape for t in types):
-        raise Refusal("all input arrays must have the same shape: " + " and ".join(map(str, types)))
-    shape = list(types[0].shape)
-    shape.insert(attr, len(types))
-    return array_type(_strict_dtype(types), shape)
 
 
 def _array(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
@@ -109,7 +94,7 @@ def _array(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     if any(t.shape != types[0].shape for t in types):
         raise Refusal("the items of np.array([...]) differ in shape: "
                       + " and ".join(map(str, types)))  # fmt: skip
-    found = dtype or (_strict_dtype(types) if types else "float64")
+    found = dtype or (strict_dtype(types) if types else "float64")
     return Type("array", found, (*nesting, *(types[0].shape if types else ())))
 
 
@@ -132,8 +117,9 @@ def _copy(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
 
 
 def _astype(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
+    """What an array becomes is an array, without axes too."""
     t = types[0]
-    return Type("array" if t.shape else "scalar", attr, t.shape)
+    return Type("array" if t.kind == "array" else "scalar", attr, t.shape)
 
 
 def _axis_size(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
@@ -169,46 +155,6 @@ def _transpose_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:
     return (b.add("transpose", g, attr=back),)
 
 
-def _concatenate_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:
-    axis = b.attr_of(node)
-    args = b.args_of(node)
-    if not b.type_of(g).shape:
-        return tuple(g for _ in args)
-    g = full_shape(b, g, b.type_of(node).shape)
-    parts = []
-    start: Size = 0
-    for number, x in enumerate(args):
-        stop = start + b.type_of(x).shape[axis]
-        last = number == len(args) - 1
-        parts.append(cut(b, g, axis, None if start == 0 else start, None if last else stop))
-        start = stop
-    return parts
-
-
-def cut(b: Builder, g: int, axis: int, start: Size | None, stop: Size | None) -> int:
-    """`g[..., start:stop, ...]` along `axis`."""
-    operands: list[int] = []
-
-    def bound(size: Size | None) -> Any:
-        if isinstance(size, Dim):
-            operands.append(b.size(size))
-            return "a"
-        return size
-
-    every = ("s", None, None, None)
-    template = tuple([every] * axis + [("s", bound(start), bound(stop), None)])
-    return b.add("index", g, *operands, attr=template)
-
-
-def _stack_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:
-    args = b.args_of(node)
-    if not b.type_of(g).shape:
-        return tuple(g for _ in args)
-    g = full_shape(b, g, b.type_of(node).shape)
-    every = (("s", None, None, None),) * b.attr_of(node)
-    return [b.add("index", g, attr=(*every, ("i", k))) for k in range(len(args))]
-
-
 def _array_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:
     args = b.args_of(node)
     if not b.type_of(g).shape:
@@ -240,10 +186,17 @@ def shape_nodes(front: Any, shape: Any) -> list[int]:
     return [front.node(item) for item in items]
 
 
-def _bind_reshape(front: Any, a: Any, *shape: Any, order: Any = "C") -> Any:
+def _bind_reshape(
+    front: Any, a: Any, /, *sizes: Any, shape: Any = None, order: Any = "C", copy: Any = None
+) -> Any:
     x = front.array(a)
-    sizes = shape_nodes(front, shape[0] if len(shape) == 1 else shape)
-    return front.view(a, front.add("reshape", x, *sizes, attr=_order(front, order)))
+    if sizes and isinstance(sizes[-1], str):
+        *sizes, order = sizes  # type: ignore[assignment]
+    if shape is None:
+        shape = sizes[0] if len(sizes) == 1 else sizes
+    lengths = shape_nodes(front, shape)
+    node = front.add("reshape", x, *lengths, attr=_order(front, order))
+    return front.add("copy", node) if front.static(copy) else front.view(a, node)
 
 
 def _order(front: Any, order: Any) -> str:
@@ -263,10 +216,12 @@ def _bind_flatten(front: Any, a: Any, order: Any = "C") -> Any:
     return front.wrap(front.add("reshape", x, front.node(-1), attr=_order(front, order)))
 
 
-def _bind_transpose(front: Any, a: Any, *axes: Any) -> Any:
+def _bind_transpose(front: Any, a: Any, *given: Any, axes: Any = None) -> Any:
     x = front.array(a)
     rank = front.type_of(x).rank
-    order = axes[0] if len(axes) == 1 and (axes[0] is None or front.is_sequence(axes[0])) else axes
+    order = given or axes
+    if len(given) == 1 and (given[0] is None or front.is_sequence(given[0])):
+        (order,) = given
     if order is None or order == ():
         return front.view(a, front.add("transpose", x) if rank > 1 else x)
     permutation = tuple(axis_in(front.static(i), rank) for i in front.items(order))
@@ -284,28 +239,74 @@ def _bind_swapaxes(front: Any, a: Any, axis1: Any, axis2: Any) -> Any:
     return _bind_transpose(front, a, tuple(order))
 
 
-def _bind_concatenate(front: Any, arrays: Any, axis: Any = 0) -> Any:
-    parts = [front.array(item) for item in front.items(arrays)]
-    if not parts:
-        raise Refusal("need at least one array to concatenate")
-    at = axis_in(front.static(axis), max(front.type_of(parts[0]).rank, 1))
-    return front.add("concatenate", *parts, attr=at)
+def _axes(front: Any, axes: Any, rank: int) -> list[int]:
+    """The axes of an integer or a sequence of integers. Raises `Refusal` for a repeated one."""
+    known = front.static(axes)
+    found = [axis_in(k, rank) for k in (known if isinstance(known, tuple) else (known,))]
+    if len(set(found)) < len(found):
+        raise Refusal("repeated axis")
+    return found
 
 
-def _bind_stack(front: Any, arrays: Any, axis: Any = 0) -> Any:
-    parts = [front.array(item) for item in front.items(arrays)]
-    if not parts:
-        raise Refusal("need at least one array to stack")
-    return front.add(
-        "stack", *parts, attr=axis_in(front.static(axis), front.type_of(parts[0]).rank + 1)
-    )
+def _bind_moveaxis(front: Any, a: Any, source: Any, destination: Any) -> Any:
+    rank = front.type_of(front.array(a)).rank
+    old, new = _axes(front, source, rank), _axes(front, destination, rank)
+    if len(old) != len(new):
+        raise Refusal("`source` and `destination` must have the same number of axes")
+    order = [k for k in range(rank) if k not in old]
+    for place, axis in sorted(zip(new, old, strict=True)):
+        order.insert(place, axis)
+    return _bind_transpose(front, a, tuple(order))
 
 
-def _bind_array(front: Any, a: Any, dtype: Any = None) -> Any:
+def _bind_rollaxis(front: Any, a: Any, axis: Any, start: Any = 0) -> Any:
+    rank = front.type_of(front.array(a)).rank
+    axis, start = axis_in(front.static(axis), rank), front.static(start)
+    start = axis_in(start, rank + 1) if start >= 0 else start + rank
+    order = [k for k in range(rank) if k != axis]
+    order.insert(start - (axis < start), axis)
+    return _bind_transpose(front, a, tuple(order))
+
+
+def _bind_atleast(least: int) -> Any:
+    """`np.atleast_1d` to `np.atleast_3d`: an array with axes enough is given back itself."""
+
+    def one(front: Any, value: Any) -> Any:
+        node = front.array(value)
+        rank = front.type_of(node).rank
+        if front.is_sequence(value) and rank:
+            value = front.wrap(node)
+        if rank >= least:
+            return value
+        if rank == 0:
+            if front.type_of(node).kind == "array":
+                ones = [front.builder.const(1)] * least
+                return front.view(value, front.add("reshape", node, *ones, attr="C"))
+            return front.wrap(front.add("array", node, attr=((1,) * least, None)))
+        every = ("s", None, None, None)
+        template = {1: ("n", every), 2: (every, every)}[rank]
+        return front.index(value, template if least == 2 else (*template, "n"))
+
+    def bind(front: Any, *arrays: Any) -> Any:
+        found = tuple(one(front, value) for value in arrays)
+        return found[0] if len(found) == 1 else found
+
+    return bind
+
+
+def _bind_array(front: Any, a: Any, dtype: Any = None, *, copy: Any = True, ndmin: Any = 0) -> Any:
+    if not front.static(copy):
+        return _bind_asarray(front, a, dtype)
+    if front.static(ndmin):
+        raise Refusal("ndmin= is not supported", "add axes with None: x[None]")
     wanted = None if dtype is None else front.dtype(dtype)
     if not front.is_sequence(a):
-        copied = front.add("copy", front.array(a))
-        return copied if wanted is None else front.add("astype", copied, attr=wanted)
+        node = front.array(a)
+        if wanted in (None, front.type_of(node).dtype):
+            return front.add("copy", node, attr="numpy.array")
+        if front.type_of(node).kind == "array":
+            return front.add("astype", node, attr=wanted)
+        return front.add("array", node, attr=((), wanted))
     flat, nesting = [a], []
     while flat and all(front.is_sequence(item) for item in flat):
         lengths = {len(front.items(item)) for item in flat}
@@ -316,7 +317,9 @@ def _bind_array(front: Any, a: Any, dtype: Any = None) -> Any:
     return front.add("array", *(front.node(i) for i in flat), attr=(tuple(nesting), wanted))
 
 
-def _bind_asarray(front: Any, a: Any, dtype: Any = None) -> Any:
+def _bind_asarray(front: Any, a: Any, dtype: Any = None, *, copy: Any = None) -> Any:
+    if front.static(copy):
+        return _bind_array(front, a, dtype)
     if front.is_sequence(a):
         return _bind_array(front, a, dtype)
     node = front.array(a)
@@ -327,18 +330,59 @@ def _bind_asarray(front: Any, a: Any, dtype: Any = None) -> Any:
     return _bind_array(front, a, dtype)
 
 
-def _bind_copy(front: Any, a: Any) -> Any:
+def _bind_copy(front: Any, a: Any, order: Any = None) -> Any:
+    """`np.copy` keeps the layout in memory where the method makes a new one, hence the spelling."""
+    if order is not None and front.static(order) != "C":
+        raise Refusal(f"order={front.static(order)!r} is not supported here", "leave it out")
     return front.add("copy", front.array(a))
 
 
-def _bind_astype(front: Any, a: Any, dtype: Any) -> Any:
-    wanted = front.dtype(dtype)
-    return front.add("astype", front.array(a), attr=wanted)
+def _bind_copy_call(front: Any, a: Any) -> Any:
+    return front.add("copy", front.array(a), attr="numpy.copy")
+
+
+def _bind_astype(
+    front: Any, a: Any, dtype: Any, *, casting: Any = "unsafe", copy: Any = True
+) -> Any:
+    wanted, node = front.dtype(dtype), front.array(a)
+    if front.static(casting) != "unsafe":
+        raise Refusal("casting= is not supported", "leave it out")
+    if not front.static(copy) and front.type_of(node).dtype == wanted:
+        return a
+    return front.add("astype", node, attr=wanted)
+
+
+def _bind_cast(name: str) -> Any:
+    """`np.float32(x)`: an array stays one, but for one without axes, which becomes a scalar."""
+
+    def bind(front: Any, x: Any = 0, /) -> Any:
+        node = front.array(x)
+        t = front.type_of(node)
+        if t.kind == "array" and not t.shape:
+            node = front.add("index", node, attr=())
+        cast = front.add("astype", node, attr=front.dtype(name))
+        # NumPy gives back an array of this dtype itself where its layout allows
+        return front.view(x, cast) if t.shape and t.dtype == front.dtype(name) else cast
+
+    return bind
 
 
 def _bind_broadcast_to(front: Any, array: Any, shape: Any) -> Any:
     node = front.add("broadcast_to", front.array(array), *shape_nodes(front, shape))
     return front.view(array, node)
+
+
+def _bind_broadcast_arrays(front: Any, *args: Any) -> Any:
+    """Arrays that have the common shape already are given back themselves, if all have it."""
+    nodes = [front.array(a) for a in args]
+    types = [front.type_of(n) for n in nodes]
+    shape = broadcast([t.shape for t in types]) if types else ()
+    if all(t.shape == shape and t.kind == "array" for t in types):
+        pairs = zip(args, nodes, strict=True)
+        return tuple(a if not front.is_sequence(a) else front.wrap(n) for a, n in pairs)
+    sizes = [front.builder.size(n) for n in shape]
+    wide = [front.add("broadcast_to", node, *sizes) for node in nodes]
+    return tuple(front.view(a, w) for a, w in zip(args, wide, strict=True))
 
 
 def _bind_expand_dims(front: Any, a: Any, axis: Any) -> Any:
@@ -350,8 +394,31 @@ def _bind_expand_dims(front: Any, a: Any, axis: Any) -> Any:
     return front.index(a, tuple("n" if i in axes else every for i in range(rank)))
 
 
+def _bind_ndim(front: Any, a: Any) -> Any:
+    return front.builder.const(front.type_of(front.array(a)).rank)
+
+
+def _bind_shape(front: Any, a: Any) -> Any:
+    node = front.array(a)
+    rank = front.type_of(node).rank
+    return tuple(front.wrap(front.add("axis_size", node, attr=k)) for k in range(rank))
+
+
+def _bind_size(front: Any, a: Any, axis: Any = None) -> Any:
+    node = front.array(a)
+    axis = front.static(axis)
+    if axis is None:
+        return front.add("item_count", node)
+    rank = front.type_of(node).rank
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    sizes = [front.add("axis_size", node, attr=axis_in(k, rank)) for k in axes]
+    return reduce(lambda one, other: front.add("mul", one, other), sizes, front.builder.const(1))
+
+
 def register_rows() -> None:
     """Enter the rows of this family."""
+    for name, bind in (("ndim", _bind_ndim), ("shape", _bind_shape), ("size", _bind_size)):
+        register(Op(name=name, infer=_axis_size, call=f"numpy.{name}", bind=bind))
     register(Op(name="reshape", infer=_reshape, vjp=_reshape_vjp, call="numpy.reshape", view=True,
                 live=_reshape_vjp,
                 bind=_bind_reshape, bounded=True, cost=0), ("reshape",))  # fmt: skip
@@ -360,30 +427,36 @@ def register_rows() -> None:
                     call="numpy.ravel" if name == "ravel" else ""), (name,))  # fmt: skip
     register(Op(name="transpose", infer=_transpose, vjp=_transpose_vjp, call="numpy.transpose",
                 live=_transpose_vjp,
+                aliases=("numpy.permute_dims",),
                 view=True, bind=_bind_transpose, bounded=True, cost=0), ("transpose",))  # fmt: skip
-    register(Op(name="swapaxes", infer=_transpose, bind=_bind_swapaxes, call="numpy.swapaxes",
-                why=""), ("swapaxes",))  # fmt: skip
-    register(Op(name="concatenate", infer=_concatenate, vjp=_concatenate_vjp, bounded=True,
-                live=_concatenate_vjp,
-                call="numpy.concatenate", bind=_bind_concatenate))  # fmt: skip
-    register(Op(name="stack", infer=_stack, vjp=_stack_vjp, call="numpy.stack", bounded=True,
-                live=_stack_vjp,
-                bind=_bind_stack))  # fmt: skip
+    orders: dict[str, Any] = {
+        "swapaxes": _bind_swapaxes, "moveaxis": _bind_moveaxis, "rollaxis": _bind_rollaxis,
+    }  # fmt: skip
+    for name, order in orders.items():
+        register(Op(name=name, infer=_transpose, bind=order, call=f"numpy.{name}"),
+                 ("swapaxes",) if name == "swapaxes" else ())  # fmt: skip
+    for least in (1, 2, 3):
+        register(Op(name=f"atleast_{least}d", infer=_copy, bind=_bind_atleast(least),
+                    call=f"numpy.atleast_{least}d"))  # fmt: skip
+    register(Op(name="broadcast_arrays", infer=_copy, bind=_bind_broadcast_arrays,
+                call="numpy.broadcast_arrays"))  # fmt: skip
     register(Op(name="array", infer=_array, vjp=_array_vjp, call="numpy.array", bounded=True,
                 live=_array_vjp,
                 bind=_bind_array))  # fmt: skip
-    register(Op(name="asarray", infer=_array, call="numpy.asarray", bind=_bind_asarray, why=""))
+    register(Op(name="asarray", infer=_array, call="numpy.asarray", bind=_bind_asarray,
+                aliases=("numpy.asanyarray", "numpy.ascontiguousarray")))  # fmt: skip
     register(Op(name="broadcast_to", infer=_broadcast_to, vjp=_first, call="numpy.broadcast_to",
                 live=_first,
                 view=True, bind=_bind_broadcast_to, bounded=True, cost=0))  # fmt: skip
     register(Op(name="expand_dims", infer=_copy, call="numpy.expand_dims",
                 bind=_bind_expand_dims, why=""))  # fmt: skip
-    register(Op(name="copy", infer=_copy, vjp=_first, call="numpy.copy", bind=_bind_copy,
-                live=_first,
+    register(Op(name="copy", infer=_copy, vjp=_first, bind=_bind_copy, live=_first,
                 bounded=True, fresh=True, cost=0), ("copy",))  # fmt: skip
+    register(Op(name="copy_call", infer=_copy, call="numpy.copy", bind=_bind_copy_call))
     register(Op(name="astype", infer=_astype, vjp=_first, bind=_bind_astype, bounded=True,
-                live=_first,
-                cost=0), ("astype",))  # fmt: skip
+                live=_first, call="numpy.astype", cost=0), ("astype",))  # fmt: skip
+    for name in CASTS:
+        register(Op(name=name, infer=_astype, bind=_bind_cast(name), call=f"numpy.{name}"))
     register(Op(name="axis_size", infer=_axis_size, vjp=_none, bounded=True, cost=0,
                 known=lambda types, axis: types[0].shape[axis]))  # fmt: skip
     register(Op(name="item_count", infer=lambda t, a, v: INT, vjp=_none, bounded=True, cost=0,

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gradgen.types import Builder, Infer, Type
+from gradgen.ops.written import infer_written
+from gradgen.types import Builder, Infer, TupleType, Type
 
 # Precedence levels of Python's grammar, low to high.
 CONDITIONAL, OR, AND, NOT, COMPARE, BIT_OR, BIT_XOR, BIT_AND = range(1, 9)
@@ -24,8 +25,9 @@ class Op:
     An elementwise operation has `d`: for each argument its derivative as text over `g, x, y, z,
     out`, linear in `g`, or None where the derivative is zero; `alone` holds the text for an
     argument that is the only active one. A structural operation has `vjp(builder, node, g)`, which
-    gives for each argument its adjoint, or None. One with neither is refused where it is active,
-    with `why`.
+    gives for each argument its adjoint, or None. A call that stays as the user wrote it has
+    `defined` or `adjoint` instead: "module.function" under gradgen/definitions. One with none of
+    these is refused where it is active, with `why`.
     """
 
     name: str
@@ -37,6 +39,21 @@ class Op:
     live: Vjp | None = None
     # Whether the vjp reads the values of the arguments.
     curved: bool = False
+    # The program in gradgen's own input language that computes the same as the call, and whose
+    # derivative is the call's.
+    defined: str = ""
+    # The program that computes the adjoints of the operands from `g`, `out` and the arguments.
+    adjoint: str = ""
+    # Whether that program takes a number for a `g` that is the same all over the result.
+    lazy: bool = False
+    # Whether it only moves and adds up items of `g`: so it also tells where operands are read.
+    moves: bool = False
+    # The type of a call's result where no program tells it: called as the user calls the function.
+    result: Callable[..., Type | TupleType] | None = None
+    # What the results are called where the call gives a named tuple.
+    fields: tuple[str, ...] = ()
+    # Whether several results come as a list.
+    listed: bool = False
     why: str = ""
     # The spelling: an infix or prefix operator with its precedence, or a call by dotted name.
     infix: str = ""
@@ -99,3 +116,8 @@ def register(op: Op, methods: Sequence[str] = ()) -> None:
         CALLS[op.math] = (op, "math")
     for method in methods:
         METHODS[method] = op
+
+
+def register_written(name: str, call: str, methods: Sequence[str] = (), **more: Any) -> None:
+    """Enter a row of calls that stay as the user wrote them; see `Op.defined`."""
+    register(Op(name=name, infer=infer_written, call=call, **more), methods)

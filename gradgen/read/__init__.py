@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 import types
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gradgen.errors import GradgenError, Location, Refusal, SourceError
+from gradgen.errors import GradgenError, Location, Refusal, Source, SourceError
 from gradgen.graph import Graph, GraphBuilder, Param, Record
 from gradgen.ops import OPS
+from gradgen.read.coverage import check_empty
 from gradgen.read.declare import (
     LiveTypes,
     Spec,
@@ -22,23 +24,26 @@ from gradgen.read.declare import (
 )
 from gradgen.read.front import describe
 from gradgen.read.interpret import Interpreter, LengthError
+from gradgen.read.records import as_record, attribute_paths, by_attributes
 from gradgen.read.scope import DECORATORS, ModuleText, unwrap_callable
 from gradgen.read.values import MISSING, Cell, Frame, Function, RecordValue
 from gradgen.types import FLOAT, Dim, Type
 
 __all__ = [
-    "LengthError", "LiveTypes", "Spec", "Static", "parse_shapes", "read_file", "read_live",
-    "read_rule",
+    "LengthError", "LiveTypes", "Spec", "Static", "parse_shapes", "program_reader", "read_file",
+    "read_live", "read_rule",
 ]  # fmt: skip
 
 
 def read_file(path: Path, name: str, declared: Mapping[str, Spec], shown: str = "") -> Graph:
     """The graph of a function in a file. Nothing of the file is executed.
 
-    Arguments that are declared neither by `declared` nor by an annotation are taken as scalars.
-    Raises `SourceError` for what is not supported, `GradgenError` where there is no such function.
+    Arguments that are declared neither by `declared` nor by an annotation are taken as scalars; an
+    integer that is a default is fixed where the program needs its value while compiling. Raises
+    `SourceError` for what is not supported, `GradgenError` where there is no such function.
     """
     module = ModuleText.load(path, shown or str(path))
+    assert module.source is not None
     statement = module.bindings.get(name)
     if not isinstance(statement, ast.FunctionDef):
         known = [n for n, s in module.bindings.items() if isinstance(s, ast.FunctionDef)]
@@ -48,11 +53,44 @@ def read_file(path: Path, name: str, declared: Mapping[str, Spec], shown: str = 
     if name in module.changed:
         message = f"the module-level name `{name}` is bound conditionally or changed later"
         raise SourceError(message, place, "bind it once, at the top level")
-    builder = GraphBuilder(Graph(name=name))
-    reader = Interpreter(builder)
-    frame = reader.modules.module_frame(module)
-    function = reader.run(reader.define(statement, name, frame), frame)
-    return _read(reader, function, declared, {}, text_only=True)
+    declared = {**_shapes_of_emission(module.source, statement), **declared}
+    while True:
+        reader = Interpreter(GraphBuilder(Graph(name=name)))
+        frame = reader.modules.module_frame(module)
+        function = reader.run(reader.define(statement, name, frame), frame)
+        try:
+            return _read(reader, function, declared, {}, module)
+        except LengthError:
+            fixed = _integers(reader, function, declared)
+            if not fixed:
+                raise
+            declared = {**declared, **fixed}
+            module.cache.clear()
+
+
+def _integers(
+    reader: Interpreter, function: Function, declared: Mapping[str, Spec]
+) -> dict[str, Static]:
+    """The parameters with an integer as default that nothing declares, fixed at their defaults."""
+    found = {}
+    for name, default in _defaults(function).items():
+        value = reader.builder.value_of(default.node) if isinstance(default, Cell) else None
+        if type(value) is int and name not in declared:
+            found[name] = Static(value)
+    return found
+
+
+def _shapes_of_emission(source: Source, function: ast.FunctionDef) -> Mapping[str, Spec]:
+    """What the header of an emitted file declares for the parameters of a function in it."""
+    for text in source.text.split("\n"):
+        if not text.startswith("#"):
+            return {}
+        found = re.match(r"# gradgen-shapes(?: (\w+))?: (.*)", text)
+        if found is not None and found[1] in (None, function.name):
+            shapes = parse_shapes(found[2])
+            names = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+            return shapes if names.issuperset(shapes) else {}
+    return {}
 
 
 def read_live(function: Any, declared: Mapping[str, Spec]) -> Graph:
@@ -75,7 +113,7 @@ def read_live(function: Any, declared: Mapping[str, Spec]) -> Graph:
             bound[name] = reader.modules.wrap_live(value, whole)
     except Refusal as refusal:
         raise _plain_error(refusal) from None
-    return _read(reader, found, declared, bound, text_only=False)
+    return _read(reader, found, declared, bound, None)
 
 
 def _plain_error(refusal: Refusal) -> GradgenError:
@@ -103,22 +141,31 @@ def read_rule(text: str, names: tuple[str, ...]) -> Graph:
     return builder.graph
 
 
+def program_reader(builder: GraphBuilder) -> Interpreter:
+    """A reader that adds the nodes of definitions to a graph."""
+    return Interpreter(builder)
+
+
 def _read(
     reader: Interpreter,
     function: Function,
     declared: Mapping[str, Spec],
     bound: dict[str, Any],
-    text_only: bool,
+    module: ModuleText | None,
 ) -> Graph:
-    """Give the parameters nodes, run the body, keep the results."""
+    """Give the parameters nodes, run the body, keep the results.
+
+    `module` is what is known of the function by its text; None for a live function.
+    """
     node, frame = function.node, function.frame
     assert frame.source is not None
     graph = reader.builder.graph
     place = Location(frame.source, node.lineno, node.col_offset)
     _check_signature(node, declared, place)
-    if text_only:
+    if module is not None:
         _refuse_foreign_decorators(node, place)
     values = dict(bound)
+    read = attribute_paths(node) if declared else set()
     defaults = _defaults(function)
     spec = node.args
     for argument in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs):
@@ -127,6 +174,13 @@ def _read(
             continue
         at = Location(frame.source, argument.lineno, argument.col_offset)
         given = _declared_type(argument, declared, defaults, reader, at)
+        try:
+            given = as_record(given, argument.annotation, name, frame,
+                              {} if module is None else module.bindings)  # fmt: skip
+        except Refusal as refusal:
+            raise SourceError(refusal.message, at, refusal.hint) from None
+        if isinstance(given, (dict, list, tuple)):
+            given = by_attributes(given, (name,), read)
         undeclared = given is None
         tree, value = _parameter(reader, name, FLOAT if given is None else given)
         if undeclared:
@@ -146,6 +200,7 @@ def _read(
     result = _run(reader, function, values)
     try:
         graph.results = _result_tree(reader, result)
+        check_empty(graph)
     except Refusal as refusal:
         raise SourceError(refusal.message, place, refusal.hint) from None
     return graph

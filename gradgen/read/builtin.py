@@ -138,8 +138,29 @@ def _divmod(front: Any, x: Any, y: Any, /) -> Any:
     return (front.wrap(front.add("floordiv", *nodes)), front.wrap(front.add("mod", *nodes)))
 
 
+_CLASSES = {"builtins.tuple": tuple, "builtins.list": list, "builtins.dict": dict,
+            "builtins.str": str, "builtins.int": int, "builtins.float": float,
+            "builtins.bool": bool}  # fmt: skip
+
+
 def _isinstance(front: Any, value: Any, classinfo: Any, /) -> Any:
-    raise Refusal("isinstance is not supported here", "the types of arguments are declared")
+    """Decided for containers, text and numbers that are known while compiling."""
+    names = classinfo if isinstance(classinfo, tuple) else (classinfo,)
+    classes = tuple(_CLASSES.get(getattr(name, "name", "")) for name in names)
+    if isinstance(value, Cell):
+        if not {int, float, bool, None}.intersection(classes):
+            return front.builder.const(False)
+        value = front.builder.value_of(front.refresh(value))
+    plain = isinstance(value, (tuple, list, dict, str, int, float))
+    if not plain or None in classes:
+        raise Refusal("isinstance is not supported here", "the types of arguments are declared")
+    return front.builder.const(isinstance(value, classes))  # type: ignore[arg-type]
+
+
+def _slice(front: Any, *bounds: Any) -> Any:
+    if not 1 <= len(bounds) <= 3:
+        raise Refusal("slice takes one to three bounds")
+    return slice(*bounds)
 
 
 BUILTINS: dict[str, Callable[..., Any]] = {
@@ -158,5 +179,6 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "divmod": _divmod,
     "float": _float,
     "round": _round,
+    "slice": _slice,
     "isinstance": _isinstance,
 }

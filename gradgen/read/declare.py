@@ -155,8 +155,8 @@ def _dimension(text: str, path: str) -> Size:
         raise GradgenError(f"shapes: {path}: {text!r} is not a dimension")
     total: Size = 0
     term: Size = 1
-    sign, expect = 1, True
-    for token in tokens:
+    sign, expect = -1 if tokens[0] == "-" else 1, True
+    for token in tokens[tokens[0] == "-" :]:
         if token in "+-*" and not expect:
             expect = True
             if token != "*":
@@ -167,9 +167,11 @@ def _dimension(text: str, path: str) -> Size:
             expect = False
         else:
             raise GradgenError(f"shapes: {path}: {text!r} is not a dimension")
-    if expect:
+    total = total + sign * term
+    negative = total < 0 if isinstance(total, int) else all(n < 0 for _, n in total.terms)
+    if expect or negative:
         raise GradgenError(f"shapes: {path}: {text!r} is not a dimension")
-    return total + sign * term
+    return total
 
 
 def from_annotation(annotation: ast.expr | None, name: str) -> Type | None:
@@ -225,8 +227,9 @@ class LiveTypes:
         if isinstance(value, str):
             return Static(str.__str__(value))
         if type(value) is int:
-            fixed = self.numbers and re.split(r"[.\[]", name)[0] not in self.floats
-            return Static(value) if fixed else FLOAT
+            if re.split(r"[.\[]", name)[0] in self.floats:
+                return FLOAT
+            return Static(value) if self.numbers else INT
         if type(value) is float:
             return FLOAT
         if isinstance(value, np.generic):
@@ -272,7 +275,7 @@ class LiveTypes:
 
     def length(self, n: int) -> Size:
         """The symbolic length of an axis of `n` items."""
-        if self.lengths or n == 1:
+        if self.lengths or n < 2:
             return n
         if n not in self.symbols:
             count = len(self.symbols)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial, reduce
 from typing import Any
 
 import numpy as np
 
 from gradgen.errors import NeedsLength, Refusal
 from gradgen.graph import GraphBuilder
-from gradgen.ops import CALLS, METHODS, Op
+from gradgen.ops import CALLS, METHODS, OPS, Op
 from gradgen.ops.indexing import is_basic, may_repeat
-from gradgen.read import builtin
+from gradgen.ops.written import infer_written
+from gradgen.read import builtin, definitions
 from gradgen.read.modules import Modules
 from gradgen.read.scope import (
     CONSTANTS,
@@ -42,6 +43,16 @@ CONTAINER_METHODS: dict[type, tuple[str, ...]] = {
     tuple: ("index",),
     str: (),
 }
+# What to write instead of the keywords of ufuncs.
+INSTEAD = {
+    "out": "store the result: y[...] = {name}(...)",
+    "where": "np.where(condition, {name}(...), otherwise)",
+    "dtype": "convert the operands or the result: .astype(...)",
+    "casting": "convert the operands: .astype(...)",
+    "order": "leave it out: the values are the same",
+    "subok": "leave it out: the values are the same",
+    "initial": "combine the result with the initial value",
+}
 READING = ("index", "items", "keys", "values", "get", "copy")
 
 
@@ -62,6 +73,10 @@ class Front:
         self.modules = Modules(self)
         # Lists, dicts and arrays that were not made by the function, by identity.
         self._outer: dict[int, tuple[Any, str]] = {}
+        # The modules of definitions that were read, by name.
+        self.definitions: dict[str, Any] = {}
+        # The lengths that count where masks are true, by the masks.
+        self._masks: dict[int, str] | None = None
 
     # -- nodes ---------------------------------------------------------------------------------
 
@@ -207,6 +222,29 @@ class Front:
             raise Refusal(f"the truth value of an array is ambiguous in {construct}",
                           "use & | ~ on masks, with parentheses")  # fmt: skip
 
+    def equal(self, left: Any, right: Any) -> int:
+        """The node of `left == right`, of which at most one is a number or an array."""
+        pairs, unknown = [(left, right)], []
+        while pairs:
+            one, other = pairs.pop()
+            if all(isinstance(v, (list, tuple)) for v in (one, other)):
+                if type(one) is not type(other) or len(one) != len(other):
+                    return self.builder.const(False)
+                pairs += zip(reversed(one), reversed(other), strict=True)
+            elif all(isinstance(v, Cell) and self._is_count(v) for v in (one, other)):
+                test = self.add("eq", self.node(one), self.node(other))
+                if self.builder.value_of(test) is None:
+                    unknown.append(test)
+                elif not self.builder.value_of(test):
+                    return self.builder.const(False)
+            elif (self.static(one),) != (self.static(other),):
+                return self.builder.const(False)
+        return reduce(partial(self.add, "both"), unknown or [self.builder.const(True)])
+
+    def _is_count(self, cell: Cell) -> bool:
+        t = self.type_of(self.refresh(cell))
+        return t.kind == "py" and not t.is_float
+
     def identical(self, left: Any, right: Any) -> bool:
         """Whether `left is right`."""
         if left is None or right is None:
@@ -300,7 +338,8 @@ class Front:
 
     def augment(self, op: str | None, old: Any, operand: Any) -> Any:
         """What `old op= operand` leaves: a list or an array is changed in place, as in Python."""
-        if isinstance(old, list) and (op == "add" or (op == "mul" and not self._is_big(operand))):
+        # NumPy adds an array to a list; what it gives is an array
+        if isinstance(old, list) and op in ("add", "mul") and not self._is_big(operand):
             self.guard(old)
             old[:] = (
                 old + self.items(operand)
@@ -378,7 +417,10 @@ class Front:
         for kind, methods in CONTAINER_METHODS.items():
             if isinstance(value, kind) and name in methods:
                 return Method(value, name)
-        raise Refusal(f"attribute {name} of {describe(value)} is not supported here")
+        hint = ""
+        if isinstance(value, dict) and name in value:
+            hint = "annotate the parameter with its dataclass or NamedTuple"
+        raise Refusal(f"attribute {name} of {describe(value)} is not supported here", hint)
 
     def library(self, module: str, name: str) -> Any:
         """An attribute of a library module; constants become values at once."""
@@ -391,8 +433,14 @@ class Front:
         """An attribute or a method of an array."""
         node = self.array(value)
         t = self.type_of(node)
+        if name == "real":
+            return value
+        if name == "imag":
+            return self.wrap(self.add("zeros_like", node, attr=None))
         if name == "T":
             return self.view(value, self.add("transpose", node) if t.rank > 1 else node)
+        if name == "mT":
+            return self.bound(CALLS["numpy.matrix_transpose"][0].bind, [value], {}, name)
         if name == "shape":
             return tuple(self.wrap(self.add("axis_size", node, attr=k)) for k in range(t.rank))
         if name == "ndim":
@@ -452,11 +500,12 @@ class Front:
                 if parts[2] == 0:
                     raise Refusal("slice step cannot be zero")
                 template.append(("s", *parts))
-            elif self.is_sequence(item):
-                template.append("a")
-                operands.append(self.array(item))
             else:
-                node = self.node(item)
+                node = self.array(item) if self.is_sequence(item) else self.node(item)
+                if self.type_of(node).kind == "array" and self.type_of(node).dtype == "bool":
+                    template.append(("m", self.count_true(node)))
+                    operands.append(node)
+                    continue
                 known = self.builder.value_of(node)
                 if isinstance(known, bool):
                     raise Refusal("an index must be an integer, not a bool")
@@ -466,6 +515,27 @@ class Front:
                     template.append("a")
                     operands.append(node)
         return tuple(template), tuple(operands)
+
+    def count_true(self, mask: int) -> str | int:
+        """The name of the length that counts where a mask is true: one for each mask.
+
+        The number itself where the mask is known.
+        """
+        graph = self.builder.graph
+        if graph.ops[mask] == "array":
+            items = [graph.values[a] for a in graph.args[mask]]
+            if all(isinstance(item, bool) for item in items):
+                return sum(bool(item) for item in items)
+        if self._masks is None:
+            counts = (n for n, op in enumerate(graph.ops) if op == "count_true")
+            self._masks = {graph.args[n][0]: graph.attrs[n] for n in counts}
+        if mask not in self._masks:
+            # An operand of a definition may have the length of another mask.
+            taken = {atom for atom in graph.lengths if atom.startswith("count_true(")}
+            atom = f"count_true({len(taken | set(self._masks.values())) + 1})"
+            graph.lengths[atom] = (self.add("count_true", mask, attr=atom), None)
+            self._masks[mask] = atom
+        return self._masks[mask]
 
     def _bound(self, bound: Any, operands: list[int]) -> Any:
         if bound is None:
@@ -581,12 +651,21 @@ class Front:
                     self.add("astype", self.node(args[0]), attr=self.dtype(Known(dotted)))
                 )
             raise Refusal(f"{name} is not supported here", builtin.HINTS.get(name, ""))
-        if dotted.startswith(("builtins.", "math.")) and any(map(self.is_sequence, args)):
-            raise Refusal(f"{name} takes a number, not a list or a tuple", "use NumPy's")
         row, flavour = CALLS[dotted]
-        if row.infix and dotted == row.call and row.name == "power":
-            flavour = "numpy"
+        numbers = dotted.startswith(("builtins.", "math.")) and row.infer is not infer_written
+        if numbers and any(map(self.is_sequence, args)):
+            raise Refusal(f"{name} takes a number, not a list or a tuple", "use NumPy's")
+        if dotted.startswith("numpy.") and (row.infix or row.prefix):
+            flavour = self._ufunc_flavour(row, args)
         return self.call_row(row, flavour, args, keywords, dotted)
+
+    def _ufunc_flavour(self, row: Op, args: list[Any]) -> str | None:
+        """How an operator is spelled that was written as a function of NumPy.
+
+        Of Python numbers NumPy's function makes its own, which count in what they meet.
+        """
+        types = [self.type_of(self.node(a)) for a in args]
+        return "numpy" if row.name == "power" or all(t.kind == "py" for t in types) else None
 
     def call_row(
         self, row: Op, flavour: str | None, args: list[Any], keywords: dict[str, Any], name: str
@@ -594,19 +673,28 @@ class Front:
         """A call of an op row."""
         if row.bind is not None:
             return self.bound(row.bind, args, keywords, name)
+        if row.infer is infer_written:
+            return definitions.write_call(self, row, args, keywords)
         if keywords:
-            raise Refusal(f"{name}: the keyword {next(iter(keywords))} is not supported here")
+            keyword = next(iter(keywords))
+            hint = INSTEAD.get(keyword, "").format(name=name)
+            raise Refusal(f"{name}: the keyword {keyword} is not supported here", hint)
         if len(args) != row.arity:
             raise Refusal(f"{name} takes {row.arity} argument{'s' * (row.arity != 1)} here, "
                           f"not {len(args)}")  # fmt: skip
         return self.wrap(self.add(row.name, *(self.node(a) for a in args), attr=flavour))
+
+    def written(self, row: str, *args: Any, **keywords: Any) -> Any:
+        """A call that stays as it is written, for a front end that prepares its arguments."""
+        return definitions.write_call(self, OPS[row], args, keywords)
 
     def bound(self, bind: Any, args: list[Any], keywords: dict[str, Any], name: str) -> Any:
         """Call a front end with arguments that fit its signature; refused otherwise."""
         try:
             _signature(bind).bind(self, *args, **keywords)
         except TypeError as error:
-            raise Refusal(f"{name}: {error}") from None
+            hints = [INSTEAD.get(k, "") for k in keywords if repr(k) in str(error)]
+            raise Refusal(f"{name}: {error}", "".join(hints[:1]).format(name=name)) from None
         result = bind(self, *args, **keywords)
         return self.wrap(result) if isinstance(result, int) else result
 

@@ -32,17 +32,19 @@ from gradgen.read.values import (
     Partial,
     RecordValue,
 )
+from gradgen.types import Dim
 
 Steps = Generator[Any, Any, Any]
 Signal = tuple[str, Any] | None
 
+CHECK = "check the arguments before the call"
 CALL_DEPTH = 400
 UNROLL_LIMIT = 1_000_000
 
 BINARY = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "floordiv",
     ast.Mod: "mod", ast.Pow: "power", ast.MatMult: "matmul", ast.BitAnd: "bitand",
-    ast.BitOr: "bitor", ast.BitXor: "bitxor",
+    ast.BitOr: "bitor", ast.BitXor: "bitxor", ast.LShift: "left_shift", ast.RShift: "right_shift",
 }  # fmt: skip
 UNARY = {ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert"}
 COMPARE = {
@@ -259,8 +261,8 @@ class Interpreter(front.Front):
         if isinstance(left, Cell) and isinstance(right, Cell):
             return self.wrap(self.add(COMPARE[type(op)], self.node(left), self.node(right)))
         if isinstance(op, (ast.Eq, ast.NotEq)):
-            same = self.static(left) == self.static(right)
-            return self.wrap(self.builder.const(same is isinstance(op, ast.Eq)))
+            equal = self.equal(left, right)
+            return self.wrap(equal if isinstance(op, ast.Eq) else self.add("not", equal))
         raise Refusal("these values cannot be compared here")
 
     def on_IfExp(self, node: ast.IfExp, frame: Frame) -> Steps:
@@ -454,13 +456,14 @@ class Interpreter(front.Front):
         frame = Frame(function.frame.source, function.frame.lookup, parent=function.frame,
                       stored=stored_names(function.node), depth=depth)  # fmt: skip
         frame.names.update(self.bind_parameters(function, args, keywords))
-        for name, value in frame.names.items():
+        for name, value in frame.names.items() if frame.source is not None else ():
             self.hint(value, name)
         if isinstance(function.node, ast.Lambda):
             result = yield function.node.body, frame
         else:
             result = yield self.body_result(function.node, frame)
-        self.hint(result, function.name)
+        if frame.source is not None:
+            self.hint(result, function.name)
         return result
 
     def hint(self, value: Any, name: str) -> None:
@@ -516,13 +519,18 @@ class Interpreter(front.Front):
         return None
 
     def assign(self, target: ast.expr, value: Any, frame: Frame, source: ast.expr | None) -> Steps:
-        """Bind a target; the parts of a subscript are evaluated first."""
-        if isinstance(target, ast.Subscript):
-            container = yield target.value, frame
-            key = yield target.slice, frame
-            self.store(container, key, value)
-        else:
-            self.assign_target(target, value, frame, source)
+        """Bind a target, or each of several; the parts of a subscript are evaluated first."""
+        pending = [(target, value, source)]
+        while pending:
+            at, held, origin = pending.pop()
+            if isinstance(at, ast.Subscript):
+                container = yield at.value, frame
+                key = yield at.slice, frame
+                self.store(container, key, held)
+            elif isinstance(at, (ast.Tuple, ast.List)):
+                pending.extend(self.spread(at, held, origin))
+            else:
+                self.assign_target(at, held, frame, origin)
         return None
 
     def assign_target(self, target: ast.expr, value: Any, frame: Frame, source: Any) -> None:
@@ -533,15 +541,19 @@ class Interpreter(front.Front):
             if isinstance(at, ast.Name):
                 self.assign_name(at.id, held, frame, origin)
             elif isinstance(at, (ast.Tuple, ast.List)):
-                parts = self.unpack(at.elts, self.items(held))
-                origins = origin.elts if isinstance(origin, (ast.Tuple, ast.List)) else []
-                matched = origins if len(origins) == len(parts) else [None] * len(parts)
-                pending.extend(reversed(list(zip(at.elts, parts, matched, strict=True))))
+                pending.extend(self.spread(at, held, origin))
             elif isinstance(at, ast.Starred):
                 pending.append((at.value, list(held), None))
             else:
                 raise Refusal("this target of an assignment is not supported here",
                               "assign to a name")  # fmt: skip
+
+    def spread(self, target: ast.Tuple | ast.List, value: Any, source: Any) -> list[Any]:
+        """The targets of a sequence with their values and the syntax of those, the first last."""
+        parts = self.unpack(target.elts, self.items(value))
+        origins = source.elts if isinstance(source, (ast.Tuple, ast.List)) else []
+        matched = origins if len(origins) == len(parts) else [None] * len(parts)
+        return list(zip(target.elts, parts, matched, strict=True))[::-1]
 
     @staticmethod
     def unpack(targets: list[ast.expr], items: list[Any]) -> list[Any]:
@@ -569,6 +581,8 @@ class Interpreter(front.Front):
                 value = self.wrap(self.builder.const(graph.values[node], name))
             else:
                 self.builder.named(node, name)
+        elif isinstance(value, Cell) and self.builder.graph.locs[self.node(value)] is None:
+            self.hint(value, name)
         frame.names[name] = value
 
     def on_AugAssign(self, node: ast.AugAssign, frame: Frame) -> Steps:
@@ -600,10 +614,25 @@ class Interpreter(front.Front):
         return ("return", value)
 
     def on_If(self, node: ast.If, frame: Frame) -> Steps:
-        known = self.static_truth((yield node.test, frame))
+        test = yield node.test, frame
+        known = self.static_truth(test)
         if known is None:
-            self.dynamic("`if`", "use np.where(condition, a, b)")
+            checks = len(node.body) == 1 and isinstance(node.body[0], ast.Raise)
+            if checks and self.assume_false(test):
+                return (yield self.block(node.orelse, frame))
+            self.dynamic("`if`", CHECK if checks else "use np.where(condition, a, b)")
         return (yield self.block(node.body if known else node.orelse, frame))
+
+    def assume_false(self, test: Any) -> bool:
+        """Note that a comparison of lengths does not hold, if it is one; emitted code checks it."""
+        graph, node = self.builder.graph, self.node(test)
+        op = graph.ops[node]
+        values = [graph.values[a] for a in graph.args[node]]
+        if op not in ("lt", "le", "gt", "ge") or any(not isinstance(v, (int, Dim)) for v in values):
+            return False
+        left, right = values if op in ("lt", "le") else values[::-1]
+        graph.least.append((left - right - (op in ("le", "ge")), self.builder.loc))
+        return True
 
     def on_For(self, node: ast.For, frame: Frame) -> Steps:
         source = yield node.iter, frame
@@ -639,12 +668,16 @@ class Interpreter(front.Front):
     def on_Assert(self, node: ast.Assert, frame: Frame) -> Steps:
         known = self.static_truth((yield node.test, frame))
         if known is None:
-            self.dynamic("`assert`", "check the arguments before the call")
+            self.dynamic("`assert`", CHECK)
         if not known:
             raise Refusal("this assertion fails")
         return None
 
     def on_Raise(self, node: ast.Raise, frame: Frame) -> Signal:
+        error = node.exc
+        if frame.source is None and isinstance(error, ast.Call):
+            # a definition refuses what it does not cover
+            raise Refusal(str(ast.literal_eval(error.args[0])))
         raise Refusal("this `raise` is reached for every argument")
 
     def on_Delete(self, node: ast.Delete, frame: Frame) -> Signal:

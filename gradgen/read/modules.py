@@ -122,7 +122,7 @@ class Modules:
             for target in getattr(statement, "targets", None) or [statement.target]:  # type: ignore[union-attr]
                 self.reader.assign_target(target, held, inner, None)
             value = inner.names[name]
-            if isinstance(value, Cell):
+            if isinstance(value, Cell) and module.source is not None:
                 value = self.reader.wrap(
                     self.reader.builder.named_global(
                         module.source.path, name, self.reader.node(value)

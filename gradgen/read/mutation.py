@@ -77,7 +77,8 @@ def changed_names(tree: ast.Module) -> set[str]:
         if isinstance(target, ast.Name)
     }
     modules = module.imports.keys() - written  # `np.ones(3)` shares nothing with np
-    return module.odd | (module.touched - constant - modules)
+    # what the module does not bind itself is a builtin: `x.astype(int)` leaves `int` as it is
+    return module.odd | ((module.touched & module.locals) - constant - modules)
 
 
 def _scopes(tree: ast.Module) -> list[Scope]:
@@ -223,6 +224,8 @@ def _mark_calls(scope: Scope, functions: dict[str, Scope]) -> None:
     for call in scope.calls:
         function = call.func
         if isinstance(function, ast.Attribute) and function.attr in MUTATORS:
+            if isinstance(function.value, ast.Name) and imports.get(function.value.id) == "numpy":
+                continue  # `np.sort(x)` is no method of an object that it changes
             _touch(scope, function.value, not isinstance(function.value, ast.Name))
         elif isinstance(function, ast.Name) and function.id in REFLECTION:
             _reflect(scope, function.id, call)

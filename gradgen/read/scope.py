@@ -23,7 +23,8 @@ from gradgen.read.source import parse, read_text
 from gradgen.read.values import FileModule, Known, LiveObject, Module
 
 LIBRARIES = ("numpy", "math", "scipy", "builtins")
-SUBMODULES = ("numpy.linalg", "scipy.special", "scipy.linalg", "numpy.typing")
+SUBMODULES = ("numpy.linalg", "scipy.special", "scipy.linalg", "numpy.typing",
+              "numpy.fft", "numpy.polynomial", "numpy.polynomial.polynomial")  # fmt: skip
 CONSTANTS = {
     "numpy.pi": math.pi, "numpy.e": math.e, "numpy.inf": math.inf, "numpy.nan": math.nan,
     "numpy.euler_gamma": float(np.euler_gamma), "math.pi": math.pi, "math.e": math.e,
@@ -69,7 +70,8 @@ def import_module(dotted: str) -> Any:
 class ModuleText:
     """The top level of a module, read as text: which statement binds which name."""
 
-    source: Source
+    # None for a module of definitions, whose places nobody is told.
+    source: Source | None
     folder: Path
     bindings: dict[str, ast.stmt] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)

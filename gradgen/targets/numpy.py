@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from typing import Any
 
+from gradgen.ops.einsum import axes_argument
 from gradgen.ops.table import ATOM, CONDITIONAL, MULTIPLY, UNARY
-from gradgen.targets.base import Expr, Spelling, Target, Writer, call, conjunction, infix, sequence
+from gradgen.ops.written import Call
+from gradgen.targets.base import (
+    Expr,
+    Spelling,
+    Target,
+    Writer,
+    call,
+    conjunction,
+    infix,
+    quoted,
+    sequence,
+)
 
 _MATMUL = MULTIPLY - 0.5
 
 
 def dtype(writer: Writer, name: str) -> str:
     """How a dtype is written: `np.float32`, and Python's own for the default ones."""
-    return {"float64": "float", "int64": "int", "bool": "bool"}.get(
-        name, f"{writer.root('numpy')}.{name}"
-    )
+    plain = {"float64": "float", "int64": "int", "float": "float", "int": "int", "bool": "bool"}
+    return plain.get(name, f"{writer.root('numpy')}.{name}")
 
 
 def _axis_words(attr: Any, writer: Writer) -> list[str]:
@@ -43,9 +55,11 @@ def _reduction(name: str) -> Spelling:
 
 def _cumulative(name: str) -> Spelling:
     def spell(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
-        axis = writer.graph.attrs[node]
+        axis, cast = writer.graph.attrs[node]
         rank = writer.graph.types[writer.graph.args[node][0]].rank
         words = [] if axis is None or rank == 1 else [f"axis={axis}"]
+        if cast is not None:
+            words.append(f"dtype={dtype(writer, cast)}")
         return call(writer.function(f"numpy.{name}"), [args[0], *words])
 
     return spell
@@ -82,8 +96,10 @@ def shape_of(writer: Writer, nodes: Sequence[int], args: Sequence[Expr]) -> str:
         (owner,) = owners
         axes = [graph.attrs[n] if graph.ops[n] == "axis_size" else None for n in nodes]
         named = any(graph.names[n] for n in nodes)
-        if axes == list(range(graph.types[owner].rank)) and not named:
-            base = args[0].text.partition(".shape")[0]
+        # a length may have got a name of its own
+        spelled = all(a.text.endswith(f".shape[{k}]") for k, a in enumerate(args))
+        if axes == list(range(graph.types[owner].rank)) and spelled and not named:
+            base = args[0].text.removesuffix(".shape[0]")
             return f"{base}.shape"
     if len(args) == 1:
         return args[0].at(CONDITIONAL)
@@ -95,7 +111,11 @@ def _reshape(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     words = [] if order == "C" else [f"order={order!r}".replace("'", '"')]
     depth = args[0].depth + 1
     sizes = writer.graph.args[node][1:]
-    if len(sizes) == 1 and args[1].text == "-1":
+    flat = len(sizes) == 1 and args[1].text == "-1"
+    if _is_python_number(writer, node):
+        name = writer.function("numpy.ravel" if flat else "numpy.reshape")
+        return call(name, args[:1] if flat else [args[0], shape_of(writer, sizes, args[1:])])
+    if flat:
         return Expr(f"{args[0].at(ATOM)}.ravel({', '.join(words)})", ATOM, depth)
     shape = shape_of(writer, sizes, args[1:])
     if not sizes:
@@ -105,7 +125,15 @@ def _reshape(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     return Expr(f"{args[0].at(ATOM)}.reshape({', '.join([shape, *words])})", ATOM, depth)
 
 
+def _is_python_number(writer: Writer, node: int) -> bool:
+    """Whether the first operand has no methods of NumPy's."""
+    graph = writer.graph
+    return graph.types[graph.args[node][0]].kind == "py"
+
+
 def _transpose(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    if _is_python_number(writer, node):
+        return call(writer.function("numpy.transpose"), args)
     order = writer.graph.attrs[node]
     tail = "T" if order is None else f"transpose{order}"
     return Expr(f"{args[0].at(ATOM)}.{tail}", ATOM, args[0].depth)
@@ -114,7 +142,11 @@ def _transpose(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
 def _joined(name: str) -> Spelling:
     def spell(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
         axis = writer.graph.attrs[node]
-        words = [f"axis={axis}"] if axis else []
+        if name == "append":
+            words = [] if axis is None else [f"axis={axis}"]
+            return call(writer.function("numpy.append"), [*args, *words])
+        plain = axis == 0 or name not in ("concatenate", "stack")
+        words = [] if plain else [f"axis={axis}"]
         return call(writer.function(f"numpy.{name}"), [sequence(args, "[", "]"), *words])
 
     return spell
@@ -127,7 +159,7 @@ def _array(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
         items = [sequence(items[i : i + length], "[", "]") for i in range(0, len(items), length)]
     name = writer.function("numpy.array")
     if not nesting:
-        return call(name, args)
+        return call(name, [*args, *([f"dtype={dtype(writer, cast)}"] if cast else [])])
     listed = sequence(items, "[", "]")
     if cast is not None:
         return call(name, [listed, f"dtype={dtype(writer, cast)}"])
@@ -140,8 +172,9 @@ def _broadcast_to(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
 
 
 def _copy(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
-    if writer.graph.types[writer.graph.args[node][0]].kind != "array":
-        return call(writer.function("numpy.array"), args)
+    spelled = writer.graph.attrs[node]
+    if spelled or writer.graph.types[writer.graph.args[node][0]].kind != "array":
+        return call(writer.function(spelled or "numpy.array"), args)
     return Expr(f"{args[0].at(ATOM)}.copy()", ATOM, args[0].depth)
 
 
@@ -192,7 +225,7 @@ def subscript(writer: Writer, template: Sequence[Any], operands: Sequence[Expr])
             parts.append("None")
         elif item == "e":
             parts.append("...")
-        elif item == "a":
+        elif item == "a" or item[0] == "m":
             parts.append(next(left).at(CONDITIONAL))
         elif item[0] == "i":
             parts.append(str(item[1]))
@@ -216,7 +249,40 @@ def _slice(bounds: Sequence[Any]) -> str:
 
 def _index(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     inner = subscript(writer, writer.graph.attrs[node], args[1:])
-    return Expr(f"{args[0].at(ATOM)}[{inner}]", ATOM, max(a.depth for a in args))
+    array = args[0]
+    if _is_python_number(writer, node):
+        array = call(writer.function("numpy.array"), args[:1])
+    return Expr(f"{array.at(ATOM)}[{inner}]", ATOM, max(a.depth for a in args))
+
+
+def written(writer: Writer, name: str, attr: Call, args: Sequence[Expr]) -> Expr:
+    """A call as the user wrote it, on these operands."""
+    operands = iter(args)
+
+    def item(part: Any) -> Expr:
+        if part == "a":
+            return next(operands)
+        kind, held = part
+        if kind == "v":
+            value = ast.literal_eval(held)
+            return Expr(quoted(value) if isinstance(value, str) else held)
+        if kind == "d":
+            return Expr(dtype(writer, held))
+        parts = [item(p) for p in held]
+        if kind == ":":
+            return call("slice", parts)
+        return sequence(parts, *("()" if kind == "(" else "[]"))
+
+    words: list[Expr | str] = [item(part) for part in attr.args]
+    for keyword, part in attr.keywords:
+        value = item(part)
+        words.append(Expr(f"{keyword}={value.at(CONDITIONAL)}", ATOM, value.depth))
+    return call(writer.function(name), words)
+
+
+def _item(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    number = writer.graph.attrs[node]
+    return Expr(f"{args[0].at(ATOM)}[{number}]", ATOM, args[0].depth)
 
 
 def _matmul(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
@@ -230,15 +296,40 @@ def _matmul(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     return infix("@", MULTIPLY, left, args[1])._replace(precedence=_MATMUL)
 
 
+def _einsum(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    text, optimize = writer.graph.attrs[node]
+    words = [] if optimize is None else [f"optimize={quoted(optimize)}"]
+    return call(writer.function("numpy.einsum"), [quoted(text), *args, *words])
+
+
+def _tensordot(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    spelled = writer.graph.attrs[node][2]
+    if spelled in ("dot", "inner"):
+        return call(writer.function(f"numpy.{spelled}"), args)
+    words = [f"axes={axes_argument(writer.graph.attrs[node])}"]
+    return call(writer.function("numpy.tensordot"), [*args, *words])
+
+
 NUMPY = Target(
     name="numpy",
     spellings={
         **{name: _reduction(name) for name in ("sum", "mean", "max", "min", "prod", "any", "all")},
         **{name: _cumulative(name) for name in ("cumsum", "cumprod")},
         **{name: _special(name) for name in ("logsumexp", "softmax", "log_softmax")},
-        **{name: _joined(name) for name in ("concatenate", "stack")},
-        **{name: _filled(name) for name in ("zeros", "ones", "full")},
-        **{name: _like(name) for name in ("zeros_like", "ones_like", "full_like")},
+        **{
+            name: _joined(name)
+            for name in (
+                "concatenate",
+                "stack",
+                "append",
+                "vstack",
+                "hstack",
+                "dstack",
+                "column_stack",
+            )
+        },
+        **{name: _filled(name) for name in ("zeros", "ones", "empty", "full")},
+        **{name: _like(name) for name in ("zeros_like", "ones_like", "empty_like", "full_like")},
         "sum_rows": _plain("builtins.sum"),
         "both": conjunction,
         "total": total,
@@ -251,11 +342,14 @@ NUMPY = Target(
         "astype": _astype,
         "axis_size": _axis_size,
         "item_count": lambda w, n, a: Expr(f"{a[0].at(ATOM)}.size", ATOM, a[0].depth),
-        "arange": _plain("numpy.arange"),
-        "eye": _plain("numpy.eye"),
+        "arange": _like("arange"),
         "index": _index,
+        "item": _item,
         "matmul": _matmul,
         "outer": _plain("numpy.outer"),
+        "einsum": _einsum,
+        "einsum_view": _einsum,
+        "tensordot": _tensordot,
         "clip_above": lambda w, n, a: call(w.function("numpy.clip"), [a[0], "None", a[1]]),
         "clip_below": lambda w, n, a: call(w.function("numpy.clip"), [*a, "None"]),
     },

@@ -21,7 +21,7 @@ def hand(X, scale, shift):
 # gradgen-shapes: X=n d, scale=d, shift=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:a8ebd81884d7ce44305d582703691beb0eb22c48f18114fc49f531efd9f56fd9
-# gradgen-body: sha256:3247120f2aa65f3f539ccfbcf0577c45a92684137ca7f22c0f34645e3cd68431
+# gradgen-body: sha256:0baebcbd519003ebe7dda944e5685653d959fc852125dcad9ffcebf14a009302
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -32,6 +32,11 @@ def f_value_and_grad(X, scale, shift):
 
     Shapes: X=n d, scale=d.
     """
+    if X.ndim != 2 or scale.shape != (X.shape[1],):
+        raise ValueError(
+            "f_value_and_grad takes X of shape (n, d) and scale of shape (d,), "
+            f"not {X.shape=} and {scale.shape=}"
+        )
     t1 = X * scale + shift
     value = np.sum(np.sin(t1))
 

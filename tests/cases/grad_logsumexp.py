@@ -15,7 +15,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b1781102ab2ed34f58889a0df6f686b9b06f5073d5ec702781a0f7cd4f8aefed
-# gradgen-body: sha256:f2fa2884c66239c76eaae35c6d6b08e09ec5efb46b834259010c8c111c23986e
+# gradgen-body: sha256:8b642204cc79f1a8421c9254171bb0da1cf016470cba7f44faa5a15c3401aa65
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -26,6 +26,8 @@ def logsumexp_grad(x):
 
     Shapes: x=n.
     """
+    if x.ndim != 1:
+        raise ValueError(f"logsumexp_grad takes x of shape (n,), not {x.shape=}")
     exp_x = np.exp(x)
 
     d_x = exp_x / np.sum(exp_x)

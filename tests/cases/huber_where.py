@@ -22,7 +22,7 @@ def hand(pred, y, delta):
 # gradgen-shapes: pred=n, y=n, delta=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f288eb7fb1664f0ad3f15a2e84f13509efa5cd9914123f23be43cedba76e358e
-# gradgen-body: sha256:8df2b3685a074e4420834281125f42dd10ec39278d63b4aa9405642ec26692ce
+# gradgen-body: sha256:19ac68239d73447a3977f09383f46de7a0f213bce597864da47c00f7a6ade58a
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -35,6 +35,11 @@ def loss_value_and_grad(pred, y, delta):
 
     Taken as numbers, since no shape is declared: delta.
     """
+    if pred.ndim != 1 or y.shape != pred.shape:
+        raise ValueError(
+            "loss_value_and_grad takes pred of shape (n,) and y of shape (n,), "
+            f"not {pred.shape=} and {y.shape=}"
+        )
     r = pred - y
     a = np.abs(r)
     mask = a <= delta

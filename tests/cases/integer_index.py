@@ -23,7 +23,7 @@ def hand(table, w, idx):
 # gradgen-shapes: table=v d, w=d, idx=m:int64
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:ba0784d1e013460ef72c3a4423a7d2d45bca54f7d6fec17660f460fb81f0e5d1
-# gradgen-body: sha256:2bb80c9d19f9c7a7f244c22bb516a1b13bbab2e1f76a1babb84a4608df927f4d
+# gradgen-body: sha256:ae142e59ab1a8e3c2da3cd33b477682cb2be3a739a133c2a86aa159367107ad5
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -34,6 +34,11 @@ def f_value_and_grad(table, w, idx):
 
     Shapes: table=v d, w=d, idx=m:int64.
     """
+    if table.ndim != 2 or idx.ndim != 1 or w.shape != (table.shape[1],):
+        raise ValueError(
+            "f_value_and_grad takes shapes table (v, d), w (d,) and idx (m,), "
+            f"not {table.shape=}, {w.shape=} and {idx.shape=}"
+        )
     t1 = table[idx]
     z = t1 @ w
     value = np.sum(z**2)

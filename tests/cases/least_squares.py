@@ -19,7 +19,7 @@ def hand(x, A, b):
 # gradgen-shapes: x=n, A=m n, b=m
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:da63010d9dc2c6bd297cbf220a479097eb911ec1c929b9a1c1d3e7f43f8ad9c7
-# gradgen-body: sha256:87a01179a673585f008f6d301c6e9b26bd668904a8d03893f79418b27f746ea9
+# gradgen-body: sha256:5360380f00205fd0f8d23d4a9aa6f385994094acfa7189c35e2cd56f00159807
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -28,6 +28,16 @@ def f_value_and_grad(x, A, b):
 
     Shapes: x=n, A=m n, b=m.
     """
+    if (
+        x.ndim != 1
+        or A.ndim != 2
+        or A.shape[1] != x.shape[0]
+        or b.shape != (A.shape[0],)
+    ):
+        raise ValueError(
+            "f_value_and_grad takes shapes x (n,), A (m, n) and b (m,), "
+            f"not {x.shape=}, {A.shape=} and {b.shape=}"
+        )
     r = A @ x - b
     value = r @ r
 

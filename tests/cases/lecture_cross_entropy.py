@@ -19,7 +19,7 @@ def hand(p, q):
 # gradgen-shapes: p=k, q=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:a3d57e4e11b7a4b074efc7711876cd19ed08aa24a1333fb7e8cb5e0af8cf1161
-# gradgen-body: sha256:0c7adece2b8ee0058916124e538e4aa806a77a73268d991c0a408031ca09141e
+# gradgen-body: sha256:75e9b29868139ac9416dad6d1a15c87be323e75b1524a98a2a13ec3b73f428d0
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -30,6 +30,11 @@ def cross_entropy_value_and_grad(p, q):
 
     Shapes: p=k, q=k.
     """
+    if p.ndim != 1 or q.shape != p.shape:
+        raise ValueError(
+            "cross_entropy_value_and_grad takes p of shape (k,) and q of shape (k,), "
+            f"not {p.shape=} and {q.shape=}"
+        )
     value = -np.sum(p * np.log(q))
 
     d_q = -p / q

@@ -21,7 +21,7 @@ def hand(w, x):
 # gradgen-shapes: w=n, x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:25bdcac0dcb74e02eb930e9fc316a563eedac2feef4e847cb937f5fdc6f448f1
-# gradgen-body: sha256:58aa81e586f76c1352e7192448ffc954bf98e0f86b1177af06a134708cd28e01
+# gradgen-body: sha256:d9893a0651f9742655411b8e38560f816f98d57dbd8c8cda126893a1ef36d876
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -32,6 +32,11 @@ def loss_value_and_grad(w, x):
 
     Shapes: w=n, x=n.
     """
+    if w.ndim != 1 or x.shape != w.shape:
+        raise ValueError(
+            "loss_value_and_grad takes w of shape (n,) and x of shape (n,), "
+            f"not {w.shape=} and {x.shape=}"
+        )
     t1 = np.exp(-np.dot(w, x))
     t2 = 1 / (1 + t1)
     value = -np.log(t2)

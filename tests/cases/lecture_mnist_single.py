@@ -27,7 +27,7 @@ def hand(M, W, x, label: int):
 # gradgen-shapes: M=h d, W=k h, x=d, label=int
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:43bc5c86cb086479bc0e009397955dce931b4335b3f00f56f76e36c29065acde
-# gradgen-body: sha256:16a7a53a41593a52da2cbb03b430ed160e2bff35e27dbdbc04f90bc1eb4d0450
+# gradgen-body: sha256:69b01be55faefb113065a85542b95f67ba167855e13ba08229af0b975f50164c
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -38,6 +38,16 @@ def loss_value_and_grad(M, W, x, label):
 
     Shapes: M=h d, W=k h, x=d, label=int.
     """
+    if (
+        M.ndim != 2
+        or W.ndim != 2
+        or W.shape[1] != M.shape[0]
+        or x.shape != (M.shape[1],)
+    ):
+        raise ValueError(
+            "loss_value_and_grad takes shapes M (h, d), W (k, h) and x (d,), "
+            f"not {M.shape=}, {W.shape=} and {x.shape=}"
+        )
     h = np.tanh(M @ x)
     f = W @ h
     exp_f = np.exp(f)

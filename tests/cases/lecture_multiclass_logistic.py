@@ -21,7 +21,7 @@ def hand(f, label: int):
 # gradgen-shapes: f=k, label=int
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f87f73832bdfb120bac03dc85234d90c9859cde9283e75aef2c2861a60981bfb
-# gradgen-body: sha256:edd262ad0f7aa0ffcee61c73e63ee3efdb1a69bb0fbb526c0ea05e50a2d359bb
+# gradgen-body: sha256:42f9723f927616c5148ed18fe9cd79901ebc47ac7c8c2e727ed9ebfdd3007058
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -32,6 +32,8 @@ def loss_value_and_grad(f, label):
 
     Shapes: f=k, label=int.
     """
+    if f.ndim != 1:
+        raise ValueError(f"loss_value_and_grad takes f of shape (k,), not {f.shape=}")
     exp_f = np.exp(f)
     sum_exp_f = np.sum(exp_f)
     value = np.log(sum_exp_f) - f[label]

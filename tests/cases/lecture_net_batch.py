@@ -31,7 +31,7 @@ def hand(W1, b1, W2, b2, W3, b3, X, T):
 # gradgen-shapes: W1=h d, b1=h, W2=k h, b2=k, W3=m k, b3=m, X=n d, T=n m
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f2a0f3f631f1a5a4f8ad0d486206762dd96636d751813b6f9987a06e858dffc4
-# gradgen-body: sha256:c99933d7578eb608b3aeea1914822c54c08f8ca629036441d54e6fcc01aae5dc
+# gradgen-body: sha256:f8254761700780d6ad106c8037946f10b6809409703d3b847d4ec1aca174b1c4
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -42,6 +42,25 @@ def loss_value_and_grad(W1, b1, W2, b2, W3, b3, X, T):
 
     Shapes: W1=h d, b1=h, W2=k h, b2=k, W3=m k, b3=m, X=n d, T=n m.
     """
+    if (
+        W1.ndim != 2
+        or W2.ndim != 2
+        or W3.ndim != 2
+        or X.ndim != 2
+        or b1.shape != (W1.shape[0],)
+        or W2.shape[1] != W1.shape[0]
+        or b2.shape != (W2.shape[0],)
+        or W3.shape[1] != W2.shape[0]
+        or b3.shape != (W3.shape[0],)
+        or X.shape[1] != W1.shape[1]
+        or T.shape != (X.shape[0], W3.shape[0])
+    ):
+        raise ValueError(
+            "loss_value_and_grad takes shapes W1 (h, d), b1 (h,), W2 (k, h), "
+            "b2 (k,), W3 (m, k), b3 (m,), X (n, d) and T (n, m), "
+            f"not {W1.shape=}, {b1.shape=}, {W2.shape=}, {b2.shape=}, {W3.shape=}, "
+            f"{b3.shape=}, {X.shape=} and {T.shape=}"
+        )
     H1 = np.tanh(X @ W1.T + b1)
     H2 = np.tanh(H1 @ W2.T + b2)
     Y = H2 @ W3.T + b3

@@ -26,7 +26,7 @@ def hand(W1, b1, W2, b2, x, t):
 # gradgen-shapes: W1=h d, b1=h, W2=k h, b2=k, x=d, t=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:7b25c27a01df7a6f08a6d0eea2a6c5d5975b25ded6523b238eb4b6e6874205b4
-# gradgen-body: sha256:fa852bcc6f8e2eb070cdd619eb457f37a17ce0dd0bc9e34f6a6585e688bb94f1
+# gradgen-body: sha256:ace53f80a54b89ca61024c83d5740aded63bb82ec0f5aae428150e83f938c470
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -37,6 +37,21 @@ def loss_value_and_grad(W1, b1, W2, b2, x, t):
 
     Shapes: W1=h d, b1=h, W2=k h, b2=k, x=d, t=k.
     """
+    if (
+        W1.ndim != 2
+        or W2.ndim != 2
+        or b1.shape != (W1.shape[0],)
+        or W2.shape[1] != W1.shape[0]
+        or b2.shape != (W2.shape[0],)
+        or x.shape != (W1.shape[1],)
+        or t.shape != b2.shape
+    ):
+        raise ValueError(
+            "loss_value_and_grad takes shapes W1 (h, d), b1 (h,), W2 (k, h), "
+            "b2 (k,), x (d,) and t (k,), "
+            f"not {W1.shape=}, {b1.shape=}, {W2.shape=}, {b2.shape=}, {x.shape=} and "
+            f"{t.shape=}"
+        )
     z = W1 @ x + b1
     h = 1 / (1 + np.exp(-z))
     y = W2 @ h + b2

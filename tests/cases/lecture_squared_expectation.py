@@ -23,7 +23,7 @@ def hand(f, y):
 # gradgen-shapes: f=k, y=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:acd66f030a6b8208b71cb7464ed182e7ab5de21451e32c49c297e2a607c60133
-# gradgen-body: sha256:c333c4cf818023bf2b03e3093d0936d349c8d02a2f63de836528e8d06f6065cd
+# gradgen-body: sha256:bea8103eabf1ee3dd0c8f11fba1f3a4850931624bbac107936d2719ba3dbf1df
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -34,6 +34,11 @@ def loss_value_and_grad(f, y):
 
     Shapes: f=k, y=k.
     """
+    if f.ndim != 1 or y.shape != f.shape:
+        raise ValueError(
+            "loss_value_and_grad takes f of shape (k,) and y of shape (k,), "
+            f"not {f.shape=} and {y.shape=}"
+        )
     e = np.exp(f)
     p = e / np.sum(e)
     t1 = y - p

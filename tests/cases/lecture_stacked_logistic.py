@@ -26,7 +26,7 @@ def hand(w, b0, beta, b1, x, target):
 # gradgen-shapes: w=h d, b0=h, beta=k h, b1=k, x=d, target=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:e45ca17316ae4274cd1a9d4bb571ca19991ce9c009a6f4ca40ea22e8ca08976e
-# gradgen-body: sha256:0312869e4d1a1100b213ca90cd8ca617f5c94a48e4b4452bea571127e2fb1be6
+# gradgen-body: sha256:2244994e98ceda7e7dc8c3ccfa6346144688560f5ef90a10bffc557be3a1d9ac
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -37,6 +37,21 @@ def loss_value_and_grad(w, b0, beta, b1, x, target):
 
     Shapes: w=h d, b0=h, beta=k h, b1=k, x=d, target=k.
     """
+    if (
+        w.ndim != 2
+        or beta.ndim != 2
+        or b0.shape != (w.shape[0],)
+        or beta.shape[1] != w.shape[0]
+        or b1.shape != (beta.shape[0],)
+        or x.shape != (w.shape[1],)
+        or target.shape != b1.shape
+    ):
+        raise ValueError(
+            "loss_value_and_grad takes shapes w (h, d), b0 (h,), beta (k, h), "
+            "b1 (k,), x (d,) and target (k,), "
+            f"not {w.shape=}, {b0.shape=}, {beta.shape=}, {b1.shape=}, {x.shape=} and "
+            f"{target.shape=}"
+        )
     h = 1 / (1 + np.exp(-(w @ x + b0)))
     f = beta @ h + b1
     exp_f = np.exp(f)

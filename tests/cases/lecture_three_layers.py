@@ -30,7 +30,7 @@ def hand(W1, W2, W3, x, y):
 # gradgen-shapes: W1=a d, W2=b a, W3=c b, x=d, y=c
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:afa1e90ea6820ee474c629578e7cdb2e3973162650a66a5196370082b53cd41f
-# gradgen-body: sha256:674e6d560dae50f7999193da01c3efde0a45a8a50b0068e2b9a54c48694f8ab2
+# gradgen-body: sha256:011a499427bb5ab0c6cfa78e4ac0d265e15e32f5e9725484466a9a8b0f57d39a
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -41,6 +41,20 @@ def loss_value_and_grad(W1, W2, W3, x, y):
 
     Shapes: W1=a d, W2=b a, W3=c b, x=d, y=c.
     """
+    if (
+        W1.ndim != 2
+        or W2.ndim != 2
+        or W3.ndim != 2
+        or W2.shape[1] != W1.shape[0]
+        or W3.shape[1] != W2.shape[0]
+        or x.shape != (W1.shape[1],)
+        or y.shape != (W3.shape[0],)
+    ):
+        raise ValueError(
+            "loss_value_and_grad takes shapes W1 (a, d), W2 (b, a), W3 (c, b), "
+            "x (d,) and y (c,), "
+            f"not {W1.shape=}, {W2.shape=}, {W3.shape=}, {x.shape=} and {y.shape=}"
+        )
     a = W1 @ x
     h = np.tanh(a)
     a = W2 @ h

@@ -27,7 +27,7 @@ def hand(x):
 # gradgen-shapes: x=3
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:9f0f3cc9d982b508a070079cb2a1003c6f4d022e1187f9b2b5cb7673e014c55f
-# gradgen-body: sha256:6726ab7b3fcb1daf9b2b5a6848366fb1fed1fa31e79b483d42ab34e3f68b394d
+# gradgen-body: sha256:4c6b5dddd4f4c08c6db13f12612fe0a36e4841bf1d664f700162c15e7f4433bb
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -38,6 +38,8 @@ def f_value_and_grad(x):
 
     Shapes: x=3.
     """
+    if x.shape != (3,):
+        raise ValueError(f"f_value_and_grad takes x of shape (3,), not {x.shape=}")
     x_0 = x[0]
     sin_x_0 = np.sin(x_0)
     sin_x_0_squared = sin_x_0**2

@@ -22,7 +22,7 @@ def hand(w, b, X, y):
 # gradgen-shapes: w=d, b=scalar, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:7985aaa6e22ba4e00a40a4716b23e769685bda162ec12be7607141149bbae73d
-# gradgen-body: sha256:c5030ef7131ae7cde06f6d67108fd2885f8b1c319cb3bb8e35fcd89169c215ff
+# gradgen-body: sha256:311d675f733633ef1201147ab02b28f36ad1d2e00a8699a9c58658f41ce26814
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -35,6 +35,16 @@ def loss_value_and_grad(w, b, X, y):
 
     Taken as numbers, since no shape is declared: b.
     """
+    if (
+        w.ndim != 1
+        or X.ndim != 2
+        or X.shape[1] != w.shape[0]
+        or y.shape != (X.shape[0],)
+    ):
+        raise ValueError(
+            "loss_value_and_grad takes shapes w (d,), X (n, d) and y (n,), "
+            f"not {w.shape=}, {X.shape=} and {y.shape=}"
+        )
     margin = y * (X @ w + b)
     t1 = -margin
     t2 = np.logaddexp(0.0, t1)

@@ -22,7 +22,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:13dbb24ed25992278c0ff2e38a4e22e41945b2518243e66e70f74f26e672568d
-# gradgen-body: sha256:a3c6ae67044e96cb0418155bfab2a16679601217b8c2694a15406b70dbf98e56
+# gradgen-body: sha256:cbcc3656942455629368f7507a9534bfa82d4576ace1665bb750c46569242cb9
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -33,6 +33,10 @@ def logsumexp_value_and_grad(x):
 
     Shapes: x=n.
     """
+    if x.ndim != 1:
+        raise ValueError(
+            f"logsumexp_value_and_grad takes x of shape (n,), not {x.shape=}"
+        )
     m = np.max(x)
     t1 = np.exp(x - m)
     sum_t1 = np.sum(t1)

@@ -21,7 +21,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:78f584c76b92de34161674447cd9bc45c7bb20a0a3774a1b4a4268241efceaf2
-# gradgen-body: sha256:eedd04cff11fbdda0c8060c05f430ec04129d8248d16256b03d38b3c1adc93e1
+# gradgen-body: sha256:15ec74c81ef3e9291b24f39b93246993c68c25a53d50c8fffc7d63504c0d0bfe
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -32,6 +32,10 @@ def entropy_value_and_grad(x):
 
     Shapes: x=n.
     """
+    if x.ndim != 1:
+        raise ValueError(
+            f"entropy_value_and_grad takes x of shape (n,), not {x.shape=}"
+        )
     mask = x > 0.0
     safe = np.where(mask, x, 1.0)
     log_safe = np.log(safe)

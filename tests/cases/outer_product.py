@@ -16,7 +16,7 @@ def hand(x, y, A):
 # gradgen-shapes: x=n, y=m, A=n m
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:0f139625e021f83b40d0ead8632d004364ddfc1ce1819230ee57410b753f83d9
-# gradgen-body: sha256:9cae0f43ac0db1c42315937ddcafe8b69cfd5138578cfb4cf38f64a8085cba61
+# gradgen-body: sha256:2228b6ab4f032b77a48a252514ef165ea46b5a6f46fa857cf93089d52ef6a0f2
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -27,6 +27,11 @@ def f_value_and_grad(x, y, A):
 
     Shapes: x=n, y=m, A=n m.
     """
+    if x.ndim != 1 or y.ndim != 1 or A.shape != (x.shape[0], y.shape[0]):
+        raise ValueError(
+            "f_value_and_grad takes shapes x (n,), y (m,) and A (n, m), "
+            f"not {x.shape=}, {y.shape=} and {A.shape=}"
+        )
     value = np.sum(A * np.outer(x, y))
 
     d_x = A @ y

@@ -19,7 +19,7 @@ def hand(W, b, x, seed=1.0):
 # gradgen-shapes: W=h d, b=h, x=d
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3cfab4435af55a837240953ec4a83f4c2fd45e3bb84c54171c4e23e8b90233d9
-# gradgen-body: sha256:8e4e488ca39369acfc9ce1c1456172b80b86f0f9cb9e2009b86c76d40febc271
+# gradgen-body: sha256:25960a25333a73805ae8640f06edd7df6d825ee9f07fe4565e2f2008ba146b8e
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -30,6 +30,11 @@ def energy_forward(W, b, x):
 
     Shapes: W=h d, b=h, x=d.
     """
+    if W.ndim != 2 or b.shape != (W.shape[0],) or x.shape != (W.shape[1],):
+        raise ValueError(
+            "energy_forward takes shapes W (h, d), b (h,) and x (d,), "
+            f"not {W.shape=}, {b.shape=} and {x.shape=}"
+        )
     h = np.tanh(W @ x + b)
     value = np.sum(h**2)
     return value, (x, h)

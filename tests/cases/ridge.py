@@ -19,7 +19,7 @@ def hand(x, A, b, lam):
 # gradgen-shapes: x=n, A=m n, b=m, lam=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b54ba40ae68160ddb99a4fb5e813995e65e67bc1d525bfcec80b6e7d55df1377
-# gradgen-body: sha256:b74b5d563e63fa90e68d1398cf6bd3406429306d0b25e9ea878e95cfb1247a9e
+# gradgen-body: sha256:e754940916f53906350ba9408822892e53b267c838f53cd823aa821c04310bc8
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -32,6 +32,16 @@ def f_value_and_grad(x, A, b, lam):
 
     Taken as numbers, since no shape is declared: lam.
     """
+    if (
+        x.ndim != 1
+        or A.ndim != 2
+        or A.shape[1] != x.shape[0]
+        or b.shape != (A.shape[0],)
+    ):
+        raise ValueError(
+            "f_value_and_grad takes shapes x (n,), A (m, n) and b (m,), "
+            f"not {x.shape=}, {A.shape=} and {b.shape=}"
+        )
     t1 = A @ x - b
     t2 = np.sum(x**2)
     value = np.sum(t1**2) + lam * t2

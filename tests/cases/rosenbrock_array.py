@@ -24,7 +24,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:5df9201ad41445668ceb2e31e03663bdd2b9e15ece0d3c827992337a5f921f0b
-# gradgen-body: sha256:516fca12363d5ef0fd56255a2de794424d5ec220281fc6b4f231bf6d831b7296
+# gradgen-body: sha256:7b6ebb0316c7396c43f257135ae2c671ee644571561bcacc8d7fd323deb332dd
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -35,6 +35,8 @@ def rosen_value_and_grad(x):
 
     Shapes: x=n.
     """
+    if x.ndim != 1:
+        raise ValueError(f"rosen_value_and_grad takes x of shape (n,), not {x.shape=}")
     t1 = x[:-1]
     t2 = x[1:] - t1**2
     t3 = 1.0 - t1

@@ -25,7 +25,7 @@ def hand(p, i, j, k, rest):
 # gradgen-shapes: p=n 2, i=m:int64, j=m:int64, k=m, rest=m
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:32b4c71e47094a09def921e13d04074485fe0377f180574d4c568301e5f638fb
-# gradgen-body: sha256:e0732468a5b11ea1277134712eeac012cca5125880cf844f4f435a23718662eb
+# gradgen-body: sha256:c48aa8691f8e5b45c81d380fe357acf0176558f52199e1b13773a535f6336701
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -36,12 +36,25 @@ def energy_value_and_grad(p, i, j, k, rest):
 
     Shapes: p=n 2, i=m:int64, j=m:int64, k=m, rest=m.
     """
+    if (
+        p.ndim != 2
+        or i.ndim != 1
+        or p.shape[1] != 2
+        or j.shape != i.shape
+        or k.shape != i.shape
+        or rest.shape != i.shape
+    ):
+        raise ValueError(
+            "energy_value_and_grad takes shapes p (n, 2), i (m,), j (m,), k (m,) and "
+            "rest (m,), "
+            f"not {p.shape=}, {i.shape=}, {j.shape=}, {k.shape=} and {rest.shape=}"
+        )
     d = p[i] - p[j]
     length = np.sqrt(np.sum(d**2, axis=1))
     t1 = length - rest
     value = 0.5 * np.sum(k * t1**2)
 
-    d_d = 2.0 * (0.5 * k * t1 / length)[:, None] * d
+    d_d = (k * t1 / length)[:, None] * d
     d_p = np.zeros((p.shape[0], 2))
     np.add.at(d_p, j, -d_d)
     np.add.at(d_p, i, d_d)

@@ -22,7 +22,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:70c2cd2f209da4a23cdebf30e9057023a80bc8cd122a1687ce39669792c0b1f0
-# gradgen-body: sha256:424c54fbb56b7d77e7a14a573bc78ae167b5e3141d793b55964bee67360e3d2d
+# gradgen-body: sha256:d71b029117e9f37f63eed398a33e1072b61f8655d68a7a89058c784302b743a4
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -33,6 +33,8 @@ def f_value_and_grad(x):
 
     Shapes: x=n.
     """
+    if x.ndim != 1:
+        raise ValueError(f"f_value_and_grad takes x of shape (n,), not {x.shape=}")
     t1 = x - 1.0
     value = np.sum(t1**4)
 

@@ -17,7 +17,7 @@ def hand(w, x):
 # gradgen-shapes: w=3, x=3
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:095e09f33ef5a0ad893a52890dc8d0a749ee9d58c10eb28f55bb69a1d9f68301
-# gradgen-body: sha256:d84491ac173642f72331f4bf4514db3a3870c17e5264c4461c3589d038aadc36
+# gradgen-body: sha256:5dc14b248fe06f4c9a22b0f6218f749b825d26013716bea90d294a75ad22f5f6
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -28,6 +28,11 @@ def f_value_and_grad(w, x):
 
     Shapes: w=3, x=3.
     """
+    if w.shape != (3,) or x.shape != (3,):
+        raise ValueError(
+            "f_value_and_grad takes w of shape (3,) and x of shape (3,), "
+            f"not {w.shape=} and {x.shape=}"
+        )
     w_0 = w[0]
     x_0 = x[0]
     w_1 = w[1]

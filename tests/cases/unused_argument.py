@@ -16,7 +16,7 @@ def hand(x, y):
 # gradgen-shapes: x=n, y=m
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:8ceca5c4c8b30a6fa6b302360a2349f65b7c98bcf01872b6400eb918b74a8807
-# gradgen-body: sha256:7844efc1c1e726afe7f2a7fb202d422b5651b3eab1b48e3245549ce02d180af6
+# gradgen-body: sha256:181ab111cbdb751a829613bf6aa02e6a85821abb499f80217e9e069bf678c315
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -27,6 +27,11 @@ def f_value_and_grad(x, y):
 
     Shapes: x=n, y=m.
     """
+    if x.ndim != 1 or y.ndim != 1:
+        raise ValueError(
+            "f_value_and_grad takes x of shape (n,) and y of shape (m,), "
+            f"not {x.shape=} and {y.shape=}"
+        )
     value = np.sum(x**2)
 
     d_x = 2.0 * x
