@@ -20,18 +20,24 @@ _UPDATES = ("index_set", "index_add")
 _JOINS = ("concatenate", "hstack", "vstack", "append", "column_stack", "dstack")
 
 
-def needed_lengths(graph: Graph, shortest: int) -> list[tuple[Dim, Location | None]]:
+def needed_lengths(
+    graph: Graph, shortest: int, slices: bool = True
+) -> list[tuple[Dim, Location | None]]:
     """What must not be negative for every slice to have its length, and where it is needed.
 
-    Symbols are at least `shortest`. Of what differs by a number, the smallest is given. An empty
-    axis from which one item is cut is let pass where no length is read from it.
+    Without `slices`, what is noted in the graph already. Symbols are at least `shortest`. Of what
+    differs by a number, the smallest is given. An empty axis from which one item is cut is let pass
+    where no length is read from it.
     """
     slack = 0 if any(op in _JOINS for op in graph.ops) else 1
     found: dict[Size, tuple[Dim, Location | None]] = {}
-    for size, loc in (*graph.least, *_of_slices(graph)):
-        if not isinstance(size, Dim) or _is_proven(size + slack, shortest):
+    for size, loc in (*graph.least, *(_of_slices(graph) if slices else ())):
+        if not isinstance(size, Dim):
             continue
         constant = next((n for atoms, n in size.terms if not atoms), 0)
+        # where two items are cut from an axis of one, an item is left that is not accounted for
+        if _is_proven(size + slack * (constant == -1), shortest):
+            continue
         rest = size - constant
         if rest not in found or _is_proven(found[rest][0] - size, 0):
             found[rest] = (size, loc)
@@ -59,6 +65,11 @@ def _is_proven(size: Size, shortest: int) -> bool:
     """Whether a length is not negative for all symbols of at least `shortest`."""
     if isinstance(size, int):
         return size >= 0
+    return _is_bounded(size, shortest, False) or _is_bounded(size, shortest, True)
+
+
+def _is_bounded(size: Dim, shortest: int, dropped: bool) -> bool:
+    """Whether a lower bound proves it; with `dropped`, quotients of lengths count as 0."""
     total: dict[tuple[str, ...], Fraction] = {}
     pending = [(atoms, Fraction(count)) for atoms, count in size.terms]
     while pending:
@@ -66,6 +77,8 @@ def _is_proven(size: Size, shortest: int) -> bool:
         dividend, divisor = QUOTIENTS.get(atoms[0], (None, 0)) if atoms else (None, 0)
         if dividend is not None and isinstance(divisor, int) and len(atoms) == 1:
             # a quotient lies between (p - k + 1) / k and p / k
+            if dropped and count > 0 and _is_proven(dividend, shortest):
+                continue
             share = count / divisor
             pending += [(inner, share * n) for inner, n in dividend.terms]
             if count > 0:
@@ -74,7 +87,9 @@ def _is_proven(size: Size, shortest: int) -> bool:
         if len(atoms) == 1 and atoms[0].isidentifier():
             total[()] = total.get((), Fraction(0)) + count * shortest
         total[atoms] = total.get(atoms, Fraction(0)) + count
-    return all(count >= 0 for count in total.values())
+    # a length is an integer: above -1, it is not negative
+    least = total.pop((), Fraction(0))
+    return least > -1 and all(count >= 0 for count in total.values())
 
 
 def length_guard(

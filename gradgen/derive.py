@@ -15,7 +15,7 @@ from gradgen.ops import OPS
 from gradgen.ops.indexing import WHOLE, are_apart, indexed, is_reshape, may_repeat, resolve
 from gradgen.ops.shape import full_shape
 from gradgen.rules import adjoints, define, mentions, program_reader, splice
-from gradgen.types import Shape, Size, Type
+from gradgen.types import FLOAT, Shape, Size, Type
 
 _LENGTHS = ("axis_size", "item_count")
 _LEAVES = ("param", "const", "constant", "global", "seed")
@@ -73,6 +73,8 @@ class _Reverse:
         self.programs = program_reader(self.b)
         # Adjoints that programs computed, under the names that these give them.
         self.programmed: set[int] = set()
+        # Where the node that is swept comes from.
+        self.loc: Location | None = None
         # By the result of a definition: the user's node of which it is the value.
         self.stands_for: dict[int, int] = {}
 
@@ -80,12 +82,15 @@ class _Reverse:
         b, graph = self.b, self.graph
         for leaf in leaves(list(self.wrt)):
             check_active(graph, leaf)
-        own_seed = graph.types[self.value]
+        # of a number the seed may be a Python float, which has no methods and is weak
+        own_seed = graph.types[self.value] if graph.types[self.value].shape else FLOAT
         seed = b.leaf("seed", "seed", own_seed) if seeded else b.const(1.0)
         if self.active[self.value]:
             self._contribute(self.value, seed, None)
         while self.pending:
             node = -heappop(self.pending)
+            # what a definition computes belongs to the call that was swept just before
+            self.loc = graph.locs[node] or self.loc
             self._step(node, self.adjoints.pop(node))
         adjoints = tuple(map_tree(self._final, tree) for tree in self.wrt)
         graph.results = (self.value, adjoints)
@@ -164,7 +169,7 @@ class _Reverse:
             else:
                 raise Refusal(row.why or f"{row.call or row.name} has no derivative here")
         except Refusal as refusal:
-            raise _located(refusal, graph.locs[node]) from None
+            raise _located(refusal, self.loc) from None
 
     def _several(self, node: int, adjoint: Adjoint) -> None:
         """Pass on the adjoints of a node with several results."""
@@ -212,7 +217,7 @@ class _Reverse:
         lives = self._structural_lives(node, live)
         at = self._harmless(node, lives)
         self._look_at_nodes()
-        out = self._guarded(at, live, row.singular, row.safe) if row.singular else at
+        out = self._guarded(at, live, row.singular, row.safe) if row.apart else at
         self._written(node, adjoints(self.programs, row, at, g, out), lives)
 
     def _written(
@@ -237,6 +242,11 @@ class _Reverse:
         if row.alone is not None and sum(self.active[a] for a in args) == 1:
             rules = row.alone
         flavour = graph.attrs[node]
+        narrow = any(graph.types[a].dtype == "float32" for a in args)
+        weak = graph.types[g].kind == "py" and graph.values[g] not in (1, -1)
+        if narrow and weak and graph.types[node].dtype == "float64":
+            # times float32 alone, a Python number would be rounded to it
+            g = b.add("astype", g, attr="float64")
         out = self.stands_for.get(node, node)
         names = dict(zip(("x", "y", "z"), args, strict=False)) | {"out": out}
         for position, (arg, rule) in enumerate(zip(args, rules, strict=True)):

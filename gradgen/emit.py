@@ -681,7 +681,11 @@ class FunctionWriter:
                 name = self._claim(node, wanted, graph.locs[node] is not None)
             else:
                 name = self._name(node)
-            parts.append((node, [f"{name} = {source.at(14)}.copy()"]))
+            copied = f"{source.at(14)}.copy()"
+            if graph.locs[node] is not None and graph.types[buffer].rank > 1:
+                # in the order of its own memory, in which NumPy adds items up
+                copied = call(f"{self.root('numpy')}.copy", [source]).text
+            parts.append((node, [f"{name} = {copied}"]))
         self.exprs[node] = Expr(name)
         place = subscript(self, graph.attrs[node], [self.exprs[o] for o in operands])
         repeats = may_repeat(GraphBuilder(graph, share=False), operands)

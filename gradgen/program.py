@@ -81,6 +81,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
         derived.results = ((value, aux), gradients) if options.has_aux else (value, gradients)
     names = [derive.name_of(graph, leaf) for p in chosen for leaf in leaves(p.tree)]
     derived = own_gradients(passes.run(derived), options, names)
+    derived.least = list(needed_lengths(derived, 0 if guard else 2, slices=False))
     _refuse_arrays(derived, options)
     typed = [replace(p, tree=map_tree(graph.types.__getitem__, p.tree)) for p in graph.params]
     doc = _doc(graph, typed, options, [p.name for p in chosen])
@@ -125,8 +126,10 @@ def own_gradients(graph: Graph, options: Options, names: Sequence[str | None]) -
         name = next(left)
         if leaf not in made:
             made[leaf] = b.add("copy", leaf) if _is_shared(graph, leaf) else leaf
-            if made[leaf] != leaf:
-                b.label(made[leaf], None, name and f"d_{name}")
+            found = made[leaf]
+            if graph.locs[found] is None and not (graph.hints[found] or "").startswith("d_"):
+                # a definition may have called it otherwise
+                graph.hints[found] = name and f"d_{name}"
         return made[leaf]
 
     results = graph.results

@@ -23,7 +23,9 @@ _ALLOWED = (
     ast.boolop, ast.cmpop, ast.expr_context, ast.If, ast.Raise, ast.JoinedStr, ast.FormattedValue,
 )  # fmt: skip
 _ROOTS = ("numpy", "math", "scipy", "builtins")
-_BUILTINS = {"len", "sum", "min", "max", "abs", "float", "int", "bool", "round", "type", "ValueError"}
+_BUILTINS = {
+    "len", "sum", "min", "max", "abs", "float", "int", "bool", "round", "type", "ValueError",
+}  # fmt: skip
 _METHODS = {
     "sum", "mean", "max", "min", "prod", "any", "all", "reshape", "ravel", "transpose", "copy",
     "astype",

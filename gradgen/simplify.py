@@ -12,7 +12,7 @@ from typing import Any
 
 from gradgen.graph import Graph, GraphBuilder
 from gradgen.liveness import finish, reachable, shell, uses
-from gradgen.ops.indexing import WHOLE, resolve
+from gradgen.ops.indexing import WHOLE, is_reshape, resolve
 from gradgen.types import Shape
 
 _LEAVES = ("param", "const", "constant", "global", "seed")
@@ -159,8 +159,10 @@ class _Simplifier:
             first, second = graph.args[base]
             if graph.types[first].rank > graph.types[second].rank:
                 first, second = second, first
+            if not self._is_as_wide(first, base):
+                first, second = second, first
             new = b.add("mul", self.make(coefficient, first, depth=depth + 1), second)
-        elif fresh and graph.ops[base] == "div":
+        elif fresh and graph.ops[base] == "div" and self._is_as_wide(graph.args[base][0], base):
             top, bottom = graph.args[base]
             value = self.number(top)
             scaled = (
@@ -177,6 +179,11 @@ class _Simplifier:
             new = b.add("mul", b.const(coefficient), base)
         self.scaled[new] = (coefficient, base, fresh)
         return new
+
+    def _is_as_wide(self, node: int, whole: int) -> bool:
+        """Whether a number is rounded no more where it multiplies the node than the whole."""
+        types = self.b.graph.types
+        return types[node].dtype != "float32" or types[whole].dtype == "float32"
 
     def _negated(self, base: int, fresh: bool) -> int:
         b = self.b
@@ -544,9 +551,20 @@ class _Simplifier:
 
     def matmul(self, node: int) -> int | None:
         (ca, a, _), (cb, b, _) = (self.split(arg) for arg in self.old.args[node])
+        for one, other in ((a, b), (b, a)):
+            if one is not None and other is not None and self._is_identity(one):
+                return self.make(ca * cb, other)
         if a is None or b is None or ca * cb == 1.0:
             return None
         return self.make(ca * cb, self.b.add("matmul", a, b, attr=self.old.attrs[node]))
+
+    def _is_identity(self, node: int) -> bool:
+        """Whether it is a derived `np.eye(n)`."""
+        graph = self.b.graph
+        if graph.ops[node] != "eye" or graph.locs[node] is not None:
+            return False
+        call = graph.attrs[node]
+        return len(call.args) == 1 and all(name == "dtype" for name, _ in call.keywords)
 
     def where(self, node: int) -> int | None:
         condition, yes, no = (self.map[a] for a in self.old.args[node])
@@ -607,6 +625,8 @@ class _Simplifier:
         """A part of what was stored, of a product with a number, or of a sum over kept axes."""
         array, *operands = (self.map[a] for a in self.old.args[node])
         template = self.old.attrs[node]
+        if is_reshape(template) and "n" not in template:
+            return array
         coefficient, base, _ = self.split(self.old.args[node][0])
         if coefficient != 1.0 and base is not None:
             return self.make(coefficient, self.b.add("index", base, *operands, attr=template))

@@ -3,6 +3,7 @@
 A row is what the README says, and programs with the derivatives that follow from it by hand.
 """
 
+import importlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from agreement import function_of
 
 import gradgen
+from gradgen.ops import CALLS, METHODS
+from gradgen.read.scope import DTYPES
 
 README = Path(__file__).parent.parent / "README.md"
 NAN, INF = float("nan"), float("inf")
@@ -39,6 +42,33 @@ CONVENTIONS = [
     ("`x**y` at `x = 0`",
      "with respect to `y`: 0; with respect to `x`: what `y * x**(y - 1)` gives", [
         ("x**y", 0.0, 2.0, 0.0, 0.0), ("np.float64(x) ** y", 0.0, 0.5, INF, 0.0)]),
+    ("`np.std` of equal numbers", "NaN; of `np.var` 0", [
+        ("np.std(x)", np.ones(3), 0.0, np.full(3, NAN), 0.0),
+        ("np.var(x)", np.ones(3), 0.0, np.zeros(3), 0.0)]),
+    ("`prod`, `cumprod`, with zeros among the factors; `det` of a singular matrix", "exact", [
+        ("np.prod(x)", np.array([2.0, 0.0, 5.0]), 0.0, np.array([0.0, 10.0, 0.0]), 0.0),
+        ("np.cumprod(x)[2]", np.array([2.0, 0.0, 5.0]), 0.0, np.array([0.0, 10.0, 0.0]), 0.0),
+        ("np.linalg.det(x)", np.array([[1.0, 2.0], [2.0, 4.0]]), 0.0,
+         np.array([[4.0, -2.0], [-2.0, 1.0]]), 0.0)]),
+    ("`sort`, `partition`, quantiles, equal items",
+     "in their order, each takes the adjoint of its place", [
+        ("np.sort(x)[1]", np.array([1.0, 0.0, 1.0]), 0.0, np.array([1.0, 0.0, 0.0]), 0.0),
+        ("np.quantile(x, 1.0)", np.array([1.0, 0.0, 1.0]), 0.0, np.array([0.0, 0.0, 1.0]), 0.0)]),
+    ("`maximum.accumulate`, equal items", "the later one", [
+        ("np.maximum.accumulate(x)[2]", np.array([1.0, 1.0, 0.0]), 0.0,
+         np.array([0.0, 1.0, 0.0]), 0.0)]),
+    ("`interp` at a knot", "the slope to its right; at the last knot the one to its left", [
+        ("np.interp(x, [0.0, 1.0, 3.0], [0.0, 2.0, 8.0])", 1.0, 0.0, 3.0, 0.0),
+        ("np.interp(x, [0.0, 1.0, 3.0], [0.0, 2.0, 8.0])", 3.0, 0.0, 3.0, 0.0),
+        ("np.interp(x, [0.0, 1.0, 3.0], [0.0, 2.0, 8.0])", 4.0, 0.0, 0.0, 0.0)]),
+    ("`u[[0, 0]] = v`, a place that is stored to twice", "the last value takes the adjoint", [
+        ("stored(x)", np.array([3.0, 5.0]), 0.0, np.array([0.0, 1.0]), 0.0)]),
+    ("`cholesky`, `eigh`, `eigvalsh`", "on the triangle that is read, entry by entry", [
+        ("np.linalg.cholesky(x)[1, 0]", np.array([[4.0, 9.0], [2.0, 3.0]]), 0.0,
+         np.array([[-0.125, 0.0], [0.5, 0.0]]), 0.0)]),
+    ("eigenvectors of equal eigenvalues, singular vectors likewise", "inf or NaN", [
+        ("np.linalg.eigh(x)[1][0, 1] ** 2", np.eye(2), 0.0, np.array([[NAN, 0.0], [NAN, NAN]]),
+         0.0)]),
     ("`where(c, a, b)`", "nothing leaks from the branch that was not taken, not even a NaN", [
         ("np.where(x >= 0, x, np.sqrt(-x))", 1.0, 0.0, 1.0, 0.0),
         ("np.where(y > 0, np.log(y), x)", 2.0, -1.0, 1.0, 0.0)]),
@@ -52,6 +82,10 @@ CONVENTIONS = [
         ("x * x / y", 3, 2, 3.0, -2.25)]),
     ("an active array of integers or booleans", "refused (`TypeError`)", []),
 ]  # fmt: skip
+# How the README calls the modules, and what it leaves out: casts, and methods of ufuncs.
+MODULES = {"numpy": "`numpy`", "numpy.linalg": "`numpy.linalg`", "scipy.special": "`scipy.special`",
+           "scipy.linalg": "`scipy.linalg`", "math": "`math`"}  # fmt: skip
+STORED = "def stored(v):\n    u = np.zeros(2)\n    u[[0, 0]] = v\n    return u[0]\n\n\n"
 PROGRAMS = [(at, *case) for at, _, cases in CONVENTIONS for case in cases]
 
 
@@ -69,12 +103,43 @@ def test_the_readme_shows_these_conventions():
 @pytest.mark.parametrize(("at", "text", "x", "y", "d_x", "d_y"), PROGRAMS)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_convention_holds(at, text, x, y, d_x, d_y):
-    f = function_of(f"def f(x, y):\n    return {text}\n")
+    f = function_of(f"{STORED}def f(x, y):\n    return {text}\n")
     for have, want in zip(gradgen.grad(f, wrt=("x", "y"))(x, y), (d_x, d_y), strict=True):
-        np.testing.assert_array_equal(have, want)
+        np.testing.assert_allclose(have, want, rtol=1e-14)
 
 
 @pytest.mark.parametrize("x", [np.arange(3), np.array([True, False])])
 def test_an_active_array_of_integers_or_booleans_is_refused(x):
     with pytest.raises(TypeError, match="has no derivative"):
         gradgen.grad(function_of("def f(x):\n    return np.sum(x * 1.0)\n"))(x)
+
+
+def listed():
+    """The functions that are not refused, module by module, as the README lists them."""
+    names = {module: [] for module in MODULES}
+    for dotted, (row, _) in CALLS.items():
+        module, _, name = dotted.rpartition(".")
+        known = not row.refused and (row.d is not None or not row.why)
+        if module in names and known and name not in DTYPES:
+            names[module].append(name)
+    return {
+        f"**{MODULES[module]}**": " ".join(sorted(found, key=str.lower))
+        for module, found in names.items()
+    }
+
+
+def test_the_readme_lists_the_functions_that_are_read():
+    section = README.read_text("utf-8").partition("All functions</summary>")[2]
+    shown = {}
+    for paragraph in section.partition("</details>")[0].strip().split("\n\n"):
+        head, _, names = " ".join(paragraph.split()).partition(": ")
+        shown[head] = names
+    methods = shown.pop("**methods of arrays**")
+    assert methods == " ".join(sorted(n for n, row in METHODS.items() if not row.refused))
+    shown.pop("**methods of ufuncs**")
+    for head, names in listed().items():
+        module = importlib.import_module(head.strip("*`"))
+        # a function that the installed version lacks has no row
+        there = [n for n in shown.pop(head).split() if hasattr(module, n) or n in names.split()]
+        assert " ".join(there) == names
+    assert not shown

@@ -154,6 +154,9 @@ def _norms():
 def _solutions():
     stack = {"x": (2, 3, 3)}
     one = {"x": (3, 3)}
+    for shapes in ({"x": (4, 4)}, {"x": (2, 4, 4)}, {"x": (2, 2)}, {"x": (3, 2, 2)}):
+        n = shapes["x"][-1]
+        yield "det", "", f"np.linalg.det(x + 2.0 * np.eye({n}))", shapes, "complex"
     for shapes in (one, stack):
         yield "inv", SHIFTED, "np.linalg.inv(a)", shapes, "complex"
         yield "det", SHIFTED, "np.linalg.det(a)", shapes, "complex"

@@ -234,6 +234,7 @@ VALUES = [
     ("interp", (A.astype(np.float32), np.arange(3, dtype=np.float32), A[:3]), {}),
     ("interp", ([0.3, 5, -1, 2, 0, 1], [0.0, 1, 2], [3.0, 4, 5]), {}),
     ("interp", (A, [0.0, 1, 2], [3.0, 4, 5], 7.0, 8.0), {}),
+    *((f"{m}_accumulate", (M, axis), {}) for m in ("maximum", "minimum") for axis in (0, 1, -1)),
     ("polyder", (A,), {}), ("polyder", (A, 2), {}), ("polyint", (A,), {}),
     ("polyadd", (A, A[:2]), {}), ("polyadd", (A[:1], A), {}), ("polysub", (A, A[:2]), {}),
 ]  # fmt: skip
@@ -241,7 +242,10 @@ VALUES = [
 
 @pytest.mark.parametrize(("name", "args", "keywords"), VALUES)
 def test_a_definition_computes_what_numpy_computes(name, args, keywords):
-    want = getattr(np, name)(*args, **keywords)
+    numpys = getattr(np, name.removesuffix("_accumulate"))
+    if name.endswith("_accumulate"):
+        numpys = numpys.accumulate
+    want = numpys(*args, **keywords)
     got = getattr(order if hasattr(order, name) else signal, name)(*args, **keywords)
     assert np.shape(got) == np.shape(want)
     assert np.asarray(got).dtype == np.asarray(want).dtype

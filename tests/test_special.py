@@ -420,7 +420,8 @@ def test_the_definition_of_multigammaln_is_scipys():
 
 def test_every_written_call_has_a_case():
     written = {n for n, op in OPS.items()
-               if op.infer is infer_written and op.call.startswith("scipy.special.")}  # fmt: skip
+               if op.infer is infer_written and op.call.startswith("scipy.special.")
+               and not op.refused}  # fmt: skip
     assert written == {case[0] for case in CASES}
 
 

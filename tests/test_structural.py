@@ -406,6 +406,10 @@ def compare(before, line, shapes, how, inner):
             tolerance = 3e-4 if dtype is np.float32 else 1e-12 if how == "complex" else 1e-8
             if dtype is np.float64 and np.asarray(found).tobytes() != np.asarray(value).tobytes():
                 failures.append(f"{label}: value {found!r} is not {value!r}")
+            if how == "complex" and dtype is np.float64:
+                failures += dot_product(
+                    f, given, weights, dict(zip(wrt, gradients, strict=True)), label
+                )
             for name, gradient in zip(wrt, gradients, strict=True):
                 if not close(gradient, want[name], tolerance):
                     failures.append(f"{label}: d_{name}\n{gradient}\nis not\n{want[name]}")
@@ -418,6 +422,18 @@ def compare(before, line, shapes, how, inner):
             if any(not np.array_equal(data[n], kept[n]) for n in data):
                 failures.append(f"{label}: an argument was changed")
     return failures
+
+
+def dot_product(f, given, weights, gradients, label):
+    """<v, J u> by a complex step along u, against <J^T v, u>, to 100 roundings of its terms."""
+    rng = np.random.default_rng(5)
+    along = {n: rng.standard_normal(given[n].shape) for n in gradients}
+    moved = {n: given[n] + 1e-200j * u for n, u in along.items()}
+    tangent = np.imag(f(**{**given, **moved}, W=weights)) / 1e-200
+    terms = np.concatenate([np.ravel(gradients[n] * u) for n, u in along.items()])
+    if abs(tangent - np.sum(terms)) > 100 * np.finfo(float).eps * max(np.sum(np.abs(terms)), 1.0):
+        return [f"{label}: <v, J u> = {tangent!r} is not <J^T v, u> = {np.sum(terms)!r}"]
+    return []
 
 
 def title(case):

@@ -12,7 +12,16 @@ import unicodedata
 import numpy as np
 import pytest
 import scipy.special
-from agreement import agree, agree_in_text, differences, function_of, same, text_of, with_body
+from agreement import (
+    HEAD,
+    agree,
+    agree_in_text,
+    differences,
+    function_of,
+    same,
+    text_of,
+    with_body,
+)
 
 import gradgen
 from gradgen import GradgenError, SourceError
@@ -1318,3 +1327,22 @@ def test_trap_47_a_captured_large_integer_is_refused_or_exact():
 def test_trap_47_large_integers_within_the_limit_are_exact(tmp_path):
     f = function_of(with_body("n = 3 ** 600\nreturn x * (n // 3 ** 598)"))
     assert gradgen.value_and_grad(f)(2.0) == (18.0, 9.0)
+
+
+def test_trap_46_thousands_of_statements_are_emitted(tmp_path):
+    # what 100,000 take is measured by tests/benchmarks/compile_cost.py
+    lines = ["v = x"]
+    lines += [f"v = math.sin(v) * 0.5 + v / {k + 2}.0 + x * x" for k in range(3000)]
+    text = with_body("\n".join([*lines, "return v"]))
+    emitted = text_of(tmp_path / "a.py", text)
+    theirs, ours = {}, {}
+    exec(HEAD + text, theirs)
+    exec(emitted, ours)
+    value, slope = ours["f_value_and_grad"](0.7)
+    assert value == theirs["f"](0.7)
+    # the recurrence v' = (cos(v) / 2 + 1 / (k + 2)) v' + 2 x, carried along by hand
+    v, d_v = 0.7, 1.0
+    for k in range(3000):
+        d_v = (math.cos(v) * 0.5 + 1.0 / (k + 2)) * d_v + 1.4
+        v = math.sin(v) * 0.5 + v / (k + 2.0) + 0.49
+    assert slope == pytest.approx(d_v, rel=1e-12)

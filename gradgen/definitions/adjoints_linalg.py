@@ -112,6 +112,19 @@ def det(g, out, a):
     return _each(g) * np.where(singular, cofactors, _each(out) * _flipped(inverse))
 
 
+def small_det(g, out, a):
+    a = np.asarray(a)
+    if a.shape[-1] == 2:
+        cofactors = a[..., ::-1, ::-1] * np.array([[1, -1], [-1, 1]])
+    else:
+        below, above = a[..., [1, 2, 0], :], a[..., [2, 0, 1], :]
+        cofactors = (
+            below[..., [1, 2, 0]] * above[..., [2, 0, 1]]
+            - below[..., [2, 0, 1]] * above[..., [1, 2, 0]]
+        )
+    return _each(g) * cofactors
+
+
 def slogdet(g, out, a):
     a = np.asarray(a)
     if g[1] is None:

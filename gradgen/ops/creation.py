@@ -10,7 +10,7 @@ import numpy as np
 from gradgen.errors import NeedsLength, Refusal
 from gradgen.ops.moves import integer, length, not_negative
 from gradgen.ops.shape import broadcast_into, shape_nodes, sizes_from, strict_dtype
-from gradgen.ops.table import Op, register, register_written
+from gradgen.ops.table import Op, refuse, register, register_written
 from gradgen.types import Builder, Dim, Shape, TupleType, Type, array_type, broadcast, promote
 
 
@@ -132,11 +132,6 @@ def _bind_arange(
     return node
 
 
-def _bind_from_function(front: Any, *args: Any, **keywords: Any) -> Any:
-    raise Refusal("np.fromfunction is not supported",
-                  "call the function on the arrays of np.indices(shape)")  # fmt: skip
-
-
 def _matrix(front: Any, rows: Any, columns: Any, k: Any, dtype: Any) -> Type:
     integer(front, k, "the number of the diagonal")
     n = length(front, rows, "a length")
@@ -237,5 +232,5 @@ def register_rows() -> None:
                      adjoint="creation.logspace")  # fmt: skip
     register_written("geomspace", "numpy.geomspace", result=_geomspace, curved=True,
                      adjoint="creation.geomspace")  # fmt: skip
-    register(Op(name="fromfunction", infer=_like, call="numpy.fromfunction",
-                bind=_bind_from_function))  # fmt: skip
+    refuse("numpy.fromfunction", "np.fromfunction is not supported",
+           "call the function on the arrays of np.indices(shape)")  # fmt: skip

@@ -404,7 +404,7 @@ def _register_kinks() -> None:
         "py_round", (None,), whole_number, call="builtins.round", evaluate=round, bounded=True
     )
     _function("int", (None,), whole_number, call="builtins.int", evaluate=int, bounded=True)
-    _function("bool", (None,), truth, call="builtins.bool", evaluate=bool, bounded=True)
+    _function("py_bool", (None,), truth, call="builtins.bool", evaluate=bool, bounded=True)
     _function("float", ("g",), float_number, call="builtins.float", evaluate=float, bounded=True,
               sympy="x", cost=0)  # fmt: skip
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gradgen.errors import NeedsLength, Refusal
-from gradgen.ops.order import along, refuse
+from gradgen.ops.order import along, unsupported
 from gradgen.ops.table import OPS, Op, register, register_written
 from gradgen.ops.written import item_type
 from gradgen.types import INT, Builder, Dim, Shape, Size, TupleType, Type, broadcast, product
@@ -142,9 +142,20 @@ def indexed(t: Type, template: Template, types: Sequence[Type], values: Sequence
         axis += 1
     if any(advanced):
         # NumPy: integers count as index arrays; apart from one another, they come first.
-        at = where[0] if len(set(where)) == 1 else 0
+        at = where[0] if len(set(where)) == 1 and not _is_parted(template) else 0
         result[at:at] = broadcast(advanced)
     return tuple(result)
+
+
+def _is_parted(template: Template) -> bool:
+    """Whether an ellipsis, though it may stand for no axis, parts the integers and index arrays."""
+    if "e" not in template:
+        return False
+    place = template.index("e")
+    return all(
+        any(item == "a" or item[0] in "im" for item in side)
+        for side in (template[:place], template[place + 1 :])
+    )
 
 
 def slice_bounds(
@@ -433,4 +444,4 @@ def register_rows() -> None:
         ("maximum.at", "a[indices] = np.maximum(a[indices], values), for distinct indices"),
         ("minimum.at", "a[indices] = np.minimum(a[indices], values), for distinct indices"),
     ):  # fmt: skip
-        refuse(f"numpy.{name}", f"write {instead}")
+        unsupported(f"numpy.{name}", f"write {instead}")

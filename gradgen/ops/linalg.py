@@ -54,12 +54,27 @@ def _matmul_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:
     ranks = (b.type_of(left).rank, b.type_of(right).rank)
     if ranks == (1, 1):
         return (b.add("mul", g, right), b.add("mul", g, left))
+    if not b.type_of(g).shape and max(ranks) == 2:
+        return _products_of_sums(b, left, right, g)
     g = full_shape(b, g, b.type_of(node).shape)
     if ranks == (2, 1):
         return (b.add("outer", g, right), b.add("matmul", b.add("transpose", left), g))
     if ranks == (1, 2):
         return (b.add("matmul", right, g), b.add("outer", left, g))
     return _batched(b, left, right, g)
+
+
+def _products_of_sums(b: Builder, left: int, right: int, g: int) -> Sequence[int | None]:
+    """The adjoints where that of the product is one number: sums over rows and columns."""
+
+    def summed(x: int, axis: int) -> int:
+        return b.add("sum", x, attr=((axis,), False, None)) if b.type_of(x).rank == 2 else x
+
+    d_left = b.add("mul", g, summed(right, 1))
+    d_right = b.add("mul", g, summed(left, 0))
+    if b.type_of(right).rank == 2:
+        d_right = b.add("index", d_right, attr=(("s", None, None, None), "n"))
+    return (d_left, d_right)
 
 
 def _matmul_live(b: Builder, node: int, live: int) -> Sequence[int | None]:
@@ -282,7 +297,8 @@ def register_rows() -> None:
     register_written("norm_of_order", "numpy.linalg.norm", defined="linalg.norm", singular=True,
                      bounded=True)  # fmt: skip
     register_written("p_norm", "numpy.linalg.norm", result=_p_norm,
-                     adjoint="adjoints_linalg.p_norm", singular=True, bounded=True)  # fmt: skip
+                     adjoint="adjoints_linalg.p_norm", singular=True, apart=True,
+                     bounded=True)  # fmt: skip
     register(Op(name="norm", infer=_norm, vjp=_norm_vjp, call="numpy.linalg.norm",
                 bind=_bind_norm, singular=True, bounded=True, cost=20, live=_norm_live,
                 curved=True))  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradgen.errors import NeedsLength, Refusal
-from gradgen.ops.table import OPS, Op, register, register_written
+from gradgen.ops.table import refuse, register_written
 from gradgen.types import Dim, Shape, Size, TupleType, Type, array_type, broadcast
 
 _ADJOINTS = "adjoints_linalg"
@@ -78,6 +78,12 @@ def _like(name: str) -> Any:
 def _det(front: Any, a: Any) -> Type:
     t = square(front, a, "np.linalg.det")
     return array_type(t.dtype, t.shape[:-2])
+
+
+def _bind_det(front: Any, a: Any) -> Any:
+    """Of two or three rows the cofactors are written out, which takes no decomposition."""
+    rows = square(front, a, "np.linalg.det").shape[-1]
+    return front.written("small_det" if rows in (2, 3) else "det", a)
 
 
 def _slogdet(front: Any, a: Any) -> TupleType:
@@ -181,13 +187,9 @@ def _matrix_rank(
     return array_type("int64", t.shape[:-2])
 
 
-def refused(name: str, reason: str, hint: str) -> None:
-    """Enter a function that is known and has no derivative here."""
-
-    def bind(front: Any, *args: Any, **keywords: Any) -> Any:
-        raise Refusal(f"{name} is not supported: {reason}", hint)
-
-    register(Op(name=name, infer=OPS["norm"].infer, call=name, bind=bind))
+def unsupported(name: str, reason: str, hint: str) -> None:
+    """Refuse the calls of a function, with the reason and what to write instead."""
+    refuse(name, f"{name} is not supported: {reason}", hint)
 
 
 def register_rows() -> None:
@@ -195,7 +197,8 @@ def register_rows() -> None:
     rows: list[tuple[str, Any, dict[str, Any]]] = [
         ("solve", _solve, {}),
         ("inv", _like("np.linalg.inv"), {}),
-        ("det", _det, {"bounded": True}),
+        ("small_det", _det, {"bounded": True}),
+        ("det", _det, {"bounded": True, "bind": _bind_det}),
         ("slogdet", _slogdet, {"fields": ("sign", "logabsdet")}),
         ("cholesky", _cholesky, {}),
         ("eigh", _eigh, {"fields": ("eigenvalues", "eigenvectors"), "bounded": True}),
@@ -207,9 +210,9 @@ def register_rows() -> None:
         ("lstsq", _lstsq, {}),
     ]
     for name, result, more in rows:
-        register_written(name, f"numpy.linalg.{name}", result=result,
-                         adjoint=f"{_ADJOINTS}.{name}", singular=True, cost=500,
-                         **more)  # fmt: skip
+        call = f"numpy.linalg.{name.removeprefix('small_')}"
+        register_written(name, call, result=result, adjoint=f"{_ADJOINTS}.{name}", singular=True,
+                         cost=500, **more)  # fmt: skip
     register_written("matrix_rank", "numpy.linalg.matrix_rank", result=_matrix_rank, cost=500)
     for name in ("matrix_power", "multi_dot", "tensorinv", "tensorsolve"):
         register_written(name, f"numpy.linalg.{name}", defined=f"linalg.{name}", cost=500,
@@ -218,7 +221,7 @@ def register_rows() -> None:
         register_written(f"linalg_{name}", f"numpy.linalg.{name}", defined=f"linalg.{name}",
                          view=name == "diagonal", bounded=True)  # fmt: skip
     for name in ("eig", "eigvals"):
-        refused(f"numpy.linalg.{name}", "it may give complex numbers",
+        unsupported(f"numpy.linalg.{name}", "it may give complex numbers",
                 "np.linalg.eigh takes symmetric matrices, whose eigenvalues are real")  # fmt: skip
-    refused("numpy.linalg.cond", "it has no derivative here",
+    unsupported("numpy.linalg.cond", "it has no derivative here",
             "s = np.linalg.svdvals(x); s[0] / s[-1]")  # fmt: skip

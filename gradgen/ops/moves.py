@@ -9,7 +9,7 @@ from typing import Any
 from gradgen.errors import NeedsLength, Refusal
 from gradgen.ops.indexing import slice_length
 from gradgen.ops.shape import strict_dtype
-from gradgen.ops.table import Op, register, register_written
+from gradgen.ops.table import Op, refuse, register, register_written
 from gradgen.types import Dim, Shape, Size, TupleType, Type, array_type, axis_in, broadcast, product
 
 
@@ -426,10 +426,8 @@ def _bind_pad(front: Any, array: Any, pad_width: Any, mode: Any = "constant", **
 
 
 def _mutator(name: str, hint: str) -> None:
-    def bind(front: Any, *args: Any, **keywords: Any) -> Any:
-        raise Refusal(f"the method {name} changes the array's memory, and is not supported", hint)
-
-    register(Op(name=f"method_{name}", infer=lambda t, a, v: t[0], bind=bind), (name,))
+    message = f"the method {name} changes the array's memory, and is not supported"
+    refuse("", message, hint, (name,))
 
 
 def _bind_fill(front: Any, a: Any, value: Any) -> None:

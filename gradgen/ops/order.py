@@ -6,20 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradgen.errors import Refusal
-from gradgen.ops.table import register_written
+from gradgen.ops.table import refuse, register_written
 from gradgen.types import Size, Type, axis_in, product
 
 LINEAR = ("linear", "lower", "higher", "midpoint")
 
 
-def refuse(call: str, hint: str, why: str = "", methods: Sequence[str] = ()) -> None:
-    """Enter a row of calls that are refused, with what to write instead."""
-
-    def result(front: Any, *args: Any, **keywords: Any) -> Type:
-        raise Refusal(f"{short} is not supported here{why and ': '}{why}", hint)
-
+def unsupported(call: str, hint: str, why: str = "", methods: Sequence[str] = ()) -> None:
+    """Refuse the calls of a function, with what to write instead."""
     short = call.replace("numpy.", "np.")
-    register_written(call.replace(".", "_"), call, methods, result=result)
+    refuse(call, f"{short} is not supported here{why and ': '}{why}", hint, methods)
 
 
 def along(front: Any, a: Any, axis: Any) -> tuple[Type, int | None]:
@@ -109,6 +105,12 @@ def _unwrapped(
     raise Refusal("np.unwrap of integers is not supported here", "pass floats")
 
 
+def _running(front: Any, array: Any, axis: Any = 0) -> Type:
+    t: Type = front.type_of(front.array(array))
+    axis_in(front.static(axis), t.rank)
+    return t
+
+
 def register_rows() -> None:
     """Enter the rows of this family."""
     register_written("sort", "numpy.sort", result=_sorted, adjoint="order.sort", bounded=True)
@@ -126,18 +128,21 @@ def register_rows() -> None:
     register_written("interp", "numpy.interp", defined="order.interp", bounded=True)
     register_written("unwrap", "numpy.unwrap", result=_unwrapped, adjoint="order.unwrap",
                      bounded=True)  # fmt: skip
+    for ufunc in ("maximum", "minimum"):
+        register_written(f"{ufunc}_accumulate", f"numpy.{ufunc}.accumulate", result=_running,
+                         defined=f"order.{ufunc}_accumulate", bounded=True)  # fmt: skip
     _register_refused()
 
 
 def _register_refused() -> None:
     for name in ("nanquantile", "nanpercentile"):
-        refuse(f"numpy.{name}", f"np.{name[3:]}(x[~np.isnan(x)], q)")
+        unsupported(f"numpy.{name}", f"np.{name[3:]}(x[~np.isnan(x)], q)")
     for name in ("unique", "union1d", "intersect1d", "setdiff1d", "setxor1d", "unique_values",
                  "unique_counts", "unique_inverse", "unique_all"):  # fmt: skip
-        refuse(f"numpy.{name}", "compute it outside the function, and pass what it gives",
+        unsupported(f"numpy.{name}", "compute it outside the function, and pass what it gives",
                "its length depends on the values")  # fmt: skip
     for name in ("histogram", "histogram2d", "histogramdd", "histogram_bin_edges", "bincount"):
-        refuse(f"numpy.{name}", "add into bins: np.add.at(counts, index, weights)")
-    refuse("numpy.in1d", "use np.isin")
-    refuse("numpy.msort", "use np.sort(a, axis=0)", "NumPy 2 removed it")
-    refuse("numpy.sort_complex", "use np.sort")
+        unsupported(f"numpy.{name}", "add into bins: np.add.at(counts, index, weights)")
+    unsupported("numpy.in1d", "use np.isin")
+    unsupported("numpy.msort", "use np.sort(a, axis=0)", "NumPy 2 removed it")
+    unsupported("numpy.sort_complex", "use np.sort")

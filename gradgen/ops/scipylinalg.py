@@ -13,10 +13,10 @@ from gradgen.ops.matrices import (
     matrix,
     operand,
     qr_types,
-    refused,
     singular,
     solution,
     square,
+    unsupported,
 )
 from gradgen.ops.table import OPS, Op, register, register_written
 from gradgen.types import FLOAT, Dim, Size, TupleType, Type
@@ -290,9 +290,9 @@ def register_rows() -> None:
     for name in ("toeplitz", "hankel", "circulant"):
         register_written(name, f"scipy.linalg.{name}", defined=f"linalg.{name}", bounded=True)
     for name in ("lu_factor", "lu_solve", "lu"):
-        refused(f"scipy.linalg.{name}", "of its row exchanges", "use scipy.linalg.solve")
-    refused("scipy.linalg.logm", "it may give complex numbers", "of a symmetric matrix: w, v = "
+        unsupported(f"scipy.linalg.{name}", "of its row exchanges", "use scipy.linalg.solve")
+    unsupported("scipy.linalg.logm", "it may give complex numbers", "of a symmetric matrix: w, v = "
             "np.linalg.eigh(a); (v * np.log(w)) @ v.T")  # fmt: skip
     for name in ("eig", "eigvals"):
-        refused(f"scipy.linalg.{name}", "it may give complex numbers",
+        unsupported(f"scipy.linalg.{name}", "it may give complex numbers",
                 "np.linalg.eigh takes symmetric matrices, whose eigenvalues are real")  # fmt: skip

@@ -186,10 +186,18 @@ def shape_nodes(front: Any, shape: Any) -> list[int]:
     return [front.node(item) for item in items]
 
 
+def _made_array(front: Any, value: Any) -> int:
+    """The node of an operand; of a Python number NumPy's functions make an array."""
+    node: int = front.array(value)
+    if front.type_of(node).kind == "py":
+        return int(front.add("array", node, attr=((), None)))
+    return node
+
+
 def _bind_reshape(
     front: Any, a: Any, /, *sizes: Any, shape: Any = None, order: Any = "C", copy: Any = None
 ) -> Any:
-    x = front.array(a)
+    x = _made_array(front, a)
     if sizes and isinstance(sizes[-1], str):
         *sizes, order = sizes  # type: ignore[assignment]
     if shape is None:
@@ -207,7 +215,7 @@ def _order(front: Any, order: Any) -> str:
 
 
 def _bind_ravel(front: Any, a: Any, order: Any = "C") -> Any:
-    x = front.array(a)
+    x = _made_array(front, a)
     return front.view(a, front.add("reshape", x, front.node(-1), attr=_order(front, order)))
 
 
@@ -217,7 +225,7 @@ def _bind_flatten(front: Any, a: Any, order: Any = "C") -> Any:
 
 
 def _bind_transpose(front: Any, a: Any, *given: Any, axes: Any = None) -> Any:
-    x = front.array(a)
+    x = _made_array(front, a)
     rank = front.type_of(x).rank
     order = given or axes
     if len(given) == 1 and (given[0] is None or front.is_sequence(given[0])):
@@ -330,11 +338,22 @@ def _bind_asarray(front: Any, a: Any, dtype: Any = None, *, copy: Any = None) ->
     return _bind_array(front, a, dtype)
 
 
+def _bind_contiguous(front: Any, a: Any, dtype: Any = None) -> Any:
+    """An array with an axis at least; whether it is the array given depends on its layout."""
+    found = _bind_asarray(front, a, dtype)
+    node = found if isinstance(found, int) else front.array(found)
+    if not front.type_of(node).shape:
+        return _bind_atleast(1)(front, front.wrap(node))
+    return front.view(found, node) if found is a else found
+
+
 def _bind_copy(front: Any, a: Any, order: Any = None) -> Any:
     """`np.copy` keeps the layout in memory where the method makes a new one, hence the spelling."""
     if order is not None and front.static(order) != "C":
         raise Refusal(f"order={front.static(order)!r} is not supported here", "leave it out")
-    return front.add("copy", front.array(a))
+    node = front.array(a)
+    # a NumPy scalar cannot change
+    return node if front.type_of(node).kind == "scalar" else front.add("copy", node)
 
 
 def _bind_copy_call(front: Any, a: Any) -> Any:
@@ -388,7 +407,10 @@ def _bind_broadcast_arrays(front: Any, *args: Any) -> Any:
 def _bind_expand_dims(front: Any, a: Any, axis: Any) -> Any:
     axis = front.static(axis)
     items = axis if isinstance(axis, tuple) else (axis,)
-    rank = front.type_of(front.array(a)).rank + len(items)
+    node = _made_array(front, a)
+    if node != front.array(a):
+        a = front.wrap(node)
+    rank = front.type_of(node).rank + len(items)
     axes = {axis_in(front.static(i), rank) for i in items}
     every = ("s", None, None, None)
     return front.index(a, tuple("n" if i in axes else every for i in range(rank)))
@@ -407,9 +429,9 @@ def _bind_shape(front: Any, a: Any) -> Any:
 def _bind_size(front: Any, a: Any, axis: Any = None) -> Any:
     node = front.array(a)
     axis = front.static(axis)
-    if axis is None:
-        return front.add("item_count", node)
     rank = front.type_of(node).rank
+    if axis is None:
+        return front.add("item_count", node) if rank else front.builder.const(1)
     axes = axis if isinstance(axis, tuple) else (axis,)
     sizes = [front.add("axis_size", node, attr=axis_in(k, rank)) for k in axes]
     return reduce(lambda one, other: front.add("mul", one, other), sizes, front.builder.const(1))
@@ -444,7 +466,9 @@ def register_rows() -> None:
                 live=_array_vjp,
                 bind=_bind_array))  # fmt: skip
     register(Op(name="asarray", infer=_array, call="numpy.asarray", bind=_bind_asarray,
-                aliases=("numpy.asanyarray", "numpy.ascontiguousarray")))  # fmt: skip
+                aliases=("numpy.asanyarray",)))  # fmt: skip
+    register(Op(name="ascontiguousarray", infer=_array, call="numpy.ascontiguousarray",
+                bind=_bind_contiguous))  # fmt: skip
     register(Op(name="broadcast_to", infer=_broadcast_to, vjp=_first, call="numpy.broadcast_to",
                 live=_first,
                 view=True, bind=_bind_broadcast_to, bounded=True, cost=0))  # fmt: skip

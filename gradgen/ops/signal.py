@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gradgen.errors import NeedsLength, Refusal
-from gradgen.ops.order import refuse
+from gradgen.ops.order import unsupported
 from gradgen.ops.table import register_written
 from gradgen.types import Dim, Size, Type, promote
 
@@ -13,7 +13,7 @@ FOURIER = (
     "fft", "ifft", "rfft", "irfft", "hfft", "ihfft", "fft2", "ifft2", "rfft2", "irfft2", "fftn",
     "ifftn", "rfftn", "irfftn",
 )  # fmt: skip
-COMPLEX = ("real", "imag", "angle", "conj", "conjugate", "iscomplex", "isreal", "real_if_close")
+COMPLEX = ("real", "imag", "conj", "conjugate", "iscomplex", "isreal", "real_if_close")
 
 
 def _joined(front: Any, a: Any, v: Any) -> tuple[str, Size, Size]:
@@ -70,14 +70,22 @@ def register_rows() -> None:
                      defined="signal.polyval_rising", bounded=True)  # fmt: skip
     for name in ("polyder", "polyint", "polyadd", "polysub"):
         register_written(name, f"numpy.{name}", defined=f"signal.{name}", bounded=True)
-    refuse("numpy.polymul", "np.convolve(a, b)", "it cuts leading zeros off")
-    refuse("numpy.polydiv", "compute it outside the function")
-    refuse("numpy.poly", "np.convolve of the factors")
-    refuse("numpy.roots", "compute it outside the function", "its length depends on the values")
-    refuse("numpy.polyfit", "np.linalg.solve(V.T @ V, V.T @ y) with V = np.vander(x, degree + 1)")
+    unsupported("numpy.polymul", "np.convolve(a, b)", "it cuts leading zeros off")
+    unsupported("numpy.polydiv", "compute it outside the function")
+    unsupported("numpy.poly", "np.convolve of the factors")
+    unsupported(
+        "numpy.roots", "compute it outside the function", "its length depends on the values"
+    )
+    unsupported(
+        "numpy.polyfit", "np.linalg.solve(V.T @ V, V.T @ y) with V = np.vander(x, degree + 1)"
+    )
     for name in FOURIER:
-        refuse(f"numpy.fft.{name}", "multiply by the real matrices np.cos(w) and np.sin(w) of the "
-               "transform, or use np.convolve", "complex numbers are not supported")  # fmt: skip
+        unsupported(
+            f"numpy.fft.{name}",
+            "multiply by the real matrices np.cos(w) and np.sin(w) of the transform, or use "
+            "np.convolve",
+            "complex numbers are not supported",
+        )
     for name in COMPLEX:
-        refuse(f"numpy.{name}", "keep real and imaginary parts in arrays of their own",
+        unsupported(f"numpy.{name}", "keep real and imaginary parts in arrays of their own",
                "complex numbers are not supported")  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 from gradgen.errors import Refusal
 from gradgen.ops.elementwise import real
-from gradgen.ops.table import Op, Rules, register, register_written
+from gradgen.ops.table import Op, Rules, refuse, register, register_written
 from gradgen.types import Infer, TupleType, Type, join, promote
 
 TWO_BY_ROOT_PI, ROOT_PI_BY_TWO = "1.1283791670955126", "0.886226925452758"
@@ -320,13 +320,6 @@ def _weighted(front: Any, a: Any, axis: Any = None, b: Any = None, keepdims: Any
     return Type("array" if shape else "scalar", dtype, shape)
 
 
-def _refuser(message: str, hint: str) -> Any:
-    def bind(front: Any, *args: Any, **keywords: Any) -> Any:
-        raise Refusal(message, hint)
-
-    return bind
-
-
 def _register_refused() -> None:
     for name, reason, hint in (
         ("lambertw", "gives complex numbers",
@@ -338,5 +331,4 @@ def _register_refused() -> None:
          "the nearest supported function is scipy.special.hyp1f1"),
     ):  # fmt: skip
         dotted = f"scipy.special.{name}"
-        register(Op(name=f"refused_{name}", infer=real, call=dotted,
-                    bind=_refuser(f"{dotted} {reason}", hint)))  # fmt: skip
+        refuse(dotted, f"{dotted} {reason}", hint)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gradgen.errors import NeedsLength, Refusal
-from gradgen.ops.order import refuse
+from gradgen.ops.order import unsupported
 from gradgen.ops.reduction import axes_of, expand, no_out, reduced_shape
 from gradgen.ops.table import register_written
 from gradgen.ops.written import Call
@@ -124,7 +124,7 @@ def register_rows() -> None:
     for name in ("var", "std"):
         register_written(name, f"numpy.{name}", (name,), result=_spread,
                          adjoint=f"statistics.d_{name}", lazy=True, live=_live(5), curved=True,
-                         bounded=True, singular=name == "std")  # fmt: skip
+                         bounded=True, singular=name == "std", apart=name == "std")  # fmt: skip
     for name in ("median", "nanmedian"):
         register_written(name, f"numpy.{name}", result=_median, adjoint="statistics.d_median",
                          lazy=True, live=_live(4), curved=True, bounded=True)  # fmt: skip
@@ -140,7 +140,7 @@ def register_rows() -> None:
         register_written(name, f"numpy.{name}", (name,), result=_place, bounded=True)
         register_written(f"nan{name}", f"numpy.nan{name}", result=_place, bounded=True)
     register_written("count_nonzero", "numpy.count_nonzero", result=_count, bounded=True)
-    refuse("numpy.ndarray.ptp", "use np.ptp(x)", "NumPy 2 removed the method", ("ptp",))
-    refuse("numpy.trapz", "use np.trapezoid", "NumPy 2 removed it")
+    unsupported("numpy.ndarray.ptp", "use np.ptp(x)", "NumPy 2 removed the method", ("ptp",))
+    unsupported("numpy.trapz", "use np.trapezoid", "NumPy 2 removed it")
     for name in ("cumulative_sum", "cumulative_prod"):
-        refuse(f"numpy.{name}", f"use np.{name.replace('ulative_', '')}")
+        unsupported(f"numpy.{name}", f"use np.{name.replace('ulative_', '')}")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gradgen.errors import Refusal
 from gradgen.ops.written import infer_written
 from gradgen.types import Builder, Infer, TupleType, Type
 
@@ -46,12 +47,17 @@ class Op:
     adjoint: str = ""
     # Whether that program takes a number for a `g` that is the same all over the result.
     lazy: bool = False
+    # Whether that program reads an item of `out` with the same item of `g` alone, so that it may be
+    # replaced where nobody reads it. In a matrix, every item counts for all the others.
+    apart: bool = False
     # Whether it only moves and adds up items of `g`: so it also tells where operands are read.
     moves: bool = False
     # The type of a call's result where no program tells it: called as the user calls the function.
     result: Callable[..., Type | TupleType] | None = None
     # What the results are called where the call gives a named tuple.
     fields: tuple[str, ...] = ()
+    # Whether every call is refused, by name and with what to write instead.
+    refused: bool = False
     # Whether several results come as a list.
     listed: bool = False
     why: str = ""
@@ -116,6 +122,16 @@ def register(op: Op, methods: Sequence[str] = ()) -> None:
         CALLS[op.math] = (op, "math")
     for method in methods:
         METHODS[method] = op
+
+
+def refuse(call: str, message: str, hint: str, methods: Sequence[str] = ()) -> None:
+    """Enter a function or a method that is known, and refused with what to write instead."""
+
+    def bind(front: Any, *args: Any, **keywords: Any) -> Any:
+        raise Refusal(message, hint)
+
+    name = f"refused {call or methods[0]}"
+    register(Op(name=name, infer=infer_written, call=call, bind=bind, refused=True), methods)
 
 
 def register_written(name: str, call: str, methods: Sequence[str] = (), **more: Any) -> None:

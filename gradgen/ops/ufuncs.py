@@ -19,8 +19,8 @@ from gradgen.ops.elementwise import (
     test,
     whole,
 )
-from gradgen.ops.table import BIT_AND, CALLS, OPS, Op, Rules, register, register_written
-from gradgen.types import TupleType, Type, axis_in, join
+from gradgen.ops.table import BIT_AND, CALLS, OPS, Op, Rules, refuse, register, register_written
+from gradgen.types import TupleType, Type, join
 
 SHIFT = BIT_AND + 1
 
@@ -97,8 +97,8 @@ def _ldexp(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
 
 
 def _bind_divmod(front: Any, x1: Any, x2: Any) -> Any:
-    nodes = (front.node(x1), front.node(x2))
-    return (front.wrap(front.add("floordiv", *nodes)), front.wrap(front.add("mod", *nodes)))
+    names = ("numpy.floor_divide", "numpy.remainder")
+    return tuple(front.call_known(name, [x1, x2], {}) for name in names)
 
 
 def integers(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
@@ -153,7 +153,8 @@ def _register_parts() -> None:
     register(Op(name="itself", infer=real, call="numpy.real", aliases=("numpy.real_if_close",),
                 bind=lambda front, val: val), ("conj", "conjugate"))  # fmt: skip
     register(Op(name="imag", infer=real, call="numpy.imag", bind=_bind_imag))
-    register(Op(name="angle", infer=real, call="numpy.angle", bind=_refuse_angle))
+    refuse("numpy.angle", "numpy.angle is not supported",
+           "of real x it is np.where(x < 0, np.pi, 0.0)")  # fmt: skip
     for name in ("isrealobj", "iscomplexobj"):
         register(Op(name=name, infer=real, call=f"numpy.{name}", bind=_bind_known(name)))
     register_written("nan_to_num", "numpy.nan_to_num", result=_nan_to_num,
@@ -170,10 +171,6 @@ def _bind_imag(front: Any, val: Any) -> Any:
         return front.add("zeros_like", node, attr=None)
     zero = front.builder.const(0.0 if t.is_float else 0)
     return zero if t.kind == "py" else front.add("astype", zero, attr=t.dtype)
-
-
-def _refuse_angle(front: Any, z: Any, deg: Any = False) -> Any:
-    raise Refusal("numpy.angle is not supported", "of real x it is np.where(x < 0, np.pi, 0.0)")
 
 
 def _bind_known(name: str) -> Callable[..., Any]:
@@ -243,9 +240,6 @@ def _register_reductions() -> None:
     for ufunc, row in (("add", "cumsum"), ("multiply", "cumprod")):
         register(Op(name=f"{ufunc}_accumulate", infer=real, call=f"numpy.{ufunc}.accumulate",
                     bind=_bind_accumulate(row)))  # fmt: skip
-    for ufunc in ("maximum", "minimum"):
-        register_written(f"{ufunc}_accumulate", f"numpy.{ufunc}.accumulate", result=_running,
-                         defined=f"order.{ufunc}_accumulate", bounded=True)  # fmt: skip
     register_written("logaddexp_reduce", "numpy.logaddexp.reduce", result=_log_total, cost=30,
                      adjoint="adjoints_elementwise.logaddexp_reduce")  # fmt: skip
 
@@ -262,12 +256,6 @@ def _bind_accumulate(row: str) -> Callable[..., Any]:
         return front.call_row(OPS[row], None, [array], {"axis": axis}, row)
 
     return bind
-
-
-def _running(front: Any, array: Any, axis: Any = 0) -> Type:
-    t: Type = front.type_of(front.array(array))
-    axis_in(front.static(axis), t.rank)
-    return t
 
 
 def _log_total(front: Any, array: Any, axis: Any = 0, *, keepdims: Any = False) -> Type:
@@ -289,9 +277,17 @@ def _register_outer(name: str, op: Op) -> None:
                         bind=_bind_outer(name, "numpy" if name == "power" else None)))  # fmt: skip
 
 
+def _strict(front: Any, value: Any) -> int:
+    """An operand as an array; unlike an operator, `outer` takes a Python number for 64 bits."""
+    node: int = front.array(value)
+    if front.type_of(node).kind == "py":
+        node = front.add("array", node, attr=((), None))
+    return node
+
+
 def _bind_outer(name: str, flavour: str | None) -> Callable[..., Any]:
     def bind(front: Any, a: Any, b: Any) -> Any:
-        left, right = front.array(a), front.array(b)
+        left, right = (_strict(front, value) for value in (a, b))
         rank, more = front.type_of(left).rank, front.type_of(right).rank
         if rank and more:
             every = (("s", None, None, None),) * rank

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -70,10 +71,10 @@ def _range(front: Any, *bounds: Any) -> Any:
 def _zip(front: Any, *iterables: Any, strict: Any = False) -> Any:
     if not front.static(strict):
         return zip(*(front.iterate(i) for i in iterables), strict=False)
-    lists = [front.items(i) for i in iterables]
-    if len({len(items) for items in lists}) > 1:
+    iterables = tuple(list(i) if isinstance(i, Iterator) else i for i in iterables)
+    if len({len(front.items(i)) for i in iterables}) > 1:
         raise Refusal("zip() of different lengths")
-    return zip(*lists, strict=True)
+    return zip(*(front.iterate(i) for i in iterables), strict=True)
 
 
 def _enumerate(front: Any, iterable: Any, start: Any = 0) -> Any:
@@ -88,7 +89,13 @@ def _enumerate(front: Any, iterable: Any, start: Any = 0) -> Any:
 def _reversed(front: Any, sequence: Any, /) -> Any:
     if isinstance(sequence, Iterator):
         raise Refusal("reversed() of an iterator", "make it a list: list(...)")
-    return reversed(sequence if isinstance(sequence, list) else front.items(sequence))
+    if isinstance(sequence, list):
+        return reversed(sequence)
+    length = len(front.items(sequence))
+    if isinstance(sequence, Cell):
+        # each item is read when it is its turn: the loop may have changed the array
+        return map(partial(front.row, sequence), range(length - 1, -1, -1))
+    return reversed(front.items(sequence))
 
 
 def _list(front: Any, iterable: Any = (), /) -> Any:

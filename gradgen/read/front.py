@@ -287,6 +287,10 @@ class Front:
         """The items of a sequence, or the rows of an array of known length."""
         return list(self.iterate(value))
 
+    def row(self, value: Any, k: int) -> Any:
+        """Item `k` of an array, as it is now."""
+        return self.index(value, (("i", k),))
+
     def iterate(self, value: Any) -> Iterable[Any]:
         """What a `for` loop runs over; a list that is changed meanwhile shows it, as in Python."""
         if isinstance(value, range):
@@ -309,7 +313,8 @@ class Front:
                     f"iteration over an array of length {shape[0]}, which is not known while "
                     "compiling", "declare the length as a number, or use array operations",
                 )  # fmt: skip
-            return [self.index(value, (("i", k),)) for k in range(shape[0])]
+            # each item is read when it is its turn: the loop may have changed the array
+            return map(partial(self.row, value), range(shape[0]))
         raise Refusal(f"{describe(value)} cannot be iterated over here")
 
     def lift(self, value: Any) -> Any:
@@ -436,7 +441,10 @@ class Front:
         if name == "real":
             return value
         if name == "imag":
-            return self.wrap(self.add("zeros_like", node, attr=None))
+            if t.kind == "array":
+                return self.wrap(self.add("zeros_like", node, attr=None))
+            zero = self.builder.const(0.0 if t.is_float else 0)
+            return self.wrap(zero if t.kind == "py" else self.add("astype", zero, attr=t.dtype))
         if name == "T":
             return self.view(value, self.add("transpose", node) if t.rank > 1 else node)
         if name == "mT":

@@ -54,7 +54,10 @@ def library_attribute(module: str, name: str) -> Any:
         return Known(dotted)
     if dotted == "numpy.random":
         raise Refusal(f"{dotted} is not supported", "draw the numbers outside, and pass them")
-    near = get_close_matches(dotted, CALLS, 1, 0.6)
+    if dotted.startswith("scipy.stats"):
+        raise Refusal(f"{dotted} is not supported",
+                      "write the density in NumPy; norm.cdf is scipy.special.ndtr")  # fmt: skip
+    near = get_close_matches(dotted, [n for n, (op, _) in CALLS.items() if not op.refused], 1, 0.6)
     hint = f"the nearest supported function is {near[0]}" if near else ""
     raise Refusal(f"{dotted} is not supported", hint)
 

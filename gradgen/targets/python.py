@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradgen.ops.table import ADD, AND, ATOM, CONDITIONAL, MULTIPLY, NOT, OR
+from gradgen.errors import GradgenError, SourceError
+from gradgen.ops.table import (
+    ADD,
+    AND,
+    ATOM,
+    BIT_AND,
+    BIT_OR,
+    CONDITIONAL,
+    MULTIPLY,
+    NOT,
+    OR,
+    UNARY,
+)
 from gradgen.targets.base import Expr, Spelling, Target, Writer, call, conjunction, infix, prefix
 
 
@@ -41,11 +53,61 @@ def _sinc(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     return Expr(text, CONDITIONAL, args[0].depth + 2)
 
 
+def _truth(writer: Writer, node: int, x: Expr) -> Expr:
+    """What is true or false as a bool: `3 and 5` is 5."""
+    is_bool = writer.graph.types[node].dtype == "bool"
+    return x if is_bool else call(writer.function("builtins.bool"), [x])
+
+
 def _logical(symbol: str, level: int) -> Spelling:
     def spell(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+        pairs = zip(writer.graph.args[node], args, strict=True)
+        return infix(symbol, level, *(_truth(writer, a, x) for a, x in pairs))
+
+    return spell
+
+
+def _bitwise(symbol: str, level: int, word: str, word_level: int) -> Spelling:
+    def spell(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+        types = [writer.graph.types[a] for a in writer.graph.args[node]]
+        if all(t.dtype == "bool" for t in types):
+            return infix(word, word_level, *args)
         return infix(symbol, level, *args)
 
     return spell
+
+
+def _invert(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    """`~x`, which is `not x` for NumPy's bools only."""
+    if writer.graph.types[node].dtype == "bool":
+        return _not(writer, node, args)
+    return prefix("~", UNARY, args[0])
+
+
+def _add(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    if writer.graph.types[node].dtype == "bool":
+        raise _refused(writer, node, "a sum of NumPy's bools")
+    return infix("+", ADD, *args)
+
+
+def _astype(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    """A number of another kind; what Python's numbers cannot be is refused."""
+    wanted = writer.graph.attrs[node]
+    have = writer.graph.types[writer.graph.args[node][0]]
+    if wanted == "bool":
+        return _truth(writer, writer.graph.args[node][0], args[0])
+    if wanted == "float64" and have.is_float:
+        return args[0] if args[0].precedence == ATOM else Expr(f"({args[0].text})")
+    if wanted not in ("float64", "int64"):
+        raise _refused(writer, node, f"a number of {wanted}")
+    return call(writer.function("builtins.float" if wanted == "float64" else "builtins.int"), args)
+
+
+def _refused(writer: Writer, node: int, what: str) -> GradgenError:
+    message, loc = f"{what} cannot be written for the python target", writer.graph.locs[node]
+    if loc is None:
+        return GradgenError(f"{message} (in the derivative); use --target numpy")
+    return SourceError(message, loc, "use --target numpy")
 
 
 def _not(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
@@ -103,9 +165,10 @@ PYTHON = Target(
         "logical_and": _logical("and", AND),
         "logical_or": _logical("or", OR),
         "logical_not": _not,
-        "invert": _not,
-        "bitand": _logical("and", AND),
-        "bitor": _logical("or", OR),
-        "astype": lambda w, n, a: a[0] if a[0].precedence == ATOM else Expr(f"({a[0].text})"),
+        "invert": _invert,
+        "bitand": _bitwise("&", BIT_AND, "and", AND),
+        "bitor": _bitwise("|", BIT_OR, "or", OR),
+        "add": _add,
+        "astype": _astype,
     },
 )

@@ -16,7 +16,7 @@ def hand(x, y):
 # gradgen-shapes: x=n, y=m
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:8ceca5c4c8b30a6fa6b302360a2349f65b7c98bcf01872b6400eb918b74a8807
-# gradgen-body: sha256:181ab111cbdb751a829613bf6aa02e6a85821abb499f80217e9e069bf678c315
+# gradgen-body: sha256:7e64f12cc988ff25147777a4b82bd90535fec6644b9ed2933abfc07c2873d9df
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -35,5 +35,5 @@ def f_value_and_grad(x, y):
     value = np.sum(x**2)
 
     d_x = 2.0 * x
-    t1 = np.zeros_like(y)
-    return value, (d_x, t1)
+    d_y = np.zeros_like(y)
+    return value, (d_x, d_y)
