@@ -150,7 +150,8 @@ class Deferred:
             raise refused
 
     def _compile(self, specs: dict[str, Spec]) -> Any:
-        graph = read_live(self._function, specs)
+        # An integer for a number that is not differentiated has a signature of its own.
+        graph = read_live(self._function, specs, frozenset(specs) - self._active)
         # What a call's arguments are is told by its signature: there is nothing left to check.
         program = compile_graph(graph, self._options, guard=False)
         return load(program, graph.name, self._options.mode, self._function)

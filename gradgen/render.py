@@ -28,7 +28,7 @@ _BUILTINS = {
 }  # fmt: skip
 _METHODS = {
     "sum", "mean", "max", "min", "prod", "any", "all", "reshape", "ravel", "transpose", "copy",
-    "astype",
+    "astype", "flatten",
 }  # fmt: skip
 
 

@@ -22,6 +22,8 @@ Scaled = tuple[float, int | None, bool]
 _MAX_DEPTH = 8
 _LARGEST = 1e300
 _ALL_AXES = (None, False, None)
+# What makes arrays of numbers.
+_MAKERS = ("array", "full", "broadcast_to", "stack", "concatenate", "reshape")
 
 
 def simplify(graph: Graph) -> Graph:
@@ -81,6 +83,9 @@ class _Simplifier:
             if new is not None and self.fits(new, node):
                 return new
         plain = b.add(op, *(self.map[a] for a in old.args[node]), attr=old.attrs[node])
+        if op in _MAKERS and b.type_of(plain).dtype != old.types[node].dtype:
+            # of what was float32, a plain number is left, which NumPy takes for 64 bits
+            plain = b.add("astype", plain, attr=old.types[node].dtype)
         if op == "mul":
             first, second = b.args_of(plain)
             number = self.number(first)

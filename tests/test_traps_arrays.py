@@ -178,3 +178,21 @@ def test_trap_31_cholesky_and_eigh_read_the_symmetric_part():
     a = m @ m.T + np.eye(3)
     slope = gradgen.grad(formula("np.sum(np.linalg.cholesky(a) ** 2)", "a"))(a)
     np.testing.assert_allclose(slope, np.eye(3), atol=1e-12)
+
+
+# -- 1: branches not taken, behind indices ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [
+    "l = np.log(x)\nreturn np.sum(np.where(x[[0, 1, 1]] > 0, l[[0, 1, 1]], 0.0))",
+    "return np.sum(np.where(np.take(x, [0, 2]) > 0, np.take(np.sqrt(x), [0, 2]), 1.0))",
+    "i = np.argsort(x)\nl = np.take_along_axis(np.log(x), i, 0)\n"
+    "return np.sum(np.where(x[i] > 0, l, 0.0))",
+    "return np.sum(np.where(x[x > -9] > 0, np.log(x)[x > -9], 0.0))",
+])  # fmt: skip
+def test_trap_01_what_an_index_picks_and_nobody_reads_leaks_nothing(body):
+    lines = "".join(f"    {line}\n" for line in body.splitlines())
+    x = np.array([1.0, 2.0, -3.0, 4.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the user's own log(-3)
+        agrees(define(f"def f(x):\n{lines}"), x)

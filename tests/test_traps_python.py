@@ -1346,3 +1346,35 @@ def test_trap_46_thousands_of_statements_are_emitted(tmp_path):
         d_v = (math.cos(v) * 0.5 + 1.0 / (k + 2)) * d_v + 1.4
         v = math.sin(v) * 0.5 + v / (k + 2.0) + 0.49
     assert slope == pytest.approx(d_v, rel=1e-12)
+
+
+@pytest.mark.parametrize("body", [
+    "z = np.array([max(w, 1), 2])\nz[0] = x[0]\nreturn np.sum(z * x[:2])",
+    "z = np.full(3, min(w, 3))\nz[0] = x[0]\nreturn np.sum(z * x)",
+    "z = np.full(3, w)\nz[0] = x[0]\nreturn np.sum(z * x)",
+    "z = np.array([2 ** w, 1])\nz *= x[:2]\nreturn np.sum(z)",
+    "z = np.full(3, w + 1)\nnp.add.at(z, [0, 0], x[0])\nreturn np.sum(z)",
+])  # fmt: skip
+def test_trap_35b_a_store_into_what_may_be_integers_is_refused(body):
+    f = function_of(with_body(body, "x, w"))
+    with pytest.raises(SourceError, match="whether this array holds floats or integers depends"):
+        gradgen.grad(f, wrt=("x", "w"))(X, 2.0)
+
+
+def test_trap_35b_a_choice_between_a_float_and_an_integer_may_be_either():
+    f = function_of(
+        with_body("z = np.array([max(w, 1), 2])\nz[0] = x[0]\nreturn np.sum(z)", "x, w")
+    )
+    with pytest.raises(SourceError, match="whether this array holds floats or integers depends"):
+        gradgen.grad(f)(X, 2.0)
+
+
+@pytest.mark.parametrize("body", [
+    "z = np.array([max(w, 1) / 2, 2])\nz[0] = x[0]\nreturn np.sum(z * x[:2])",
+    "z = np.full(3, w * 1.0)\nz[0] = x[0] * w\nreturn np.sum(z * x)",
+    "z = np.full(3, w, dtype=float)\nz[0] = x[0]\nreturn np.sum(z * x)",
+    "z = np.zeros(3)\nz[:] = w\nz[1] += x[0]\nreturn np.sum(z * x)",
+    "z = np.array([w, x[0], 2])\nz[0] = x[1]\nreturn np.sum(z * x)",
+])  # fmt: skip
+def test_trap_35b_a_store_into_what_is_sure_to_be_floats_is_followed(body):
+    agree(function_of(with_body(body, "x, w")), X, 0.5)

@@ -242,10 +242,13 @@ def _index_live(b: Builder, node: int, live: int) -> Sequence[int | None]:
     template = b.attr_of(node)
     rest = [None] * len(operands)
     every = ("s", None, None, None)
-    if not is_basic(template, [b.type_of(o) for o in operands]):
-        return (None, *rest)
     if not b.type_of(live).shape:
         return (live, *rest)
+    if may_repeat(b, operands):
+        # read where any of the places that name an item is
+        counts = b.add("zeros", *(b.size(n) for n in b.type_of(x).shape), attr="int64")
+        counts = b.add("index_add", counts, live, *operands, attr=template)
+        return (b.add("ne", counts, b.const(0)), *rest)
     if all(item in ("n", "e", every) for item in template):
         spelled = resolve(template, b.type_of(x).rank)
         added = tuple(("i", 0) if item == "n" else every for item in spelled)

@@ -221,7 +221,7 @@ def _bind_ravel(front: Any, a: Any, order: Any = "C") -> Any:
 
 def _bind_flatten(front: Any, a: Any, order: Any = "C") -> Any:
     x = front.array(a)
-    return front.wrap(front.add("reshape", x, front.node(-1), attr=_order(front, order)))
+    return front.wrap(front.add("flatten", x, front.node(-1), attr=_order(front, order)))
 
 
 def _bind_transpose(front: Any, a: Any, *given: Any, axes: Any = None) -> Any:
@@ -444,9 +444,10 @@ def register_rows() -> None:
     register(Op(name="reshape", infer=_reshape, vjp=_reshape_vjp, call="numpy.reshape", view=True,
                 live=_reshape_vjp,
                 bind=_bind_reshape, bounded=True, cost=0), ("reshape",))  # fmt: skip
-    for name, bind in (("ravel", _bind_ravel), ("flatten", _bind_flatten)):
-        register(Op(name=name, infer=_reshape, bind=bind, why="",
-                    call="numpy.ravel" if name == "ravel" else ""), (name,))  # fmt: skip
+    register(Op(name="ravel", infer=_reshape, bind=_bind_ravel, call="numpy.ravel"), ("ravel",))
+    # always a copy, which a caller may keep and change
+    register(Op(name="flatten", infer=_reshape, vjp=_reshape_vjp, live=_reshape_vjp,
+                bind=_bind_flatten, bounded=True, cost=0), ("flatten",))  # fmt: skip
     register(Op(name="transpose", infer=_transpose, vjp=_transpose_vjp, call="numpy.transpose",
                 live=_transpose_vjp,
                 aliases=("numpy.permute_dims",),

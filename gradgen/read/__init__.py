@@ -93,9 +93,12 @@ def _shapes_of_emission(source: Source, function: ast.FunctionDef) -> Mapping[st
     return {}
 
 
-def read_live(function: Any, declared: Mapping[str, Spec]) -> Graph:
+def read_live(
+    function: Any, declared: Mapping[str, Spec], sure: frozenset[str] = frozenset()
+) -> Graph:
     """The graph of a live function, a bound method, a partial or a callable object.
 
+    `sure` names the parameters that never get an integer where a float is declared.
     Raises `SourceError` for what is not supported, `GradgenError` where its source is not known.
     """
     try:
@@ -104,6 +107,7 @@ def read_live(function: Any, declared: Mapping[str, Spec]) -> Graph:
         raise _plain_error(refusal) from None
     builder = GraphBuilder(Graph(name=plain.__name__ if plain.__name__.isidentifier() else "f"))
     reader = Interpreter(builder)
+    reader.kinds.sure = sure
     try:
         found = reader.modules.read_live(plain)
         bound = {k: reader.modules.wrap_live(v, k) for k, v in keywords.items()}

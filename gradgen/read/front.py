@@ -16,6 +16,7 @@ from gradgen.ops import CALLS, METHODS, OPS, Op
 from gradgen.ops.indexing import is_basic, may_repeat
 from gradgen.ops.written import infer_written
 from gradgen.read import builtin, definitions
+from gradgen.read.kinds import Kinds, is_uncertain
 from gradgen.read.modules import Modules
 from gradgen.read.scope import (
     CONSTANTS,
@@ -73,6 +74,7 @@ class Front:
         self.modules = Modules(self)
         # Lists, dicts and arrays that were not made by the function, by identity.
         self._outer: dict[int, tuple[Any, str]] = {}
+        self.kinds = Kinds(builder.graph)
         # The modules of definitions that were read, by name.
         self.definitions: dict[str, Any] = {}
         # The lengths that count where masks are true, by the masks.
@@ -575,6 +577,7 @@ class Front:
         """Store or add into a part of an array, as a new value of the array."""
         if not isinstance(container, Cell) or not self.is_array(container):
             raise Refusal(f"{describe(container)} does not support item assignment")
+        self.refuse_uncertain(self.refresh(container))
         template, operands = self.template(key)
         node = self.add(op, self.refresh(container), self.node(value), *operands, attr=template)
         self.assign_into(container, node)
@@ -607,8 +610,17 @@ class Front:
             return self.wrap(self.builder.const(-known))
         return self.wrap(self.add("neg", node))
 
+    def refuse_uncertain(self, node: int) -> None:
+        """Refuse a store into an array that may turn out to be one of integers."""
+        if is_uncertain(self.kinds, node):
+            raise Refusal(
+                "whether this array holds floats or integers depends on the arguments",
+                "make it with dtype=float",
+            )
+
     def update_whole(self, cell: Cell, value: Any) -> None:
         """`cell op= value` on an array: every alias and every view sees it."""
+        self.refuse_uncertain(self.refresh(cell))
         new = self.node(value)
         have, want = self.type_of(new), self.type_of(self.refresh(cell))
         if have.shape != want.shape:

@@ -131,6 +131,12 @@ def _is_python_number(writer: Writer, node: int) -> bool:
     return graph.types[graph.args[node][0]].kind == "py"
 
 
+def _flatten(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    order = writer.graph.attrs[node]
+    words = "" if order == "C" else f'order="{order}"'
+    return Expr(f"{args[0].at(ATOM)}.flatten({words})", ATOM, args[0].depth)
+
+
 def _transpose(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     if _is_python_number(writer, node):
         return call(writer.function("numpy.transpose"), args)
@@ -339,6 +345,7 @@ NUMPY = Target(
         "array": _array,
         "broadcast_to": _broadcast_to,
         "copy": _copy,
+        "flatten": _flatten,
         "astype": _astype,
         "axis_size": _axis_size,
         "item_count": lambda w, n, a: Expr(f"{a[0].at(ATOM)}.size", ATOM, a[0].depth),
