@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from gradgen.api import emit, grad, value_and_grad
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from gradgen.errors import ActiveTypeError, GradgenError, NotCompiledError, SourceError
 
+if TYPE_CHECKING:
+    from gradgen.api import emit, grad, value_and_grad
+    from gradgen.measure.compare import compare
+
 __all__ = [
-    "ActiveTypeError", "GradgenError", "NotCompiledError", "SourceError", "emit", "grad",
+    "ActiveTypeError", "GradgenError", "NotCompiledError", "SourceError", "compare", "emit", "grad",
     "value_and_grad",
 ]  # fmt: skip
 __version__ = "0.1.0"
+
+# Functions whose modules are imported when they are asked for: pytest loads `pytest_plugin` in
+# every run, and need not load NumPy for it.
+_HOMES = {
+    "compare": "gradgen.measure.compare", "emit": "gradgen.api", "grad": "gradgen.api",
+    "value_and_grad": "gradgen.api",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,7 +35,7 @@ HELP = """Compile Python functions into standalone source files of their derivat
 \b
 Exit codes:
   0    fine
-  1    checked and found wanting (emit --check, --diff)
+  1    checked and found wanting (--check, --diff)
   2    refused or misused; nothing is written
   130  interrupted
 
@@ -82,8 +83,24 @@ class Refused(click.ClickException):
         click.echo(self.message, file=file, err=True)
 
 
+# Commands in modules of their own, which import this one; loaded when they are asked for.
+LATER = {
+    "check": "gradgen.cli_check", "compare": "gradgen.cli_compare", "sync": "gradgen.cli_sync",
+}  # fmt: skip
+
+
 class Commands(click.Group):
     """The command group: turns gradgen's errors into messages and exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        return sorted({*super().list_commands(ctx), *LATER})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by its name; its module is imported now."""
+        if cmd_name in LATER and cmd_name not in self.commands:
+            self.add_command(getattr(import_module(LATER[cmd_name]), cmd_name))
+        return super().get_command(ctx, cmd_name)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; the only place where errors become exit codes."""

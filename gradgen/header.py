@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from gradgen.emit import Unit
+from gradgen.emission import Unit
 from gradgen.program import VERSION, Options, Program
 from gradgen.render import BODY_LINE, body_of, printable, render
 
@@ -42,10 +42,12 @@ def header_lines(
     return lines
 
 
-def finished_text(unit: Unit, header: list[str], folder: Path | None) -> str:
-    """The whole text: header with digests and notes, then the body."""
+def finished_text(
+    unit: Unit, header: list[str], folder: Path | None, certificate: Sequence[str] = ()
+) -> str:
+    """The whole text: header with digests, the lines of a certificate, and notes, then the body."""
     checked = "# gradgen-checked: parsed again; every construct and call is on the allow-list"
-    tail = [checked, *(f"# {note}" for note in unit.notes)]
+    tail = [checked, *certificate, *(f"# {note}" for note in unit.notes)]
     digest = body_digest(render(unit, [*header, *tail], folder))
     return render(unit, [*header, f"{BODY_LINE} sha256:{digest}", *tail], folder)
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from gradgen import derive, passes
 from gradgen.bounds import length_guard, needed_lengths
-from gradgen.emit import Unit
-from gradgen.emit import emit as emit_unit
+from gradgen.emission import Unit
+from gradgen.emission import emit as emit_unit
 from gradgen.errors import GradgenError, Location, NeedsLength, SourceError
 from gradgen.graph import Graph, GraphBuilder, Param, Record, Tree, leaves, map_tree
 from gradgen.guards import argument_parts

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gradgen.emit import Unit, import_order
+from gradgen.emission import Unit, import_order
 from gradgen.errors import GradgenError
 from gradgen.layout import lay_out
 

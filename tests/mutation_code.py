@@ -38,7 +38,7 @@ SCOPE = {
         "Front.view", "Front.update", "Front.store", "Front.add_into", "Front.augment",
         "Front.negated", "Front.update_whole", "Front.assign_into",
     ),
-    "gradgen/emit.py": (
+    "gradgen/emission.py": (
         "ModuleWriter.__init__", "ModuleWriter.root", "ModuleWriter.callable_name",
         "FunctionWriter._compute_last_uses", "FunctionWriter._is_view", "FunctionWriter._claim",
         "FunctionWriter._is_reserved", "FunctionWriter._name", "FunctionWriter._write_update",

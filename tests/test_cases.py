@@ -17,10 +17,10 @@ import golden
 import numpy as np
 import pytest
 from golden import Case
-from opcount import operations
 
 import gradgen
 from gradgen.graph import Graph, leaves, literal_key
+from gradgen.measure.counting import operations
 from gradgen.passes import eliminate_dead
 from gradgen.program import Options, compile_graph
 from gradgen.read import parse_shapes, read_file

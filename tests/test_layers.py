@@ -9,9 +9,10 @@ ROOT = Path(__file__).parent.parent
 # fmt: off
 ORDER = [
     "definitions", "errors", "types", "ops", "graph", "read", "rules", "derive", "liveness",
-    "simplify", "passes", "targets", "layout", "guards", "bounds",
-    "emit", "notes", "render", "check",
-    "measure", "draw", "program", "header", "live", "api", "files", "cli",
+    "simplify", "passes", "targets", "layout", "guards", "bounds", "emission", "notes", "render",
+    "certificate", "program", "header", "live", "check", "checking", "differences", "testing",
+    "pytest_plugin", "measure", "draw", "api", "files", "sync", "cli", "cli_check", "cli_compare",
+    "cli_sync",
 ]
 # fmt: on
 EXEMPT = {"__init__", "__main__"}

@@ -1,0 +1,1 @@
+"""Is an emitted gradient right? Independent oracles, each reported by itself."""

@@ -1,0 +1,136 @@
+"""How far rounding moves what an emitted function computes: it is run with other roundings.
+
+Every operation of the emitted text that rounds has its result changed by up to two units in the
+last place, at random, and so have the arguments (stochastic arithmetic: J. Vignes, "A stochastic
+arithmetic for reliable scientific computation", 1993). What moves the results is what their
+condition and cancellation in between make of rounding, and nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gradgen.check.sample import Random, Values, copied
+from gradgen.check.subject import Subject, flat_gradients
+from gradgen.live import load
+from gradgen.render import render
+
+RUNS = 8
+Result = tuple[Any, dict[str, Any]]
+# Calls with exact results, by the last part of the name: a change would undo comparisons of them.
+_EXACT = frozenset({
+    "abs", "absolute", "fabs", "sign", "copysign", "floor", "ceil", "trunc", "rint", "round",
+    "max", "min", "maximum", "minimum", "fmax", "fmin", "where", "clip", "sort", "partition",
+    "argsort", "reshape", "ravel", "transpose", "swapaxes", "broadcast_to", "copy", "array",
+    "asarray", "concatenate", "append", "stack", "vstack", "hstack", "dstack", "column_stack",
+    "zeros", "zeros_like", "ones", "ones_like", "empty", "empty_like", "full", "full_like",
+    "arange", "eye", "tri", "identity", "float", "int", "bool", "astype", "take",
+    "take_along_axis", "tril", "triu", "diag", "diagonal", "roll", "flip", "squeeze", "tile",
+    "repeat", "expand_dims", "pad", "split", "maximum_accumulate", "accumulate", "median",
+    "float64", "float32", "heaviside", "put_along_axis", "flipud", "fliplr", "rot90", "diagflat",
+    "select", "choose", "extract", "compress", "delete", "insert", "at", "type", "len", "fix",
+    "isnan", "nan_to_num", "nanmax", "nanmin", "atleast_1d", "atleast_2d", "moveaxis",
+})  # fmt: skip
+_ROUNDED = "_gradgen_rounded"
+
+
+class _Wrap(ast.NodeTransformer):
+    """Puts a call around every expression that rounds."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        return node if isinstance(node.op, ast.FloorDiv) else _wrapped(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        held = node.func
+        name = held.attr if isinstance(held, ast.Attribute) else getattr(held, "id", "")
+        return node if name in _EXACT else _wrapped(node)
+
+
+def _wrapped(node: ast.expr) -> ast.expr:
+    return ast.Call(ast.Name(_ROUNDED, ast.Load()), [node], [])
+
+
+class Rounded:
+    """The emitted function of a subject, each time with other roundings."""
+
+    def __init__(self, subject: Subject, random: Random) -> None:
+        self.subject, self.random = subject, random
+        unit = subject.program.unit
+        tree = ast.fix_missing_locations(_Wrap().visit(ast.parse(render(unit))))
+        namespace: dict[str, Any] = dict(unit.namespace)
+        namespace["__name__"] = getattr(subject.emitted, "__module__", None) or "gradgen_emitted"
+        namespace[_ROUNDED] = self._rounded
+        exec(compile(tree, "<gradgen rounding>", "exec", dont_inherit=True), namespace)
+        self._plain: Callable[..., Any] = load(
+            subject.program, subject.graph.name, "value_and_grad", subject.function
+        )
+        self._function: Callable[..., Any] = namespace[unit.functions[0].name]
+
+    def run(self, values: Mapping[str, Any]) -> Result | None:
+        """Value and gradient at arguments that are moved by their roundings; None: it raised."""
+        moved = copied(values)
+        for leaf in self.subject.leaves:
+            if leaf.type.is_float:
+                moved[leaf.text] = self._rounded(moved[leaf.text])
+        return self._called(self._function, moved)
+
+    def plain(self, values: Mapping[str, Any]) -> Result | None:
+        """What the program computes as it is; None: it raised."""
+        return self._called(self._plain, copied(values))
+
+    def _called(self, function: Callable[..., Any], values: Values) -> Result | None:
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                value, gradients = function(**self.subject.arguments(values))
+            return value, flat_gradients(self.subject, gradients)
+        except Exception:  # whatever emitted code raises
+            return None
+
+    def _rounded(self, value: Any) -> Any:
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            eps = np.finfo(value.dtype).eps
+            return (value * (1.0 + eps * self._signs(value.shape))).astype(value.dtype)
+        if isinstance(value, np.floating):
+            return value.dtype.type(value * (1.0 + np.finfo(value.dtype).eps * self._signs(())))
+        if isinstance(value, float):
+            return value * (1.0 + 2.0**-52 * float(self._signs(())))
+        return value
+
+    def _signs(self, shape: tuple[int, ...]) -> Any:
+        # not of one size: a rounding and the next would cancel every other time
+        return _UNITS[self.random.integers(0, len(_UNITS), shape)]
+
+
+_UNITS = np.array([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
+
+
+def spread(rounded: Rounded, values: Values) -> tuple[float, dict[str, Any]]:
+    """How far roundings move the value, and each entry of the gradient, at most in a few runs."""
+    plain = rounded.plain(values)
+    if plain is None:
+        return 0.0, {}
+    noise = 0.0
+    moved: dict[str, Any] = {text: np.zeros(np.shape(g)) for text, g in plain[1].items()}
+    for _ in range(RUNS):
+        found = rounded.run(values)
+        if found is not None:
+            noise = float(_most(noise, found[0], plain[0]))
+            moved = {text: _most(m, found[1][text], plain[1][text]) for text, m in moved.items()}
+    return noise, moved
+
+
+def _most(before: Any, one: Any, other: Any) -> Any:
+    """The larger of what was and of a difference, where that is a number."""
+    with np.errstate(all="ignore"):
+        change = np.abs(np.asarray(one, dtype=float) - np.asarray(other, dtype=float))
+    if change.shape != np.shape(before):
+        return before
+    return np.fmax(before, np.where(np.isfinite(change), change, 0.0))

@@ -1,0 +1,99 @@
+"""The command `gradgen check` and what is behind it: exit codes, table, JSON, planted errors."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from gradgen import checking
+from gradgen.check.subject import from_file
+from gradgen.cli import cli
+
+MODEL = """\
+import numpy as np
+
+
+def loss(W, b, x, y):
+    r = np.tanh(x @ W + b) - y
+    return np.mean(r**2)
+
+
+def entropy(p):
+    return -np.sum(p * np.log(p))
+"""
+SHAPES = ["--shapes", "W=d, b=scalar, x=n d, y=n"]
+PLANTED = {
+    "five times": lambda g: 5.0 * g, "the sign": lambda g: -g, "zero": lambda g: 0.0 * g,
+    "NaN": lambda g: g * np.nan, "1e-7": lambda g: g * (1.0 + 1e-7),
+    "one entry": lambda g: g + np.eye(1, len(g))[0] * 1e-3,
+}  # fmt: skip
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text(MODEL, "utf-8")
+    return path
+
+
+def run(*args):
+    done = CliRunner().invoke(cli, ["check", *map(str, args)])
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_every_oracle_reports_by_itself(model):
+    code, out, err = run(f"{model}:loss", "--wrt", "W,b", *SHAPES)
+    assert (code, err) == (0, "")
+    for oracle in ("forward", "symbolic", "complex step", "differences", "dot product"):
+        assert oracle in out
+
+
+def test_json_holds_every_finding(model):
+    code, out, _ = run(f"{model}:loss", "--wrt", "W,b", *SHAPES, "--json", "--effort", "quick")
+    found = json.loads(out)
+    assert code == 0 and found["ok"] is True and found["effort"] == "quick"
+    assert {f["verdict"] for f in found["findings"]} <= {"proved", "agrees", "unchecked"}
+
+
+def test_what_is_assumed_of_the_arguments_is_said(model):
+    code, out, _ = run(f"{model}:entropy", "--shapes", "p=n", "--domain", "p in [0.1, 1]")
+    assert code == 0 and "assumed" not in out
+    _, out, _ = run(f"{model}:entropy", "--shapes", "p=n")
+    assert "p > 0" in out
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_a_planted_error_ends_with_1_and_its_arguments(planted, model, monkeypatch):
+    def wrong(*args):
+        subject = from_file(*args)
+
+        def emitted(**given):
+            value, (d_W, d_b) = subject.emitted(**given)
+            return value, (PLANTED[planted](d_W), d_b)
+
+        return dataclasses.replace(subject, emitted=emitted)
+
+    monkeypatch.setattr(checking, "from_file", wrong)
+    code, out, _ = run(f"{model}:loss", "--wrt", "W,b", *SHAPES)
+    assert code == 1
+    assert "differs" in out and "    W = " in out
+
+
+@pytest.mark.parametrize(("args", "said"), [
+    (["--domain", "q > 0"], "q"), (["--domain", "W in"], "W in"), (["--effort", "much"], "much"),
+])  # fmt: skip
+def test_misuse_ends_with_2(args, said, model):
+    code, _, err = run(f"{model}:loss", *SHAPES, *args)
+    assert code == 2 and said in err
+
+
+def test_without_time_nothing_is_checked_and_that_is_said(model):
+    code, out, _ = run(f"{model}:loss", *SHAPES, "--seconds", "0")
+    assert code == 1 and "not checked" in out
+
+
+def test_a_live_function_is_checked_as_well():
+    report = checking.check(lambda x, y: x * y + np.sin(x), wrt=("x", "y"), effort="quick")
+    assert report.ok and report.wrt == ("x", "y")
