@@ -343,7 +343,9 @@ def test_the_fixture_works_in_another_project(tmp_path):
         "    assert_grad_ok(lambda x: x * x, (3.0,), grad=lambda x: x)\n",
         "utf-8",
     )
-    done = pytest_run(tmp_path, "-p", "gradgen.pytest_plugin", "-W", "error")
+    done = pytest_run(
+        tmp_path, "-p", "gradgen.pytest_plugin", "-W", "error", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1"
+    )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1 failed, 1 passed" in done.stdout
     assert "  3.0 is given" in done.stdout and "6.0 is right (by complex step" in done.stdout
@@ -368,7 +370,8 @@ def test_a_fixture_of_the_same_name_in_the_project_wins(tmp_path):
     (tmp_path / "test_it.py").write_text(
         "def test_it(assert_grad_ok):\n    assert assert_grad_ok == 'mine'\n", "utf-8"
     )
-    assert pytest_run(tmp_path, "-p", "gradgen.pytest_plugin").returncode == 0
+    done = pytest_run(tmp_path, "-p", "gradgen.pytest_plugin", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert done.returncode == 0
 
 
 def test_the_entry_point_is_the_plugin():

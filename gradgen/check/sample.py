@@ -127,10 +127,9 @@ class _Source:
                         self.bounds[text] = narrower
         matrices = any(f.kind == "matrix" for f in known)
         self.ways = _WAYS[1:2] + _WAYS[:1] + _WAYS[2:] if matrices else _WAYS
-        lengths = [
-            n for leaf in subject.leaves for n in leaf.type.shape if isinstance(n, int) and n
-        ]
-        self.index_below = min(lengths, default=2)
+        self.lengths = sorted(
+            {n for leaf in subject.leaves for n in leaf.type.shape if isinstance(n, int) and n}
+        ) or [2]
 
     def accepted(self, held: Samples, count: int, kind: Kind) -> Iterator[Values]:
         refused = [0] * len(self.ways)
@@ -216,10 +215,12 @@ class _Source:
             return self.random.choice(np.array(bounds.items).astype(int), shape)
         low = 0 if math.isinf(bounds.low) else math.ceil(bounds.low)
         low += bounds.low_open and low == bounds.low
-        # indices fit the shortest array; other integers may have to be above 0
+        # indices fit the shortest array, or maybe a longer one; others may have to be above 0
+        count = self.lengths[0]
         if way is not _WAYS[0] and low == 0 and math.isinf(bounds.low):
             low = int(self.random.integers(0, 3) == 0)
-        high = low + self.index_below if math.isinf(bounds.high) else math.floor(bounds.high) + 1
+            count = int(self.random.choice(self.lengths))
+        high = low + count if math.isinf(bounds.high) else math.floor(bounds.high) + 1
         high -= bounds.high_open and high - 1 == bounds.high
         high = max(high, low + 1)
         if way is not _WAYS[0] and shape and shape[-1] <= high - low:

@@ -29,7 +29,7 @@ IMAGINARY = 1e-60
 # Below this, imaginary parts may have vanished on the way.
 VANISHED = 1e-220
 # First steps that are tried, in units of the point, as powers of 2; and steps of each, halved.
-STARTS = (-3, -7, 1, -12, -18)
+STARTS = (-3, -7, 1, -12, -18, -26)
 LEVELS = 8
 # The error, relative to the derivative, at which no other first step is tried.
 GOOD_ENOUGH = 2e-11
