@@ -462,6 +462,17 @@ def test_indices_that_must_differ_are_found():
     assert all(len(set(row)) == 3 for v in found for row in v["triples"].tolist())
 
 
+def interpolated(t, x, y):
+    return np.sum(np.interp(t, x, y) ** 2)
+
+
+def test_grids_of_interpolation_rise():
+    subject = from_function(interpolated, "y", "t=4, x=5, y=5")
+    assert all((np.diff(v["x"]) > 0).all() for v in samples(subject, 12))
+    assert "x rises (argument of interp" in assumptions(subject)[0].text
+    assert [f.verdict for f in differences(subject, QUICK)] == ["agrees"]
+
+
 # -- the domain -----------------------------------------------------------------------------------
 
 

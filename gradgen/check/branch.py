@@ -132,6 +132,7 @@ class Edges:
 
 _HOLDS: dict[str, Callable[[Any, float], Any]] = {
     "<": np.less, ">": np.greater, "!=": np.not_equal,
+    "rises": lambda values, _: np.diff(values) > 0,
 }  # fmt: skip
 
 

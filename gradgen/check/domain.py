@@ -139,6 +139,8 @@ _MATRICES = {
     "qr": "has full rank", "scipy_qr": "has full rank", "pinv": "has full rank",
     "lstsq": "has full rank", "scipy_pinv": "has full rank", "scipy_lstsq": "has full rank",
 }  # fmt: skip
+# The operand that is to be in rising order.
+_RISING = {"interp": 1, "searchsorted": 0}
 _NONZERO = ("abs", "absolute", "fabs", "sign")
 _PAIRS = ("maximum", "minimum", "py_max", "py_min", "fmax", "fmin")
 _STEPS = ("floor", "ceil", "trunc", "rint", "round", "around", "int", "py_round", "fix")
@@ -184,6 +186,9 @@ class _Collector:
                 continue
             said = re.sub("[xyz]", lambda m: spelled(graph, args["xyz".index(m[0])]), text)
             yield self.assumption(node, said, what, "value", clauses, any_of)
+        if op in _RISING:
+            said = f"{spelled(graph, args[_RISING[op]])} rises"
+            yield self.assumption(node, said, f"argument of {called(graph, node)}", "value")
         if op in _MATRICES and self.active[node]:
             said = f"{spelled(graph, args[0])} {_MATRICES[op]}"
             yield self.assumption(node, said, f"argument of {called(graph, node)}", "matrix")
@@ -351,9 +356,12 @@ def interior(subject: Subject) -> list[tuple[tuple[int, ...], tuple[Clause, ...]
     needed = reachable(graph, subject.value)
     active = depends_on(graph, {leaf.node for leaf in subject.active})
     masks = _masks(graph, subject.value)
-    found = []
+    found: list[tuple[tuple[int, ...], tuple[Clause, ...], bool]] = []
     for node, args in enumerate(graph.args):
-        if graph.ops[node] in OPS and needed[node] and active[node] and node not in masks:
+        op = graph.ops[node]
+        if op in _RISING and needed[node]:
+            found.append((args, ((_RISING[op], "rises", 0.0),), False))
+        if op in OPS and needed[node] and active[node] and node not in masks:
             for text, _ in _conditions(graph, node):
                 clauses = tuple(
                     (k, r.rstrip("=") if r != "!=" else r, b) for k, r, b in _parse(text)

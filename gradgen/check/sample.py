@@ -63,7 +63,7 @@ def samples(
 ) -> Samples:  # fmt: skip
     """Up to `count` random arguments, as values of the leaves by their texts.
 
-    "ordinary" are near 1 or as the domain says, and some up to ten thousand times larger or
+    "ordinary" are near 1 or as the domain says, and some up to a hundred times larger or
     smaller, and at the edge of no operation's domain, where it may have no slope; "wide" are of all
     magnitudes; of both, the function gives a finite value. "edge" hold
     zeros of both signs, the smallest and largest numbers, infinities and NaN where the domain
@@ -202,7 +202,7 @@ class _Source:
             elif wide:
                 drawn = _magnitudes(self.random, shape, 300.0, bounds)
             elif spread and way is not matrices:
-                drawn = _magnitudes(self.random, shape, 4.0, bounds)
+                drawn = _magnitudes(self.random, shape, 2.0, bounds)
             elif math.isinf(bounds.low) and math.isinf(bounds.high):
                 drawn = way(self.random, shape)
             else:
@@ -262,7 +262,7 @@ def _inside(drawn: Any, bounds: Interval) -> Any:
 def _magnitudes(random: Random, shape: tuple[int, ...], decades: float, bounds: Interval) -> Any:
     """Numbers of both signs of all magnitudes, a common one for the array and some of their own."""
     common = random.uniform(-decades, decades)
-    own = random.uniform(-min(decades, 2.0), min(decades, 2.0), shape)
+    own = random.uniform(-1.0, 1.0, shape)
     size = 10.0 ** np.clip(common + own, -decades, decades)
     signs = random.choice([-1.0, 1.0], shape)
     if math.isinf(bounds.low) and math.isinf(bounds.high):

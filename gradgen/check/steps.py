@@ -180,10 +180,11 @@ def by_differences(
 
     `size` is the length along the ray over which the arguments change by as much as they are;
     `noise` by how much the function's value is uncertain. Several first steps are tried, from an
-    eighth of `size` on, until the error is small, with `thorough` all of them; none crosses a
-    branch point. `turn` changes all steps a little. The error is the largest change of the
-    extrapolated value in the last step of the table, plus what the noise makes of the smallest
-    step.
+    eighth of `size` on, until the error is small; with `thorough` all of them, of which two must
+    meet. None crosses a branch point. `turn` changes all steps a little. The error is the largest
+    change of the extrapolated value in the last step of the table, plus what the noise makes of the
+    smallest step. An oscillation that is smaller than the noise, and steep all the same, is seen by
+    no difference.
     """
     side = watch.side(ray.point(0.0))
     found: dict[int, Estimate] = {}
@@ -201,8 +202,16 @@ def by_differences(
             if best.error <= GOOD_ENOUGH * abs(best.value) and not thorough:
                 break
     if found:
-        return _best(found)
+        best = _best(found)
+        others = [other for other in found.values() if other.value != best.value]
+        if thorough and others and not any(_overlap(best, other) for other in others):
+            return "differences by large and small steps do not meet"
+        return best
     return "a branch point is near" if crossed else "the function has no finite value nearby"
+
+
+def _overlap(one: Estimate, other: Estimate) -> bool:
+    return abs(one.value - other.value) <= 4 * (one.error + other.error)
 
 
 def _best(found: Mapping[int, Estimate]) -> Estimate:
