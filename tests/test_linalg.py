@@ -8,6 +8,8 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.linalg
+import sympy
 from test_structural import (
     arguments,
     close,
@@ -390,7 +392,6 @@ SINGULAR = [
 
 @pytest.mark.parametrize("rows", SINGULAR, ids=str)
 def test_trap_31_the_gradient_of_det_is_the_cofactor_matrix_also_of_singular_matrices(rows):
-    sympy = pytest.importorskip("sympy")
     wanted = np.array(sympy.Matrix(rows).adjugate().T.tolist(), float)
     x = np.array(rows, float)
     for line in ("np.linalg.det(x)", "scipy.linalg.det(x)"):
@@ -683,11 +684,10 @@ def test_the_definitions_compute_what_numpy_computes():
     a = rng.standard_normal((6, 2, 3))
     assert np.allclose(linalg.tensorinv(a, 1), np.linalg.tensorinv(a, 1))
     assert np.allclose(linalg.tensorsolve(a, a[:, 0, 0]), np.linalg.tensorsolve(a, a[:, 0, 0]))
-    scipy_linalg = pytest.importorskip("scipy.linalg")
-    assert np.array_equal(linalg.toeplitz(v, x[0]), scipy_linalg.toeplitz(v, x[0]))
-    assert np.array_equal(linalg.hankel(v), scipy_linalg.hankel(v))
-    assert np.array_equal(linalg.hankel(v, x[0]), scipy_linalg.hankel(v, x[0]))
-    assert np.array_equal(linalg.circulant(v), scipy_linalg.circulant(v))
+    assert np.array_equal(linalg.toeplitz(v, x[0]), scipy.linalg.toeplitz(v, x[0]))
+    assert np.array_equal(linalg.hankel(v), scipy.linalg.hankel(v))
+    assert np.array_equal(linalg.hankel(v, x[0]), scipy.linalg.hankel(v, x[0]))
+    assert np.array_equal(linalg.circulant(v), scipy.linalg.circulant(v))
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -158,14 +158,9 @@ def _with_lengths(
     graph: Graph, read: Callable[[dict[str, Any]], Graph]
 ) -> tuple[Graph, dict[str, int]]:
     """The graph on arguments of known lengths: small ones, for which the program is accepted."""
-    symbols = list(dict.fromkeys(
-        atom
-        for param in graph.params for node in leaves(param.tree)
-        for size in graph.types[node].shape if isinstance(size, Dim) for atom in size.atoms
-    ))  # fmt: skip
     refused: GradgenError | None = None
     for more in range(8):
-        lengths = {s: LENGTHS[k % len(LENGTHS)] + more for k, s in enumerate(symbols)}
+        lengths = lengths_of(graph, more)
         fixed = {p.name: _fixed(graph, p.tree, lengths) for p in graph.params}
         try:
             known = read(fixed)
@@ -197,6 +192,16 @@ def _fixed(graph: Graph, tree: Any, lengths: Mapping[str, int]) -> Any:
     if isinstance(tree, (list, tuple)):
         return type(tree)(_fixed(graph, item, lengths) for item in tree)
     return tree
+
+
+def lengths_of(graph: Graph, more: int = 0) -> dict[str, int]:
+    """A number for each symbolic length among the arguments; larger ones with `more`."""
+    sizes = [
+        size for param in graph.params for node in leaves(param.tree)
+        for size in graph.types[node].shape
+    ]  # fmt: skip
+    atoms = dict.fromkeys(atom for size in sizes if isinstance(size, Dim) for atom in size.atoms)
+    return {atom: LENGTHS[at % len(LENGTHS)] + more for at, atom in enumerate(atoms)}
 
 
 def length_of(size: Size, lengths: Mapping[str, int]) -> int:

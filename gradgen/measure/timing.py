@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from gradgen.check.subject import length_of, lengths_of
 from gradgen.graph import Graph, Record, leaves
 from gradgen.read import Static
-from gradgen.types import Dim, Size, Type
+from gradgen.types import Type
 
 # The numbers that are tried as arguments, until the gradient is finite.
 BASES = (0.7, 1.3, 2.3, 0.2, -0.6)
-# The lengths that symbols stand for, in the order of their appearance.
-LENGTHS = (3, 2, 4, 5, 6, 7)
 _AT_LEAST = 2e-3  # seconds of one measurement
 _REPEATS = 3
 
@@ -70,28 +69,6 @@ def _value(found: Type, number: float, lengths: dict[str, int]) -> Any:
     made = number + 0.03 * (steps % 11) if found.is_float else steps % 2
     array = np.asarray(made).astype(found.dtype)
     return array if found.kind == "array" else array[()]
-
-
-def lengths_of(graph: Graph, more: int = 0) -> dict[str, int]:
-    """A number for each symbolic length among the arguments; larger ones with `more`."""
-    sizes = [
-        size for param in graph.params for node in leaves(param.tree)
-        for size in graph.types[node].shape
-    ]  # fmt: skip
-    atoms = dict.fromkeys(atom for size in sizes if isinstance(size, Dim) for atom in size.atoms)
-    return {atom: LENGTHS[at % len(LENGTHS)] + more for at, atom in enumerate(atoms)}
-
-
-def length_of(size: Size, lengths: Mapping[str, int]) -> int:
-    """The number that a length is."""
-    if isinstance(size, int):
-        return size
-    total = 0
-    for atoms, count in size.terms:
-        for atom in atoms:
-            count *= lengths[atom]
-        total += count
-    return total
 
 
 def arguments(graph: Graph, values: dict[int, Any]) -> tuple[list[Any], dict[str, Any]]:
