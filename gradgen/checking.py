@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from gradgen.check.domain import Domain, assumptions, check_names, parse_domain
-from gradgen.check.numeric import complex_step, differences, dot_product, forward
-from gradgen.check.report import EFFORTS, Effort, Finding, Report
-from gradgen.check.subject import Subject, from_file, from_function
-from gradgen.check.symbolic import symbolic
 from gradgen.errors import GradgenError
 from gradgen.live import Shapes
+from gradgen.oracles.domain import Domain, assumptions, check_names, parse_domain
+from gradgen.oracles.numeric import complex_step, differences, dot_product, forward
+from gradgen.oracles.report import EFFORTS, Effort, Finding, Report
+from gradgen.oracles.subject import Subject, from_file, from_function
+from gradgen.oracles.symbolic import symbolic
 
 ORACLES = (forward, symbolic, complex_step, differences, dot_product)
 Progress = Callable[[str], None]

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import click
 
-from gradgen.check.report import EFFORTS, Finding, Report
 from gradgen.checking import ORACLES, as_dict, check_path
 from gradgen.cli import WANTING, parse_wrt, progress, write_stdout
+from gradgen.oracles.report import EFFORTS, Finding, Report
 
 CHECK_HELP = """Check the emitted gradient of a function with independent oracles.
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import gradgen
 from gradgen import checking
-from gradgen.check.subject import from_file
 from gradgen.cli import cli
+from gradgen.oracles.subject import from_file
 
 MODEL = """\
 import numpy as np
@@ -95,5 +96,5 @@ def test_without_time_nothing_is_checked_and_that_is_said(model):
 
 
 def test_a_live_function_is_checked_as_well():
-    report = checking.check(lambda x, y: x * y + np.sin(x), wrt=("x", "y"), effort="quick")
+    report = gradgen.check(lambda x, y: x * y + np.sin(x), wrt=("x", "y"), effort="quick")
     assert report.ok and report.wrt == ("x", "y")

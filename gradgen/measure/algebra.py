@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import sympy
 
-from gradgen.check.exact import Evaluator, Unsupported
-from gradgen.check.scalars import Expressions, Numbers
 from gradgen.graph import Graph
 from gradgen.measure.counting import Size, operations, size
 from gradgen.measure.printing import Printer, function_text
 from gradgen.measure.symbolic import NoSymbolic, expression, tree_nodes
+from gradgen.oracles.exact import Evaluator, Unsupported
+from gradgen.oracles.scalars import Expressions, Numbers
 
 RAW, CSE, SIMPLIFIED = "sympy raw", "sympy cse", "sympy simplify"
 # The value and the gradient in one function, as gradgen's: the fair opponent.

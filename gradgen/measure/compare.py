@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradgen.check.subject import length_of, lengths_of
 from gradgen.errors import GradgenError
 from gradgen.graph import Graph, Record, leaves
 from gradgen.live import Shapes, like_specs, read_signature
 from gradgen.measure.comparison import SIMPLIFY_BELOW, Measurement
 from gradgen.measure.families import FAMILIES
 from gradgen.measure.results import Comparison, Growth
+from gradgen.oracles.subject import length_of, lengths_of
 from gradgen.program import Wrt, active_names
 from gradgen.read import LengthError, LiveTypes, Static, parse_shapes, read_file, read_live
 from gradgen.types import Type

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gradgen.check.subject import length_of, lengths_of
 from gradgen.graph import Graph, Record, leaves
+from gradgen.oracles.subject import length_of, lengths_of
 from gradgen.read import Static
 from gradgen.types import Type
 

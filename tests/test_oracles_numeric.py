@@ -8,13 +8,13 @@ import golden
 import numpy as np
 import pytest
 
-from gradgen.check.domain import assumptions, parse_domain
-from gradgen.check.intervals import Interval, intervals
-from gradgen.check.numeric import complex_step, differences, dot_product, forward, same_bits
-from gradgen.check.report import EFFORTS, Effort
-from gradgen.check.sample import samples
-from gradgen.check.subject import from_file, from_function
 from gradgen.errors import GradgenError
+from gradgen.oracles.domain import assumptions, parse_domain
+from gradgen.oracles.intervals import Interval, intervals
+from gradgen.oracles.numeric import complex_step, differences, dot_product, forward, same_bits
+from gradgen.oracles.report import EFFORTS, Effort
+from gradgen.oracles.sample import samples
+from gradgen.oracles.subject import from_file, from_function
 
 FEW = Effort("few", samples=3)
 SOME = Effort("some", samples=5)
@@ -587,7 +587,7 @@ def arithmetic(x, y, z):
 
 
 def test_intervals_hold_what_numpy_computes():
-    from gradgen.check.branch import probe
+    from gradgen.oracles.branch import probe
     from gradgen.types import Type
 
     subject = from_function(arithmetic, None, "x=scalar, y=scalar, z=scalar")

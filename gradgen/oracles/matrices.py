@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradgen.check.formulas import apply
-from gradgen.check.scalars import Unsupported
-from gradgen.check.structural import root_of_squares
+from gradgen.oracles.formulas import apply
+from gradgen.oracles.scalars import Unsupported
+from gradgen.oracles.structural import root_of_squares
 
 if TYPE_CHECKING:
-    from gradgen.check.exact import Evaluator
+    from gradgen.oracles.exact import Evaluator
 
 Matrix = np.ndarray[Any, Any]
 

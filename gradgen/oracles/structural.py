@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradgen.check.formulas import apply, extreme
-from gradgen.check.scalars import Unsupported
+from gradgen.oracles.formulas import apply, extreme
+from gradgen.oracles.scalars import Unsupported
 from gradgen.types import Type
 
 if TYPE_CHECKING:
-    from gradgen.check.exact import Evaluator
+    from gradgen.oracles.exact import Evaluator
 
 
 def box(item: Any) -> np.ndarray[Any, Any]:

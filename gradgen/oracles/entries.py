@@ -1,8 +1,8 @@
 """Single entries of an emitted gradient, compared with estimates of them.
 
 Bounds. Of each entry of a gradient, by itself, let `a` be what was emitted and `r` what the oracle
-found with an error `e` that it measured (see `gradgen.check.steps`); let `m` be how far the entry
-moves when the emitted operations round otherwise (see `gradgen.check.rounding`): the condition of
+found with an error `e` that it measured (see `gradgen.oracles.steps`); let `m` be how far the entry
+moves when the emitted operations round otherwise (see `gradgen.oracles.rounding`): the condition of
 the entry times eps, with the cancellation in between. They agree if
 
     |a - r| <= 16 * (e + m) + 64 * eps * |r| + u
@@ -27,12 +27,12 @@ from typing import Any
 
 import numpy as np
 
-from gradgen.check.domain import Domain
-from gradgen.check.report import Effort, Finding
-from gradgen.check.rounding import Rounded, spread
-from gradgen.check.sample import Random, Samples, Values, copied, samples
-from gradgen.check.steps import EPSILON, Estimate, Ray, coarsest
-from gradgen.check.subject import Leaf, Subject, call, flat_gradients
+from gradgen.oracles.domain import Domain
+from gradgen.oracles.report import Effort, Finding
+from gradgen.oracles.rounding import Rounded, spread
+from gradgen.oracles.sample import Random, Samples, Values, copied, samples
+from gradgen.oracles.steps import EPSILON, Estimate, Ray, coarsest
+from gradgen.oracles.subject import Leaf, Subject, call, flat_gradients
 
 # The bound relative to an entry below which it is settled, in double precision and in others.
 SETTLED, SETTLED_COARSELY = 1e-8, 1e-3

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import sympy
 
-from gradgen.check.exact import Evaluator
-from gradgen.check.report import Effort, Finding, Verdict
-from gradgen.check.scalars import Numbers, Unsupported
-from gradgen.check.subject import Subject
 from gradgen.graph import Graph, leaves
+from gradgen.oracles.exact import Evaluator
+from gradgen.oracles.report import Effort, Finding, Verdict
+from gradgen.oracles.scalars import Numbers, Unsupported
+from gradgen.oracles.subject import Subject
 
 Point = Mapping[str, np.ndarray[Any, Any]]
 # Weights of entries of leaves.

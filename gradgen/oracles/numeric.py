@@ -1,7 +1,7 @@
 """Oracles that call functions: the value bit by bit, and derivatives by steps and differences.
 
-The bounds within which an entry of a gradient agrees stand in `gradgen.check.entries`, that of the
-dot product at its oracle.
+The bounds within which an entry of a gradient agrees stand in `gradgen.oracles.entries`, that of
+the dot product at its oracle.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from gradgen.check.branch import Watch
-from gradgen.check.domain import Domain
-from gradgen.check.entries import (
+from gradgen.oracles.branch import Watch
+from gradgen.oracles.domain import Domain
+from gradgen.oracles.entries import (
     AGAIN,
     LOST,
     Gradient,
@@ -25,10 +25,10 @@ from gradgen.check.entries import (
     unchecked,
     underflow,
 )  # fmt: skip
-from gradgen.check.report import Effort, Finding
-from gradgen.check.rounding import Rounded
-from gradgen.check.sample import EDGES, Random, Samples, Values, is_finite, quiet_call, samples
-from gradgen.check.steps import (
+from gradgen.oracles.report import Effort, Finding
+from gradgen.oracles.rounding import Rounded
+from gradgen.oracles.sample import EDGES, Random, Samples, Values, is_finite, quiet_call, samples
+from gradgen.oracles.steps import (
     EPSILON,
     JITTERS,
     Estimate,
@@ -39,7 +39,7 @@ from gradgen.check.steps import (
     not_analytic,
     value_noise,
 )  # fmt: skip
-from gradgen.check.subject import Leaf, Subject
+from gradgen.oracles.subject import Leaf, Subject
 
 # By what the steps of a difference that did not agree are turned, to look again.
 TURNS = (1.0, 0.83, 0.71)

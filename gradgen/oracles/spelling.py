@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gradgen.check.subject import Leaf
 from gradgen.graph import Graph
 from gradgen.ops import OPS
 from gradgen.ops.table import ATOM
+from gradgen.oracles.subject import Leaf
 
 
 def called(graph: Graph, node: int) -> str:

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradgen.check import matrices
-from gradgen.check.formulas import apply
-from gradgen.check.scalars import Unsupported
-from gradgen.check.structural import (
+from gradgen.ops import OPS
+from gradgen.ops.written import arguments
+from gradgen.oracles import matrices
+from gradgen.oracles.formulas import apply
+from gradgen.oracles.scalars import Unsupported
+from gradgen.oracles.structural import (
     is_plain,
     log_sum_exp,
     reduced,
     resolve,
     root_of_squares,
 )
-from gradgen.ops import OPS
-from gradgen.ops.written import arguments
 from gradgen.types import TupleType, Type
 
 if TYPE_CHECKING:
-    from gradgen.check.exact import Evaluator
+    from gradgen.oracles.exact import Evaluator
 
 Values = Any
 # Calls whose result is decided by the order of values: it is the same for the ranks of the values.

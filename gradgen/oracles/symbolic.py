@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import sympy
 
-from gradgen.check.digits import Point, Session, compared, gradient_nodes, session_of
-from gradgen.check.domain import Domain
-from gradgen.check.exact import FAILURES, Evaluator, Unsupported
-from gradgen.check.formulas import walk
-from gradgen.check.report import Effort, Finding
-from gradgen.check.sample import samples
-from gradgen.check.scalars import Expressions
-from gradgen.check.subject import Leaf, Subject
+from gradgen.oracles.digits import Point, Session, compared, gradient_nodes, session_of
+from gradgen.oracles.domain import Domain
+from gradgen.oracles.exact import FAILURES, Evaluator, Unsupported
+from gradgen.oracles.formulas import walk
+from gradgen.oracles.report import Effort, Finding
+from gradgen.oracles.sample import samples
+from gradgen.oracles.scalars import Expressions
+from gradgen.oracles.subject import Leaf, Subject
 
 __all__ = ["symbolic"]
 

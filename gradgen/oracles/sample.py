@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gradgen.check.branch import Edges
-from gradgen.check.domain import Domain, assumptions, check_names, of_leaf
-from gradgen.check.intervals import Interval, related
-from gradgen.check.subject import Leaf, Subject, call
+from gradgen.oracles.branch import Edges
+from gradgen.oracles.domain import Domain, assumptions, check_names, of_leaf
+from gradgen.oracles.intervals import Interval, related
+from gradgen.oracles.subject import Leaf, Subject, call
 from gradgen.types import Type
 
 Values = dict[str, Any]

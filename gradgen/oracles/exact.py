@@ -15,14 +15,14 @@ import mpmath  # type: ignore[import-untyped]
 import numpy as np
 import sympy
 
-from gradgen.check.calls import written_call
-from gradgen.check.formulas import apply
-from gradgen.check.scalars import Arithmetic, Scalar, Unsupported
-from gradgen.check.structural import STRUCTURAL, box, is_plain, resolve
 from gradgen.derive import copied
 from gradgen.graph import Graph, GraphBuilder
 from gradgen.ops import OPS
 from gradgen.ops.written import infer_written
+from gradgen.oracles.calls import written_call
+from gradgen.oracles.formulas import apply
+from gradgen.oracles.scalars import Arithmetic, Scalar, Unsupported
+from gradgen.oracles.structural import STRUCTURAL, box, is_plain, resolve
 from gradgen.rules import define, program_reader
 from gradgen.types import TupleType, Type
 

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.exceptions import ComplexWarning
 
-from gradgen.check.branch import Watch
-from gradgen.check.domain import depends_on
-from gradgen.check.sample import Random, Values, copied, quiet_call
-from gradgen.check.spelling import called
-from gradgen.check.subject import Leaf, Subject, call
 from gradgen.graph import Graph
 from gradgen.liveness import reachable
 from gradgen.ops import OPS
+from gradgen.oracles.branch import Watch
+from gradgen.oracles.domain import depends_on
+from gradgen.oracles.sample import Random, Values, copied, quiet_call
+from gradgen.oracles.spelling import called
+from gradgen.oracles.subject import Leaf, Subject, call
 
 EPSILON = 2.0**-52
 # So small that its square vanishes, and far from the smallest number.

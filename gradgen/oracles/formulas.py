@@ -14,8 +14,8 @@ import mpmath  # type: ignore[import-untyped]
 import sympy
 from sympy.parsing.sympy_parser import parse_expr
 
-from gradgen.check.scalars import Arithmetic, Scalar, Unsupported
 from gradgen.ops import OPS
+from gradgen.oracles.scalars import Arithmetic, Scalar, Unsupported
 
 SYMBOLS = {name: sympy.Symbol(name, real=True) for name in "xyz"}
 # Texts over x, y, z for rows that have none in the table.

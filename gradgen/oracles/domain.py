@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from gradgen.check.intervals import RELATIONS, Interval, intervals, narrowing, points, related
-from gradgen.check.spelling import called, spelled
-from gradgen.check.subject import Leaf, Subject
 from gradgen.errors import GradgenError
 from gradgen.graph import Graph
 from gradgen.liveness import reachable
 from gradgen.ops import OPS
 from gradgen.ops.table import ATOM
+from gradgen.oracles.intervals import RELATIONS, Interval, intervals, narrowing, points, related
+from gradgen.oracles.spelling import called, spelled
+from gradgen.oracles.subject import Leaf, Subject
 
 Domain = Mapping[str, Interval]
 

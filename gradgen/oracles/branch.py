@@ -9,10 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from gradgen.check.domain import depends_on, interior
-from gradgen.check.intervals import RELATIONS
-from gradgen.check.spelling import called
-from gradgen.check.subject import Subject
 from gradgen.derive import copied
 from gradgen.emission import emit
 from gradgen.errors import GradgenError
@@ -20,6 +16,10 @@ from gradgen.graph import Graph
 from gradgen.live import load
 from gradgen.liveness import reachable
 from gradgen.ops import OPS
+from gradgen.oracles.domain import depends_on, interior
+from gradgen.oracles.intervals import RELATIONS
+from gradgen.oracles.spelling import called
+from gradgen.oracles.subject import Subject
 from gradgen.program import Program
 from gradgen.targets import TARGETS
 from gradgen.types import Type

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from gradgen.check.sample import Random, Values, copied
-from gradgen.check.subject import Subject, flat_gradients
 from gradgen.live import load
+from gradgen.oracles.sample import Random, Values, copied
+from gradgen.oracles.subject import Subject, flat_gradients
 from gradgen.render import render
 
 RUNS = 8

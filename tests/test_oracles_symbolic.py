@@ -14,15 +14,15 @@ import scipy.linalg
 import scipy.special
 import sympy
 
-from gradgen.check.exact import Unsupported, evaluate
-from gradgen.check.formulas import FORMULAS, apply, formula, walk
-from gradgen.check.report import EFFORTS
-from gradgen.check.scalars import NUMERIC, Expressions, Numbers
-from gradgen.check.subject import from_file
-from gradgen.check.symbolic import symbolic
 from gradgen.derive import copied
 from gradgen.graph import GraphBuilder, leaves, map_tree
 from gradgen.ops import OPS
+from gradgen.oracles.exact import Unsupported, evaluate
+from gradgen.oracles.formulas import FORMULAS, apply, formula, walk
+from gradgen.oracles.report import EFFORTS
+from gradgen.oracles.scalars import NUMERIC, Expressions, Numbers
+from gradgen.oracles.subject import from_file
+from gradgen.oracles.symbolic import symbolic
 
 QUICK = EFFORTS["quick"]
 NORMAL = EFFORTS["normal"]
