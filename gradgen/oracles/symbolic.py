@@ -210,7 +210,7 @@ def _vanishes(difference: sympy.Expr, branch: Branch, limit: int) -> bool:
             return True
         if size(difference) > limit:
             break
-    return sympy.simplify(whole) == 0
+    return bool(sympy.simplify(whole) == 0)
 
 
 def _as_fraction(expression: sympy.Expr) -> sympy.Expr:
