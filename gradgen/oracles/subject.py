@@ -18,7 +18,14 @@ import numpy as np
 from gradgen.errors import GradgenError
 from gradgen.graph import Graph, Param, Record, leaves
 from gradgen.live import Shapes, compile_declared, load
-from gradgen.program import Options, Program, choose_parameters, choose_result, compile_graph
+from gradgen.program import (
+    Options,
+    Program,
+    choose_parameters,
+    choose_result,
+    compile_graph,
+    wrt_items,
+)
 from gradgen.read import Static, parse_shapes, read_file, read_live
 from gradgen.types import Dim, Size, Type
 
@@ -65,6 +72,8 @@ class Subject:
     wrt: tuple[str, ...]
     lengths: dict[str, int]
     output: int | None = None
+    # Whether `emitted` computes the value at all: mode grad does not.
+    gives_value: bool = True
 
     @property
     def leaves(self) -> list[Leaf]:
@@ -119,6 +128,32 @@ def from_function(
                     lambda fixed: read_live(function, fixed))  # fmt: skip
 
 
+def emitted_by(subject: Subject, namespace: Mapping[str, Any], options: Options) -> Subject:
+    """The subject with the functions of an emitted module for what gradgen has just compiled.
+
+    Raises `GradgenError` where the module lacks one of them.
+    """
+    names = {"value_and_grad": ("value_and_grad",), "grad": ("grad",),
+             "pair": ("forward", "backward")}[options.mode]  # fmt: skip
+    functions: list[Any] = [namespace.get(f"{subject.name}_{name}") for name in names]
+    if not all(map(callable, functions)):
+        raise GradgenError(f"the emitted file has no {subject.name}_{names[0]}")
+    bare = wrt_items(options.wrt)[1]
+
+    def emitted(**arguments: Any) -> Any:
+        value = None
+        if options.mode == "grad":
+            gradients = functions[0](**arguments)
+        elif options.mode == "pair":
+            value, saved = functions[0](**arguments)
+            gradients = functions[1](saved, 1.0)
+        else:
+            value, gradients = functions[0](**arguments)
+        return value, (gradients,) if bare else gradients
+
+    return dataclasses.replace(subject, emitted=emitted, gives_value=options.mode != "grad")
+
+
 def load_module(path: Path) -> Any:
     """The module in a file, executed. Raises `GradgenError` where it fails."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -146,7 +181,7 @@ def _subject(
     names = tuple(p.name for p in choose_parameters(graph, wrt)[0])
     options = Options(names, "value_and_grad", output=output)
     program = compile_graph(graph, options)
-    known, lengths = _with_lengths(graph, read)
+    known, lengths = _with_lengths(graph, read, output)
     value, _ = choose_result(known, options)
     derived = compile_graph(known, options).graph
     emitted = load(program, graph.name, "value_and_grad", function)
@@ -155,7 +190,7 @@ def _subject(
 
 
 def _with_lengths(
-    graph: Graph, read: Callable[[dict[str, Any]], Graph]
+    graph: Graph, read: Callable[[dict[str, Any]], Graph], output: int | None
 ) -> tuple[Graph, dict[str, int]]:
     """The graph on arguments of known lengths: small ones, for which the program is accepted."""
     refused: GradgenError | None = None
@@ -164,9 +199,8 @@ def _with_lengths(
         fixed = {p.name: _fixed(graph, p.tree, lengths) for p in graph.params}
         try:
             known = read(fixed)
-            compile_graph(
-                known, Options(tuple(p.name for p in known.params if _is_active(known, p)))
-            )
+            active = tuple(p.name for p in known.params if _is_active(known, p))
+            compile_graph(known, Options(active, output=output))
             return known, lengths
         except GradgenError as error:
             refused = error
