@@ -155,6 +155,8 @@ def _complete_path(
               help='Of the arguments, as "x=n d, y=n:float32, a=scalar, p.W=d h".')  # fmt: skip
 @click.option("--output", type=click.IntRange(min=0), metavar="K",
               help="Which of several results to differentiate, from 0.")  # fmt: skip
+@click.option("--stabilize", is_flag=True,
+              help="Accurate rewrites (log1p, hypot, ...), listed in the header.")  # fmt: skip
 @click.option("-o", "out", metavar="FILE", type=click.Path(),
               help="Where the text goes (default: standard output).")  # fmt: skip
 @click.option("--check", is_flag=True, help="Write nothing; say whether FILE is current.")
@@ -165,15 +167,15 @@ def _complete_path(
 @click.pass_context
 def emit(
     ctx: click.Context, locations: tuple[str, ...], wrt: str | None, mode: str, target: str,
-    style: str, shapes: str | None, output: int | None, out: str | None, check: bool, diff: bool,
-    force: bool, template_dir: Path | None,
+    style: str, shapes: str | None, output: int | None, stabilize: bool, out: str | None,
+    check: bool, diff: bool, force: bool, template_dir: Path | None,
 ) -> None:  # fmt: skip
     """See `EMIT_HELP`."""
     if (check or diff) and out in (None, "-"):
         raise click.UsageError("--check and --diff compare with a file; name it with -o FILE")
     if template_dir is not None and not (template_dir / TEMPLATE).is_file():
         raise GradgenError(f"{template_dir}: there is no {TEMPLATE} in this folder")
-    options = Options(parse_wrt(wrt), mode, target, style, False, output)
+    options = Options(parse_wrt(wrt), mode, target, style, False, output, stabilize)
     request = Request(options, wrt, shapes, template_dir)
     jobs = [Job(*parse_location(text)) for text in locations]
     give_destinations(jobs, out)
@@ -228,6 +230,7 @@ class Request:
         for flag, value, default in given:
             if value != default:
                 words += [flag, str(value)]
+        words += ["--stabilize"] * options.stabilize
         if self.template_dir is not None:
             words += ["--template-dir", Path(os.path.relpath(self.template_dir, base)).as_posix()]
         if job.destination is not None:

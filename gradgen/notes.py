@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gradgen.graph import Graph
 from gradgen.ops import OPS
+from gradgen.stabilize import stays_below_zero
 from gradgen.targets import Target
 
 # Python's max and min give one of their operands where the other is NaN.
@@ -53,7 +54,9 @@ def _overflows(graph: Graph) -> Iterator[str]:
         if graph.ops[node] == "log" and graph.ops[inner] != "add":
             continue
         ones = [t for t in terms if graph.values[t] == 1]
-        if any(graph.ops[t] == "exp" for t in terms) and (ones or graph.ops[node] == "log1p"):
+        rising = [t for t in terms if graph.ops[t] == "exp"
+                  and not stays_below_zero(graph, graph.args[t][0])]  # fmt: skip
+        if rising and (ones or graph.ops[node] == "log1p"):
             loc = graph.locs[node]
             assert loc is not None
             yield (f"Line {loc.line} of the source: log(1 + exp(x)) overflows above x = 709; "

@@ -24,7 +24,7 @@ TABLES = "emit"
 KEYS: dict[str, tuple[type, ...]] = {
     "source": (str,), "output": (str,), "wrt": (str, int, list), "shapes": (str, dict),
     "mode": (str,), "target": (str,), "style": (str,), "output-index": (int,),
-    "template-dir": (str,), "certify": (bool,),
+    "template-dir": (str,), "certify": (bool,), "stabilize": (bool,),
 }  # fmt: skip
 # What is of one function only has no default for all.
 DEFAULTS = [k for k in KEYS if k not in ("source", "output", "shapes", "output-index")]
@@ -52,6 +52,7 @@ class Entry:
     output_index: int | None = None
     template_dir: Path | None = None
     certify: bool = False
+    stabilize: bool = False
 
 
 def shown(path: Path) -> str:
@@ -169,6 +170,7 @@ def _entry(given: Mapping[str, Any], own: Mapping[str, Any], where: str, folder:
         _shapes_text(given.get("shapes"), where), given.get("mode", "value_and_grad"),
         given.get("target", "numpy"), given.get("style", "default"), given.get("output-index"),
         None if templates is None else folder / templates, given.get("certify", False),
+        given.get("stabilize", False),
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from gradgen.graph import Graph, Param, Record, leaves
 from gradgen.live import Shapes, compile_declared, load
 from gradgen.program import Options, Program, choose_parameters, choose_result, compile_graph
 from gradgen.read import Static, parse_shapes, read_file, read_live
+from gradgen.spelling import part_text
 from gradgen.types import Dim, Size, Type
 
 # Lengths that symbols get, in the order of their appearance: small, and apart from each other.
@@ -38,11 +39,7 @@ class Leaf:
     @property
     def text(self) -> str:
         """How code writes it: `p["W"]`."""
-        text = self.name
-        for step in self.path:
-            dotted = isinstance(step, str) and step.startswith(".")
-            text += step if dotted else f"[{step!r}]"
-        return text
+        return part_text(self.name, self.path)
 
 
 @dataclass(slots=True)
