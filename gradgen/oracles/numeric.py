@@ -53,7 +53,14 @@ def forward(subject: Subject, effort: Effort, domain: Domain | None = None) -> I
     NaN equals NaN whatever its bits; exceptions of one type are equal. Yields a finding for every
     input that differs, then one for all. Where the emitted function raises ArithmeticError or
     ValueError and the user's does not, the gradient may be what fails: it is counted, not judged.
+    Where the function was rewritten its bits are not the user's, and nothing is compared.
     """
+    if subject.program.rewrites:
+        first, *more = subject.program.rewrites
+        others = f", and {len(more)} more" if more else ""
+        detail = f"rewritten: {first}{others}; see accuracy"
+        yield Finding("forward", "value", "unchecked", detail)
+        return
     drawn: list[Samples] = [
         samples(subject, max(len(EDGES), effort.samples), effort.seed, domain, "edge"),
         samples(subject, effort.samples, effort.seed, domain),

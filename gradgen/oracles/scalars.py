@@ -15,7 +15,7 @@ import sympy
 
 Scalar = Any
 # What larger arguments of exp give is beyond any number that a computation goes on with.
-LARGEST_EXPONENT = 10**9
+LARGEST_EXPONENT = 10**400
 
 
 class Unsupported(Exception):

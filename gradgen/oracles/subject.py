@@ -8,7 +8,7 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -48,7 +48,8 @@ class Subject:
 
     `emitted(**arguments)` gives `(value, gradients)`, where `gradients` is a tuple in the order of
     `wrt`. `graph` is the user's function on arguments of known lengths, `derived` with adjoints;
-    the nodes of `leaves` are those of `graph`.
+    the nodes of `leaves` are those of `graph`. With rewrites, `derived` and what is emitted have
+    them, and `graph` has not.
     """
 
     name: str
@@ -62,6 +63,8 @@ class Subject:
     wrt: tuple[str, ...]
     lengths: dict[str, int]
     output: int | None = None
+    # The program without accurate rewrites, where what is emitted has some.
+    unrewritten: Program | None = None
 
     @property
     def leaves(self) -> list[Leaf]:
@@ -89,9 +92,12 @@ class Subject:
 
 
 def from_file(
-    location: str, wrt: Any = None, shapes: Shapes = None, output: int | None = None
-) -> Subject:
+    location: str, wrt: Any = None, shapes: Shapes = None, output: int | None = None,
+    stabilize: bool = False,
+) -> Subject:  # fmt: skip
     """The subject of `PATH.py:function`. The file is executed, to have the function.
+
+    With `stabilize`, what is emitted and derived has the accurate rewrites; `graph` has none.
 
     Raises what `emit_path` raises, and `GradgenError` where the file fails to run.
     """
@@ -99,13 +105,13 @@ def from_file(
     declared = parse_shapes(shapes)
     graph = read_file(Path(path), name, declared, path)
     function = getattr(load_module(Path(path)), name)
-    return _subject(function, graph, location, wrt, output,
+    return _subject(function, graph, location, wrt, output, stabilize,
                     lambda fixed: read_file(Path(path), name, fixed, path))  # fmt: skip
 
 
 def from_function(
     function: Callable[..., Any], wrt: Any = None, shapes: Shapes = None, like: Any = None,
-    output: int | None = None,
+    output: int | None = None, stabilize: bool = False,
 ) -> Subject:  # fmt: skip
     """The subject of a live function; see `value_and_grad` for the arguments."""
     options = Options(wrt, "value_and_grad", output=output)
@@ -113,7 +119,7 @@ def from_function(
     declared = parse_shapes(program.shapes)
     where = f"{inspect.getmodule(function)}:{function.__qualname__}"
     return _subject(function, read_live(function, declared), where, wrt, output,
-                    lambda fixed: read_live(function, fixed))  # fmt: skip
+                    stabilize, lambda fixed: read_live(function, fixed))  # fmt: skip
 
 
 def load_module(path: Path) -> Any:
@@ -138,17 +144,18 @@ def load_module(path: Path) -> Any:
 
 def _subject(
     function: Callable[..., Any], graph: Graph, where: str, wrt: Any, output: int | None,
-    read: Callable[[dict[str, Any]], Graph],
+    stabilize: bool, read: Callable[[dict[str, Any]], Graph],
 ) -> Subject:  # fmt: skip
     names = tuple(p.name for p in choose_parameters(graph, wrt)[0])
-    options = Options(names, "value_and_grad", output=output)
+    options = Options(names, "value_and_grad", output=output, stabilize=stabilize)
     program = compile_graph(graph, options)
     known, lengths = _with_lengths(graph, read)
     value, _ = choose_result(known, options)
     derived = compile_graph(known, options).graph
     emitted = load(program, graph.name, "value_and_grad", function)
+    plain = compile_graph(graph, replace(options, stabilize=False)) if program.rewrites else None
     return Subject(graph.name, where, function, emitted, program, known, value, derived, names,
-                   lengths, output)  # fmt: skip
+                   lengths, output, plain)  # fmt: skip
 
 
 def _with_lengths(
