@@ -40,6 +40,7 @@ from gradgen.oracles.steps import EPSILON, Estimate, coarsest
 from gradgen.oracles.subject import Subject
 
 ORACLE = "accuracy"
+LARGEST = float(np.finfo(np.float64).max)
 VALUE = "value"
 
 
@@ -209,7 +210,8 @@ class _Measuring:
         dtype = tally.leaf.type.dtype
         error = ulps(found, wanted, dtype, exact.context)
         errors.enter(error, found, entry, values)
-        near = float(wanted)
+        # what is too large for a float is compared with the largest
+        near = max(min(float(wanted), LARGEST), -LARGEST)
         seen, off, bound = Estimate(near, 0.0, 0.0), _distance(found, wanted), 0.0
         for _ in range(1 + AGAIN):
             moved = gradient.moved.get(text)
