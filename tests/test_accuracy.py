@@ -212,6 +212,16 @@ def test_the_reference_goes_beyond_what_overflows(x):
     assert float(found.entries["x"][()]) == pytest.approx(1 / (1 + math.exp(-min(x, 709.0))))
 
 
+def saturates(x, y):
+    return np.tanh(np.exp(x)) * y + y ** np.exp(x)
+
+
+@pytest.mark.parametrize("x", [1e6, 1e12, 1e300])
+def test_numbers_of_more_bits_than_there_is_memory_are_passed_over(x):
+    found = exact_at(saturates, ("x", "y"), {"x": x, "y": 0.5})
+    assert found.context.isnan(found.value)
+
+
 def folded(x):
     return np.sum(x ** (1.0 / 3.0) * np.exp2(x))
 
