@@ -12,7 +12,8 @@ too, which then may cost a call more: the digits are lost all the same.
     sqrt(x**2 + y**2)                hypot(x, y)
     log(sum(exp(x), axis))           logaddexp.reduce(x, axis), unless x is shifted by its maximum
 
-`hypot` has derivative 0 where both operands are 0, where that of the square root is no number.
+`hypot` has derivative 0 where both operands are 0, where that of the square root is no number; of
+an infinity it is infinite, also where the other operand is NaN.
 Integers lose no digits, and numbers in the text are the user's own: both stay.
 """
 

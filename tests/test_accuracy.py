@@ -332,6 +332,13 @@ def test_what_the_time_does_not_allow_is_unchecked_and_said():
     assert all("the time was up" in f.detail for f in findings)
 
 
+def test_large_arguments_are_measured_at_fewer_samples_and_that_is_said():
+    subject = from_function(tripled, "x", "x=200")
+    found = by_subject(accuracy(subject, QUICK))["d/dx"]
+    assert found.count == 4 * 200
+    assert found.detail.endswith("; at 4 of 8 samples, since the arguments are large")
+
+
 def test_the_same_is_measured_every_time():
     subject = from_function(of_two, ("x", "y"))
     one, other = (repr(list(accuracy(subject, QUICK))) for _ in range(2))

@@ -9,10 +9,10 @@ ROOT = Path(__file__).parent.parent
 # fmt: off
 ORDER = [
     "definitions", "errors", "types", "ops", "graph", "read", "rules", "derive", "liveness",
-    "simplify", "passes", "targets", "spelling", "stabilize", "layout", "guards", "bounds", "emission",
-    "notes", "render", "certificate", "program", "header", "live", "oracles", "checking", "differences", "testing",
-    "pytest_plugin", "measure", "draw", "api", "files", "sync", "cli", "cli_check", "cli_compare",
-    "cli_sync",
+    "simplify", "passes", "targets", "spelling", "stabilize", "layout", "guards", "bounds",
+    "emission", "notes", "render", "certificate", "program", "header", "live", "oracles",
+    "checking", "differences", "testing", "pytest_plugin", "measure", "draw", "api", "files",
+    "sync", "cli", "cli_check", "cli_compare", "cli_sync",
 ]
 # fmt: on
 EXEMPT = {"__init__", "__main__"}

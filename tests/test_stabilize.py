@@ -7,7 +7,9 @@ import mpmath
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from corpus.table import ROWS
 from golden import run
+from test_corpus import FOLDER, leaves, shapes_of
 
 import gradgen
 from gradgen.api import emit_path
@@ -220,6 +222,32 @@ def test_single_precision_stays_single(expression, tmp_path):
     np.testing.assert_allclose(made[0], wide[0], rtol=4e-7)
     np.testing.assert_allclose(made[1], wide[1], rtol=1e-6)
     assert plain[0].dtype == made[0].dtype
+
+
+# Functions of the literature in which there is something to rewrite, and in how many places.
+LITERATURE = {
+    "losses:vae_elbo": 1, "likelihoods:zero_inflated_poisson": 1, "likelihoods:dirichlet": 1,
+    "likelihoods:gev": 1, "likelihoods:bradley_terry": 1, "regressions:misra1a": 1,
+    "regressions:boxbod": 1, "energies:morse_chain": 1, "energies:bead_spring": 1,
+    "chemistry:logistic_growth": 1, "chemistry:gompertz": 1, "chemistry:hodgkin_huxley_gates": 2,
+    "series:dct_sparsity": 1, "networks:policy_gradient": 1, "finance:nelson_siegel": 1,
+    "finance:svensson_prices": 2, "finance:vasicek_bond": 1, "finance:heston_qe_variance": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("where", LITERATURE)
+def test_functions_of_the_literature_keep_their_value_and_their_gradient(where):
+    row = next(row for row in ROWS if row.where == where)
+    location, shapes = f"{FOLDER / row.module}.py:{row.name}", shapes_of(row.arguments())
+    texts = [emit_path(location, row.wrt, shapes=shapes, stabilize=on) for on in (False, True)]
+    assert [text.count("# Stabilized: ") for text in texts] == [0, LITERATURE[where]]
+    (value, gradients), (again, others) = (
+        compiled(text, f"{row.name}_value_and_grad")(**row.arguments()) for text in texts
+    )
+    assert again == pytest.approx(value, rel=1e-13)
+    for gradient, other in zip(gradients, others, strict=True):
+        for (_, leaf), (_, moved) in zip(leaves(gradient), leaves(other), strict=True):
+            np.testing.assert_allclose(moved, leaf, rtol=1e-12, atol=1e-14 * np.max(np.abs(leaf)))
 
 
 # -- names -----------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from gradgen.oracles.entries import (
     relative,
 )  # fmt: skip
 from gradgen.oracles.exact import Unsupported
-from gradgen.oracles.reference import Exact, Reference
+from gradgen.oracles.reference import Exact, Reference, affordable
 from gradgen.oracles.report import Effort, Finding
 from gradgen.oracles.rounding import Rounded
 from gradgen.oracles.sample import Values, samples
@@ -120,7 +120,8 @@ def accuracy(subject: Subject, effort: Effort, domain: Domain | None = None) -> 
 class _Measuring:
     def __init__(self, subject: Subject, effort: Effort, domain: Domain | None) -> None:
         self.subject, self.effort = subject, effort
-        self.source = samples(subject, effort.samples, effort.seed, domain)
+        self.count = affordable(subject, effort)
+        self.source = samples(subject, self.count, effort.seed, domain)
         self.epsilon = coarsest(subject.graph)
         enough = SETTLED if self.epsilon == EPSILON else SETTLED_COARSELY
         self.tallies = {}
@@ -148,6 +149,8 @@ class _Measuring:
                 return
             self._compare(Gradient(subject, values, rounded), exact)
         more = exhausted([self.source]) + ("; the time was up" if late else "")
+        if self.count < effort.samples:
+            more += f"; at {self.count} of {effort.samples} samples, since the arguments are large"
         yield self._of_value(more)
         for text, tally in self.tallies.items():
             yield self._of_leaf(tally, self.errors[text], more)

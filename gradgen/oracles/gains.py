@@ -20,7 +20,7 @@ from gradgen.oracles.accuracy import ulps
 from gradgen.oracles.domain import Domain
 from gradgen.oracles.entries import emitted
 from gradgen.oracles.exact import Unsupported
-from gradgen.oracles.reference import Exact, Reference
+from gradgen.oracles.reference import Exact, Reference, affordable
 from gradgen.oracles.report import Effort, Gain, Ulps
 from gradgen.oracles.sample import Kind, Values, samples
 from gradgen.oracles.subject import Subject, flat_gradients
@@ -89,7 +89,7 @@ def _measured(
         return others[1].emitted(**arguments)[0]
 
     accepting = replace(subject, function=value, output=None)
-    for values in samples(accepting, effort.samples, effort.seed, domain, kind):
+    for values in samples(accepting, affordable(subject, effort), effort.seed, domain, kind):
         if effort.expired():
             return
         exact = reference.at(values, directions)

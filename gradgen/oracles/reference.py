@@ -9,6 +9,7 @@ are wrong), each entry is found by a difference of its own, as many entries as t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,16 +23,25 @@ from gradgen.oracles.digits import (
     named_constants,
 )  # fmt: skip
 from gradgen.oracles.exact import Evaluator
+from gradgen.oracles.report import Effort
 from gradgen.oracles.scalars import Numbers
 from gradgen.oracles.subject import Subject
 
 # The digits of one evaluation after another, until two meet to so many.
 LADDER = (50, 150, 450, 1350)
 MEETING = 25
+# How many numbers the arguments may hold at a sample, on average, if all samples are to be taken.
+SCALARS, FEWEST = 100, 3
 # How many entries of a gradient are found by differences of their own at one point.
 ENTRIES = 24
 # How far adjoints may be off, relative to them, because of constants in double precision.
 ROUNDED = 1e-10
+
+
+def affordable(subject: Subject, effort: Effort) -> int:
+    """How many of the samples are evaluated exactly: fewer, where the arguments are large."""
+    sizes = [math.prod(n for n in leaf.type.shape if isinstance(n, int)) for leaf in subject.leaves]
+    return min(effort.samples, max(effort.samples * SCALARS // max(sum(sizes), 1), FEWEST))
 
 
 @dataclass(frozen=True, slots=True)
