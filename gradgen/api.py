@@ -17,7 +17,7 @@ from gradgen.read.declare import refuse_argnums
 def value_and_grad(
     f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
     target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
-    output: int | None = None, style: str = "default", **unknown: Any,
+    output: int | None = None, style: str = "default", stabilize: bool = False, **unknown: Any,
 ) -> Any:  # fmt: skip
     """The function that computes the value of `f` and its gradient.
 
@@ -40,6 +40,9 @@ def value_and_grad(
         closures and attributes of a bound `self` have the values that they have while compiling.
     output
         Which of several results to differentiate.
+    stabilize
+        Accurate rewrites: `log(1 + x)` becomes `log1p(x)`, `log(sum(exp(x)))` a log-sum-exp, and so
+        on; the value is then no longer rounded as that of `f`.
 
     Returns
     -------
@@ -56,7 +59,7 @@ def value_and_grad(
         For anything else that is refused.
     """
     refuse_argnums(unknown)
-    options = Options(wrt, "value_and_grad", target, style, has_aux, output)
+    options = Options(wrt, "value_and_grad", target, style, has_aux, output, stabilize)
     if f is None:
         return lambda function: build(function, options, shapes, like)
     return build(f, options, shapes, like)
@@ -65,14 +68,14 @@ def value_and_grad(
 def grad(
     f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
     target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
-    output: int | None = None, style: str = "default", **unknown: Any,
+    output: int | None = None, style: str = "default", stabilize: bool = False, **unknown: Any,
 ) -> Any:  # fmt: skip
     """The function that computes the gradient of `f`; see `value_and_grad` for the arguments.
 
     With `has_aux` its result is `(grads, aux)`.
     """
     refuse_argnums(unknown)
-    options = Options(wrt, "grad", target, style, has_aux, output)
+    options = Options(wrt, "grad", target, style, has_aux, output, stabilize)
     if f is None:
         return lambda function: build(function, options, shapes, like)
     return build(f, options, shapes, like)
@@ -81,7 +84,7 @@ def grad(
 def emit(
     f: Callable[..., Any], wrt: Wrt = None, has_aux: bool = False, target: str = "numpy",
     shapes: Shapes = None, like: Any = None, *, mode: str = "value_and_grad",
-    output: int | None = None, style: str = "default", **unknown: Any,
+    output: int | None = None, style: str = "default", stabilize: bool = False, **unknown: Any,
 ) -> str:  # fmt: skip
     """The source of a standalone module that computes the derivative of `f`.
 
@@ -91,7 +94,7 @@ def emit(
     literal.
     """
     refuse_argnums(unknown)
-    options = Options(wrt, mode, target, style, has_aux, output)
+    options = Options(wrt, mode, target, style, has_aux, output, stabilize)
     program = compile_declared(f, options, shapes, like)
     if program.unit.captured:
         raise GradgenError(
@@ -107,7 +110,7 @@ def emit(
 def emit_path(
     location: str, wrt: Wrt = None, target: str = "numpy", shapes: Shapes = None,
     mode: str = "value_and_grad", style: str = "default", output: int | None = None,
-    template_dir: Path | None = None, command: str | None = None,
+    template_dir: Path | None = None, command: str | None = None, stabilize: bool = False,
 ) -> str:  # fmt: skip
     """The source of a standalone module for `PATH.py:function`; the file is never executed.
 
@@ -117,7 +120,7 @@ def emit_path(
     path, _, name = location.rpartition(":")
     if not path or not name:
         raise GradgenError(f"{location}: expected PATH.py:function")
-    options = Options(wrt, mode, target, style, False, output)
+    options = Options(wrt, mode, target, style, False, output, stabilize)
     graph = read_file(Path(path), name, parse_shapes(shapes), path)
     program = compile_graph(graph, options)
     header = header_lines([program], options, f"{relative_path(Path(path))}:{name}", command)

@@ -19,9 +19,11 @@ from typing import Any
 from gradgen.checking import ORACLES, run
 from gradgen.errors import GradgenError
 from gradgen.header import body_digest
+from gradgen.notes import changed_functions
 from gradgen.oracles.report import Report
 from gradgen.oracles.subject import Subject, emitted_by, from_file
 from gradgen.program import VERSION, Options, Program
+from gradgen.targets import TARGETS
 
 __all__ = [
     "ORACLES", "Certified", "Claim", "Evidence", "certificate", "claims", "functions_of",
@@ -44,6 +46,8 @@ class Certified:
     path: str
     name: str
     shapes: str
+    # functions of NumPy's that it replaces by others
+    changed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +58,14 @@ class Evidence:
     domain: str = ""
 
 
-def functions_of(path: str, programs: Sequence[Program]) -> list[Certified]:
+def functions_of(path: str, programs: Sequence[Program], options: Options) -> list[Certified]:
     """The functions of a module that programs were compiled from."""
-    return [Certified(path, program.graph.name, program.shapes) for program in programs]
+    replaced = TARGETS[options.target].functions == "math"
+    return [
+        Certified(path, program.graph.name, program.shapes,
+                  tuple(changed_functions(program.graph)) if replaced else ())
+        for program in programs
+    ]  # fmt: skip
 
 
 def reports_of(
@@ -92,8 +101,8 @@ def loaded(text: str) -> dict[str, Any]:
 
 def _subject(namespace: Mapping[str, Any], function: Certified, options: Options) -> Subject:
     location = f"{function.path}:{function.name}"
-    subject = from_file(location, options.wrt, function.shapes, options.output)
-    return emitted_by(subject, namespace, options)
+    subject = from_file(location, options.wrt, function.shapes, options.output, options.stabilize)
+    return emitted_by(subject, namespace, options, function.changed)
 
 
 def objections(location: str, report: Report) -> list[str]:

@@ -11,38 +11,43 @@ import numpy as np
 
 from gradgen.errors import GradgenError
 from gradgen.live import Shapes
+from gradgen.oracles.accuracy import accuracy
 from gradgen.oracles.domain import Domain, assumptions, check_names, parse_domain
+from gradgen.oracles.gains import gains
 from gradgen.oracles.numeric import complex_step, differences, dot_product, forward
 from gradgen.oracles.report import EFFORTS, Effort, Finding, Report
 from gradgen.oracles.subject import Subject, from_file, from_function
 from gradgen.oracles.symbolic import symbolic
 
-ORACLES = (forward, symbolic, complex_step, differences, dot_product)
+ORACLES = (forward, symbolic, complex_step, differences, dot_product, accuracy)
 Progress = Callable[[str], None]
 
 
 def check(
     f: Callable[..., Any], wrt: Any = None, shapes: Shapes = None, like: Any = None, *,
     effort: str = "normal", domain: str = "", output: int | None = None,
-    seconds: float | None = None,
+    seconds: float | None = None, stabilize: bool = False,
 ) -> Report:  # fmt: skip
     """What independent oracles find of the emitted gradient of a live function.
 
     The arguments are those of `value_and_grad`; `effort` is quick, normal or exhaustive, `domain`
     as `"x in [0.1, 10], y > 0"`, `seconds` a limit of time for all oracles. The function is called.
+    With `stabilize` the emitted gradient is that with the accurate rewrites, compared with `f` as
+    it stands; without, `report.gains` tells what each rewrite would gain.
     `report.ok` tells whether none found a difference. Raises what `value_and_grad` raises.
     """
-    subject = from_function(f, wrt, shapes, like, output)
+    subject = from_function(f, wrt, shapes, like, output, stabilize)
     return run(subject, effort, domain, seconds)
 
 
 def check_path(
     location: str, wrt: Any = None, shapes: Shapes = None, *, effort: str = "normal",
     domain: str = "", output: int | None = None, seconds: float | None = None,
-    progress: Progress = lambda what: None,
+    stabilize: bool = False, progress: Progress = lambda what: None,
 ) -> Report:  # fmt: skip
     """As `check`, of `PATH.py:function`; the file is executed."""
-    return run(from_file(location, wrt, shapes, output), effort, domain, seconds, progress)
+    subject = from_file(location, wrt, shapes, output, stabilize)
+    return run(subject, effort, domain, seconds, progress)
 
 
 def run(
@@ -65,6 +70,8 @@ def run(
     report.domain = [assumed.text for assumed in assumptions(subject, within)]
     for finding in _findings(subject, limits, within, progress):
         report.findings.append(finding)
+    report.rewritten = [str(rewrite) for rewrite in subject.program.rewrites]
+    report.gains = list(gains(subject, limits, within))
     report.left_out = list(_left_out(report))
     return report
 
@@ -91,7 +98,10 @@ def _left_out(report: Report) -> Iterator[str]:
 def as_dict(report: Report) -> dict[str, Any]:
     """The report as JSON has it: arrays as lists, numbers that are not finite as text."""
     found: dict[str, Any] = _plain(dataclasses.asdict(report))
-    return {"ok": report.ok, **found}
+    measured = [_plain(dataclasses.asdict(each)) for each in report.accuracy]
+    offered = [{**held, "verdict": gain.verdict}
+               for held, gain in zip(found.pop("gains"), report.gains, strict=True)]  # fmt: skip
+    return {"ok": report.ok, **found, "accuracy": measured, "gains": offered}
 
 
 def _plain(value: Any) -> Any:

@@ -175,6 +175,8 @@ def _complete_path(
               help='Of the arguments, as "x=n d, y=n:float32, a=scalar, p.W=d h".')  # fmt: skip
 @click.option("--output", type=click.IntRange(min=0), metavar="K",
               help="Which of several results to differentiate, from 0.")  # fmt: skip
+@click.option("--stabilize", is_flag=True,
+              help="Accurate rewrites (log1p, hypot, ...), listed in the header.")  # fmt: skip
 @click.option("-o", "out", metavar="FILE", type=click.Path(),
               help="Where the text goes (default: standard output).")  # fmt: skip
 @click.option("--check", is_flag=True, help="Write nothing; say whether FILE is current.")
@@ -221,8 +223,8 @@ def emit(
 
 def ordered(
     locations: tuple[str, ...], wrt: str | None, mode: str, target: str, style: str,
-    shapes: str | None, output: int | None, template_dir: Path | None, certify: bool, domain: str,
-    effort: str,
+    shapes: str | None, output: int | None, stabilize: bool, template_dir: Path | None,
+    certify: bool, domain: str, effort: str,
 ) -> tuple[list[Job], Request]:  # fmt: skip
     """What the options of `gradgen emit` ask for, but for where it goes.
 
@@ -233,7 +235,7 @@ def ordered(
     if not certify and (domain or effort != "normal"):
         raise click.UsageError("--domain and --effort are about the evidence: add --certify")
     evidence = (effort, domain) if certify else None
-    options = Options(parse_wrt(wrt), mode, target, style, False, output)
+    options = Options(parse_wrt(wrt), mode, target, style, False, output, stabilize)
     request = Request(options, wrt, shapes, template_dir, evidence)
     return [Job(*parse_location(text)) for text in locations], request
 
@@ -275,6 +277,7 @@ class Request:
         for flag, value, default in given:
             if value != default:
                 words += [flag, str(value)]
+        words += ["--stabilize"] * options.stabilize
         if self.template_dir is not None:
             words += ["--template-dir", Path(os.path.relpath(self.template_dir, base)).as_posix()]
         place = self.place(job)
@@ -388,7 +391,7 @@ def certified(jobs: Sequence[Job], request: Request, texts: Sequence[str]) -> li
     found, wanting = [], []
     with progress(len(certify.ORACLES) * sum(len(job.programs) for job in jobs)) as step:
         for job, text in zip(jobs, texts, strict=True):
-            functions = certify.functions_of(job.path, job.programs)
+            functions = certify.functions_of(job.path, job.programs, request.options)
             reports = certify.reports_of(text, functions, request.options, evidence, step)
             wanting += [
                 line for name, report in reports.items()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import click
 
 from gradgen.checking import ORACLES, as_dict, check_path
 from gradgen.cli import WANTING, parse_wrt, progress, write_stdout
+from gradgen.oracles.accuracy import ORACLE as ACCURACY
+from gradgen.oracles.accuracy import shown
 from gradgen.oracles.report import EFFORTS, Finding, Report
 
 CHECK_HELP = """Check the emitted gradient of a function with independent oracles.
@@ -22,9 +25,12 @@ LOCATION is PATH.py:function. The file is executed, since the function itself is
   complex step  where the function is analytic
   differences   Richardson's extrapolation, with an error estimate
   dot product   <v, J u> against <J^T v, u>
+  accuracy      errors in units in the last place, against 50 digits and more
 
-Each reports by itself; none rescues another. What the function assumes of its arguments is
-printed and used for sampling; --domain narrows it.
+Each reports by itself; none rescues another. Where an accurate rewrite exists (log1p, expm1,
+logaddexp, hypot, log-sum-exp), what it would gain is measured and printed. What the function
+assumes of its arguments is printed and used for sampling; --domain
+narrows it.
 
 \b
 Examples:
@@ -40,6 +46,9 @@ Exit codes:
 """
 _COLOURS = {"proved": "green", "agrees": "green", "differs": "red", "unchecked": "yellow"}
 
+# How many derivatives have their errors in a row of their own.
+MOST_ROWS = 12
+
 
 @click.command(help=CHECK_HELP)
 @click.argument("location", metavar="LOCATION")
@@ -51,17 +60,19 @@ _COLOURS = {"proved": "green", "agrees": "green", "differs": "red", "unchecked":
 @click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
 @click.option("--seconds", type=click.FloatRange(min=0), metavar="S",
               help="Stop after so many seconds, and say what is left.")  # fmt: skip
+@click.option("--stabilize", is_flag=True,
+              help="Check what is emitted with the accurate rewrites.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="The whole report, as JSON.")
 @click.pass_context
 def check(
     ctx: click.Context, location: str, wrt: str | None, shapes: str | None, output: int | None,
-    domain: str, effort: str, seconds: float | None, as_json: bool,
+    domain: str, effort: str, seconds: float | None, stabilize: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """See `CHECK_HELP`."""
     with progress(len(ORACLES)) as step:
         report = check_path(
             location, parse_wrt(wrt), shapes, effort=effort, domain=domain, output=output,
-            seconds=seconds, progress=step,
+            seconds=seconds, stabilize=stabilize, progress=step,
         )  # fmt: skip
     if as_json:
         write_stdout(json.dumps(as_dict(report), indent=2) + "\n")
@@ -81,7 +92,8 @@ def show(report: Report) -> None:
     for column in ("oracle", "derivatives", "verdict", "how"):
         table.add_column(column, overflow="fold")
     for oracle, findings in report.by_oracle():
-        for verdict, subjects, how in _grouped(findings):
+        rows = _single(findings) if oracle == ACCURACY else _grouped(findings)
+        for verdict, subjects, how in rows:
             told = f"[{_COLOURS[verdict]}]{verdict}[/]"
             table.add_row(oracle, escape(subjects), told, escape(how))
     console.print(table)
@@ -90,11 +102,39 @@ def show(report: Report) -> None:
             console.print(escape(f"{finding.oracle}: {finding.subject}: {finding.detail}"))
             for name, value in (finding.at or {}).items():
                 console.print(escape(f"    {name} = {value}"))
+    if report.gains:
+        console.print(_gains(report))
     for title, lines in (("assumed", report.domain), ("not checked", report.left_out)):
         if lines:
             console.print(f"{title}:")
             for line in lines:
                 console.print(escape(f"  {line}"))
+
+
+def _gains(report: Report) -> Any:
+    """The table of the accurate rewrites, with the largest errors before and after."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    applied = "applied" if report.rewritten else "offered (--stabilize)"
+    title = f"accurate rewrites, {applied}: largest errors in ulps, before and after"
+    table = Table(title=title, expand=False)
+    for column in ("rewrite", "samples", "value", "gradient", "verdict"):
+        table.add_column(column, overflow="fold")
+    for gain in report.gains:
+        what = f"line {gain.line}: {gain.before}\nas {gain.after}" if gain.line else gain.after
+        pairs = (gain.ordinary, gain.wide)
+        told = [[f"{shown(before)} -> {shown(after)}" for before, after in found] for found in (
+            [u.value for u in pairs], [u.gradient for u in pairs])]  # fmt: skip
+        table.add_row(escape(what), "ordinary\nwide", *map("\n".join, told), gain.verdict)
+    return table
+
+
+def _single(findings: list[Finding]) -> Iterator[tuple[str, str, str]]:
+    """A row for each finding, as far as there are not too many."""
+    for finding in findings[:MOST_ROWS]:
+        yield finding.verdict, finding.subject, finding.detail
+    yield from _grouped(findings[MOST_ROWS:])
 
 
 def _grouped(findings: list[Finding]) -> Iterator[tuple[str, str, str]]:

@@ -43,6 +43,7 @@ these files; its paths are relative to it. Every other key is an option of `grad
   shapes = "w=d, x=n d, y=n"         # or {w = "d", x = "n d", y = "n"}
   mode = "grad"
   output-index = 0                   # which of several results
+  stabilize = true                   # accurate rewrites
   certify = true                     # which executes the source; with effort and domain
 
 \b
@@ -106,7 +107,9 @@ def order(entry: Entry) -> tuple[Job, Request]:
         wrt = parse_wrt(entry.wrt)
     except click.UsageError as error:
         raise GradgenError(f"{entry.where}: {error.message}") from None
-    options = Options(wrt, entry.mode, entry.target, entry.style, False, entry.output_index)
+    options = Options(
+        wrt, entry.mode, entry.target, entry.style, False, entry.output_index, entry.stabilize
+    )
     return job, Request(options, entry.wrt, entry.shapes, entry.template_dir, entry.evidence)
 
 

@@ -96,7 +96,7 @@ def replayed(path: Path) -> list[Claim]:
         source = digest_of(anew, SOURCE_LINE)
         verdict = judge(text, anew)
         found = [] if verdict is None else [Claim("text", "as gradgen emits it", verdict, False)]
-        functions = functions_of(job.path, job.programs)
+        functions = functions_of(job.path, job.programs, request.options)
         with progress(len(ORACLES) * len(functions)) as step:
             reports = reports_of(
                 text, functions, request.options, Evidence(*request.evidence), step

@@ -348,6 +348,8 @@ class FunctionWriter:
             return True
         if graph.ops[node] in _ALWAYS_INLINE:
             return False
+        if graph.ops[node] == "neg" and graph.ops[graph.args[node][0]] == "constant":
+            return False
         if graph.ops[node] == "transpose" and self._is_named(graph.args[node][0]):
             return False
         return self.count[node] > 1

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gradgen.graph import Graph
 from gradgen.ops import OPS
+from gradgen.stabilize import stays_below_zero
 from gradgen.targets import Target
 
 # Python's max and min give one of their operands where the other is NaN.
@@ -24,14 +25,18 @@ def _own(graph: Graph) -> Iterator[int]:
     return (n for n in range(len(graph)) if graph.locs[n] is not None and graph.ops[n] in OPS)
 
 
-def _math_notes(graph: Graph) -> list[str]:
-    changed = sorted({
+def changed_functions(graph: Graph) -> list[str]:
+    """The functions of NumPy's that become others for a target that has Python's and math's."""
+    return sorted({
         OPS[graph.ops[n]].call.replace("numpy.", "np.")
         for n in _own(graph)
         if graph.attrs[n] != "math" and OPS[graph.ops[n]].call.startswith("numpy.")
         and not (OPS[graph.ops[n]].infix and graph.attrs[n] != "numpy")
     })  # fmt: skip
-    lines = []
+
+
+def _math_notes(graph: Graph) -> list[str]:
+    changed, lines = changed_functions(graph), []
     if changed:
         lines = [
             f"{', '.join(changed)} became Python's own or math's: the last bit may differ, and",
@@ -53,7 +58,9 @@ def _overflows(graph: Graph) -> Iterator[str]:
         if graph.ops[node] == "log" and graph.ops[inner] != "add":
             continue
         ones = [t for t in terms if graph.values[t] == 1]
-        if any(graph.ops[t] == "exp" for t in terms) and (ones or graph.ops[node] == "log1p"):
+        rising = [t for t in terms if graph.ops[t] == "exp"
+                  and not stays_below_zero(graph, graph.args[t][0])]  # fmt: skip
+        if rising and (ones or graph.ops[node] == "log1p"):
             loc = graph.locs[node]
             assert loc is not None
             yield (f"Line {loc.line} of the source: log(1 + exp(x)) overflows above x = 709; "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from gradgen.notes import header_notes
 from gradgen.ops import OPS
 from gradgen.read import LengthError
 from gradgen.render import inspect_unit
+from gradgen.stabilize import Rewrite, note_lines, stabilize
 from gradgen.targets import TARGETS
 from gradgen.types import Size, Type
 
@@ -42,6 +43,11 @@ class Options:
     style: str = "default"
     has_aux: bool = False
     output: int | None = None
+    # Accurate rewrites, which change how the value is rounded. Not in the text of the options, of
+    # which files that were emitted without it hold a digest.
+    stabilize: bool = field(default=False, repr=False)
+    # Of the rewrites only the one of this number.
+    rewrite: int | None = field(default=None, repr=False)
 
     def check(self) -> None:
         """Raise `GradgenError` for a mode, target or style that does not exist."""
@@ -61,11 +67,16 @@ class Program:
     unit: Unit
     shapes: str
     wrt: tuple[str, ...]
+    rewrites: list[Rewrite] = field(default_factory=list)
 
 
 def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program:
     """Derive, simplify and write a graph that was read; with `guard` the shapes are checked."""
     options.check()
+    rewrites: list[Rewrite] = []
+    if options.stabilize:
+        made = stabilize(graph, TARGETS[options.target], options.rewrite)
+        graph, rewrites = made.graph, made.rewrites
     chosen, bare = choose_parameters(graph, options.wrt)
     for param in chosen:
         for leaf in leaves(param.tree):
@@ -88,9 +99,11 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     typed = [replace(p, tree=map_tree(graph.types.__getitem__, p.tree)) for p in graph.params]
     doc = _doc(graph, typed, options, [p.name for p in chosen])
     unit = emit_unit(derived, TARGETS[options.target], options.mode, doc, guard)
+    unit.notes += note_lines(rewrites)
     unit.notes += header_notes(derived, TARGETS[options.target])
     inspect_unit(unit)
-    return Program(derived, unit, shapes_text(typed), tuple(p.name for p in chosen))
+    return Program(derived, unit, shapes_text(typed), tuple(p.name for p in chosen),
+                   rewrites)  # fmt: skip
 
 
 def _lengths(graph: Graph, guard: bool) -> list[tuple[Size, Location | None]]:

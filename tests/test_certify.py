@@ -247,8 +247,8 @@ def test_bounds_are_powers_of_two_at_least_twice_what_was_measured():
 def test_an_oracle_that_disagrees_ends_with_1_and_nothing_is_written(project, monkeypatch):
     right = certify.emitted_by
 
-    def planted(subject, namespace, options):
-        made = right(subject, namespace, options)
+    def planted(subject, namespace, options, changed):
+        made = right(subject, namespace, options, changed)
 
         def wrong(**given):
             value, (d_q, d_k) = made.emitted(**given)

@@ -9,10 +9,10 @@ ROOT = Path(__file__).parent.parent
 # fmt: off
 ORDER = [
     "definitions", "errors", "types", "ops", "graph", "read", "rules", "derive", "liveness",
-    "simplify", "passes", "targets", "layout", "guards", "bounds", "emission", "notes", "render",
-    "certificate", "program", "header", "live", "oracles", "checking", "certify", "differences",
-    "testing", "pytest_plugin", "measure", "draw", "api", "files", "sync", "cli", "cli_check",
-    "cli_compare", "cli_sync", "cli_verify",
+    "simplify", "passes", "targets", "spelling", "stabilize", "layout", "guards", "bounds",
+    "emission", "notes", "render", "certificate", "program", "header", "live", "oracles",
+    "checking", "certify", "differences", "testing", "pytest_plugin", "measure", "draw", "api",
+    "files", "sync", "cli", "cli_check", "cli_compare", "cli_sync", "cli_verify",
 ]
 # fmt: on
 EXEMPT = {"__init__", "__main__"}

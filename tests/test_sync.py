@@ -471,7 +471,8 @@ TABLE = '[[emit]]\nsource = "model.py:energy"\noutput = "a.py"\n'
         ('target = "fortran"\n' + TABLE, "target: 'fortran' is none of numpy, python"),
         ('modes = "grad"\n' + TABLE, "unknown key 'modes'; did you mean mode?"),
         ('shapes = "x=n"\n' + TABLE,
-         "unknown key 'shapes'; known are wrt, mode, target, style, template-dir, certify, effort"),
+         "unknown key 'shapes'; known are wrt, mode, target, style, template-dir, certify, effort, "
+         "stabilize"),
         ("[emits]", "unknown key 'emits'; did you mean emit?"),
         (TABLE + 'ouput = "b.py"', "[[emit]] 1: unknown key 'ouput'; did you mean output?"),
         (TABLE + 'template_dir = "b"',

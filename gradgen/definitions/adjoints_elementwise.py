@@ -22,5 +22,6 @@ def hypot(g, out, *coordinates):
 
 def logaddexp_reduce(g, out, array, axis=0, keepdims=False):
     if not keepdims and axis is not None and np.ndim(out):
-        g, out = np.expand_dims(g, axis), np.expand_dims(out, axis)
+        out = np.expand_dims(out, axis)
+        g = np.expand_dims(g, axis) if np.ndim(g) else g
     return g * np.exp(array - np.where(out == -np.inf, 0.0, out))

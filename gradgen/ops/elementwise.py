@@ -283,7 +283,7 @@ def _register_comparisons() -> None:
 def _register_functions() -> None:
     _function("exp", ("g * out",), math="math.exp", sympy="exp", evaluate=_math("exp"))
     _function("exp2", (f"g * (out * {LN2})",), math="math.exp2", sympy="2 ** x")
-    _function("expm1", ("g * (out + 1.0)",), math="math.expm1", sympy="exp(x) - 1")
+    _function("expm1", ("g * exp(x)",), math="math.expm1", sympy="exp(x) - 1")
     _function("log", ("g / x",), math="math.log", sympy="log", singular=True, domain="x > 0",
               evaluate=_math("log"))  # fmt: skip
     _function("log2", (f"g / (x * {LN2})",), math="math.log2", sympy="log(x) / log(2)",

@@ -219,7 +219,7 @@ def _integer_order(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> T
 
 def _register_powers() -> None:
     _special("special_cbrt", "g / (3.0 * (out * out))", named="cbrt", singular=True, bounded=True)
-    _special("special_expm1", "g * (out + 1.0)", named="expm1", sympy="exp(x) - 1")
+    _special("special_expm1", "g * exp(x)", named="expm1", sympy="exp(x) - 1")
     _special("special_log1p", "g / (1.0 + x)", named="log1p", sympy="log(1 + x)", singular=True,
              domain="x > -1")  # fmt: skip
     _special("special_exp2", f"g * (out * {LN2})", named="exp2", sympy="2 ** x")

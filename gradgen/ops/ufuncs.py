@@ -241,7 +241,7 @@ def _register_reductions() -> None:
         register(Op(name=f"{ufunc}_accumulate", infer=real, call=f"numpy.{ufunc}.accumulate",
                     bind=_bind_accumulate(row)))  # fmt: skip
     register_written("logaddexp_reduce", "numpy.logaddexp.reduce", result=_log_total, cost=30,
-                     adjoint="adjoints_elementwise.logaddexp_reduce")  # fmt: skip
+                     lazy=True, adjoint="adjoints_elementwise.logaddexp_reduce")  # fmt: skip
 
 
 def _bind_reduce(row: str) -> Callable[..., Any]:

@@ -18,9 +18,9 @@ from gradgen.liveness import reachable
 from gradgen.ops import OPS
 from gradgen.oracles.domain import depends_on, interior
 from gradgen.oracles.intervals import RELATIONS
-from gradgen.oracles.spelling import called
 from gradgen.oracles.subject import Subject
 from gradgen.program import Program
+from gradgen.spelling import called
 from gradgen.targets import TARGETS
 from gradgen.types import Type
 

@@ -70,7 +70,9 @@ def session_of(subject: Subject, effort: Effort, points: Iterable[Point]) -> Ses
     Raises `Unsupported` where they are at none.
     """
     bound = max(10.0 ** -(effort.digits * 3 // 5), _series_error(subject.graph))
-    session = Session(subject, effort, [], Numbers(3 * effort.digits), _names(subject), bound)
+    session = Session(
+        subject, effort, [], Numbers(3 * effort.digits), named_constants(subject), bound
+    )
     missing: Unsupported | None = None
     for point in points:
         session.points.append(point)
@@ -233,32 +235,47 @@ def _is_singular(session: Session, number: int) -> bool:
 
 
 def _inputs(session: Session, point: Point) -> dict[Any, Any]:
+    return inputs_at(session.subject, point, session.numbers)
+
+
+def inputs_at(subject: Subject, point: Point, numbers: Numbers) -> dict[Any, Any]:
     """The arguments at a point as numbers of mpmath."""
     found: dict[Any, Any] = {}
-    for leaf in session.subject.leaves:
+    for leaf in subject.leaves:
         value = point[leaf.text]
         if leaf.type.is_float:
-            numbers = np.empty(value.shape, object)
+            exact = np.empty(value.shape, object)
             for index in np.ndindex(value.shape):
-                numbers[index] = session.numbers.number(float(value[index]))
-            value = numbers
+                exact[index] = numbers.number(float(value[index]))
+            value = exact
         found[leaf.name, leaf.path] = value
     return found
 
 
 def _gradients(session: Session, number: int, numbers: Numbers) -> tuple[dict[str, Any], Any]:
-    """The gradients by leaf at a point, and the largest finite number on the way, at least 1."""
-    c, nodes = numbers.context, gradient_nodes(session.subject)
-    evaluator = Evaluator(
-        session.subject.derived, _inputs(session, session.points[number]), numbers
-    )
+    inputs = _inputs(session, session.points[number])
+    return adjoints_of(session.subject, inputs, numbers)
+
+
+def adjoints_of(
+    subject: Subject, inputs: Mapping[Any, Any], numbers: Numbers
+) -> tuple[dict[str, Any], Any]:
+    """The adjoints by leaf at a point, and the largest finite number on the way, at least 1."""
+    nodes = gradient_nodes(subject)
+    evaluator = Evaluator(subject.derived, inputs, numbers)
     found = evaluator.of(nodes.values())
+    return dict(zip(nodes, found, strict=True)), largest_of(evaluator, numbers)
+
+
+def largest_of(evaluator: Evaluator, numbers: Numbers) -> Any:
+    """The largest finite number that an evaluation met, at least 1."""
+    c = numbers.context
     largest = c.one
     for value in evaluator.values.values():
         for part in value if isinstance(value, tuple) else (value,):
             if part.dtype == object:
                 largest = max([largest, *(abs(x) for x in part.ravel() if c.isfinite(x))])
-    return dict(zip(nodes, found, strict=True)), largest
+    return largest
 
 
 def gradient_nodes(subject: Subject) -> dict[str, int]:
@@ -277,7 +294,7 @@ def _series_error(graph: Graph) -> float:
     return max((SERIES.get(op, 0.0) for op in graph.ops), default=0.0)
 
 
-def _names(subject: Subject) -> dict[float, sympy.Expr]:
+def named_constants(subject: Subject) -> dict[float, sympy.Expr]:
     """The floats in the derived graph that stand for other numbers, unless the user wrote them."""
     signed = {float(sign * number): sign * number for number in NAMED for sign in (1, -1)}
     return {value: signed[value] for value in _made_constants(subject) if value in signed}

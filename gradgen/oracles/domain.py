@@ -13,8 +13,8 @@ from gradgen.liveness import reachable
 from gradgen.ops import OPS
 from gradgen.ops.table import ATOM
 from gradgen.oracles.intervals import RELATIONS, Interval, intervals, narrowing, points, related
-from gradgen.oracles.spelling import called, spelled
 from gradgen.oracles.subject import Leaf, Subject
+from gradgen.spelling import called, spelled
 
 Domain = Mapping[str, Interval]
 

@@ -42,6 +42,7 @@ MOST_ENTRIES = 40
 AGAIN = 2
 LOST = "{} times no number, where the function itself passes through an infinity"
 WORST_ENTRY = "worst entry"
+ALONE = "the emitted function gives the gradient alone"
 # Estimates the derivative along a ray, given its size, the noise of the value, and how often it
 # was looked at before.
 Look = Callable[[Ray, float, float, int], Estimate | str]
@@ -63,7 +64,8 @@ class Gradient:
     """The emitted gradient at one sample: entries, how far roundings move them, what is wrong.
 
     `wrong` tells of an exception or a wrong shape, per leaf; `noise` how far roundings move the
-    value of the function; `overflows` whether the user's function goes through an infinity.
+    value of the user's function, `value_moved` that of the emitted one; `overflows` whether the
+    user's function goes through an infinity.
     """
 
     subject: Subject
@@ -73,6 +75,7 @@ class Gradient:
     wrong: dict[str, str] = field(default_factory=dict)
     moved: dict[str, Any] = field(default_factory=dict)
     noise: float = 0.0
+    value_moved: float = 0.0
     overflows: bool = False
 
     def __post_init__(self) -> None:
@@ -88,6 +91,9 @@ class Gradient:
     def shake(self) -> None:
         """Run with other roundings (again), which may move things farther."""
         noise, moved = spread(self.rounded, self.values)
+        self.value_moved = max(self.value_moved, noise)
+        if self.rounded.own is not None:
+            noise = spread(self.rounded.own, self.values)[0]
         self.noise = max(self.noise, noise)
         for text, most in moved.items():
             self.moved[text] = np.fmax(self.moved.get(text, 0.0), most)
@@ -132,7 +138,7 @@ def _gradients(subject: Subject, values: Values) -> tuple[dict[str, Any] | None,
 
 
 @dataclass(slots=True)
-class _Tally:
+class Tally:
     """What has been seen of the entries of one leaf."""
 
     leaf: Leaf
@@ -164,7 +170,7 @@ class _Tally:
             self.worst, self.at, self.entry, self.differs = off, values, entry, detail
 
     def finding(self, oracle: str, more: str) -> Finding:
-        at = None if self.at is None else {**self.at, WORST_ENTRY: _place(self.leaf, self.entry)}
+        at = None if self.at is None else {**self.at, WORST_ENTRY: place(self.leaf, self.entry)}
         settled = int((self.tight <= self.enough).sum())
         subject, size = f"d/d{self.leaf.text}", self.tight.size
         if self.differs:
@@ -189,7 +195,7 @@ class _Tally:
         return Finding(oracle, subject, "agrees", detail + more, self.count, self.worst, at)
 
 
-def _place(leaf: Leaf, entry: tuple[int, ...]) -> str:
+def place(leaf: Leaf, entry: tuple[int, ...]) -> str:
     return f"{leaf.text}[{', '.join(map(str, entry))}]" if entry else leaf.text
 
 
@@ -216,7 +222,7 @@ def compare_entries(
     enough = SETTLED if epsilon == EPSILON else SETTLED_COARSELY
     for leaf in subject.active:
         shape = tuple(int(n) for n in leaf.type.shape)  # type: ignore[arg-type]
-        tally = _Tally(leaf, enough, np.full(shape, math.nan))
+        tally = Tally(leaf, enough, np.full(shape, math.nan))
         for gradient in known:
             if effort.expired():
                 tally.reasons["the time was up"] = 1
@@ -228,7 +234,7 @@ def compare_entries(
 
 
 def _compare(
-    subject: Subject, tally: _Tally, gradient: Gradient, look: Look, random: Random,
+    subject: Subject, tally: Tally, gradient: Gradient, look: Look, random: Random,
     epsilon: float,
 ) -> None:  # fmt: skip
     """Compare the entries of one leaf at one sample."""
@@ -246,7 +252,7 @@ def _compare(
 
 
 def _judge(
-    subject: Subject, tally: _Tally, entry: tuple[int, ...], gradient: Gradient, look: Look,
+    subject: Subject, tally: Tally, entry: tuple[int, ...], gradient: Gradient, look: Look,
     epsilon: float,
 ) -> None:  # fmt: skip
     """Compare one entry; what does not agree is looked at again, in other ways of stepping."""
@@ -275,8 +281,8 @@ def _judge(
                 within, off = -1.0, 0.0
             tally.agree(entry, off, within, values)
             return
-        place, said = _place(leaf, entry), wrong or f"emitted {found!r}"
-        detail = f"d/d{place}: {said}, found {seen.value!r} within {bound:.1e}; relative error"
+        said = f"{wrong or f'emitted {found!r}'}, found {seen.value!r} within {bound:.1e}"
+        detail = f"d/d{place(leaf, entry)}: {said}; relative error"
     tally.differ(entry, off, values, detail)
 
 

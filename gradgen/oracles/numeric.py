@@ -16,6 +16,7 @@ from gradgen.oracles.branch import Watch
 from gradgen.oracles.domain import Domain
 from gradgen.oracles.entries import (
     AGAIN,
+    ALONE,
     LOST,
     Gradient,
     compare_entries,
@@ -53,10 +54,16 @@ def forward(subject: Subject, effort: Effort, domain: Domain | None = None) -> I
     NaN equals NaN whatever its bits; exceptions of one type are equal. Yields a finding for every
     input that differs, then one for all. Where the emitted function raises ArithmeticError or
     ValueError and the user's does not, the gradient may be what fails: it is counted, not judged.
+    Where the function was rewritten its bits are not the user's, and nothing is compared.
     """
     if not subject.gives_value:
-        why = "the emitted function gives the gradient alone"
-        yield Finding("forward", "value", "unchecked", why)
+        yield Finding("forward", "value", "unchecked", ALONE)
+        return
+    if subject.rewritten:
+        first, *more = subject.rewritten
+        others = f", and {len(more)} more" if more else ""
+        detail = f"rewritten: {first}{others}; see accuracy"
+        yield Finding("forward", "value", "unchecked", detail)
         return
     drawn: list[Samples] = [
         samples(subject, max(len(EDGES), effort.samples), effort.seed, domain, "edge"),

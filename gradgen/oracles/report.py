@@ -15,6 +15,7 @@ class Finding:
 
     `subject` is "value", or a derivative as `d/dW[0, 1]`; `count` is the number of comparisons,
     `worst` the largest error in the unit that `detail` names, `at` the arguments of that error.
+    `median` is that of the errors, where they were measured in units in the last place.
     """
 
     oracle: str
@@ -24,6 +25,57 @@ class Finding:
     count: int = 0
     worst: float | None = None
     at: dict[str, Any] | None = None
+    median: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """The errors of the value, or of one derivative, in units in the last place of its dtype.
+
+    `subject` is as in `Finding`; `worst` is infinite where a number was to be emitted and was not.
+    """
+
+    subject: str
+    worst: float
+    median: float
+    count: int
+    at: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ulps:
+    """The largest errors of value and gradient over some samples, before and after a rewrite.
+
+    The samples are those where the value is finite after it.
+    """
+
+    samples: int
+    value: tuple[float, float]
+    gradient: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What an accurate rewrite would change: on ordinary samples, and on those of all magnitudes.
+
+    `line` is 0, and `before` empty, where it stands for all rewrites together.
+    """
+
+    line: int
+    before: str
+    after: str
+    ordinary: Ulps
+    wide: Ulps
+
+    @property
+    def verdict(self) -> str:
+        """Whether errors become half of what they were or less, or twice as large or more."""
+        pairs = [pair for u in (self.ordinary, self.wide) for pair in (u.value, u.gradient)]
+        better = any(after < before and max(after, 1.0) <= before / 2 for before, after in pairs)
+        worse = any(before < after and max(before, 1.0) <= after / 2 for before, after in pairs)
+        if better:
+            return "more accurate here, less there" if worse else "more accurate"
+        return "less accurate" if worse else "no gain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +111,17 @@ class Report:
     # Assumptions on the domain, and what was not checked, as sentences.
     domain: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
-    accuracy: list[Any] = field(default_factory=list)
+    # What was rewritten, as sentences, and what could be.
+    rewritten: list[str] = field(default_factory=list)
+    gains: list[Gain] = field(default_factory=list)
+
+    @property
+    def accuracy(self) -> list[Accuracy]:
+        """The errors in units in the last place, of the value and of each derivative."""
+        return [
+            Accuracy(f.subject, f.worst, f.median, f.count, f.at)
+            for f in self.findings if f.worst is not None and f.median is not None
+        ]  # fmt: skip
 
     @property
     def ok(self) -> bool:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,10 +59,17 @@ def _wrapped(node: ast.expr) -> ast.expr:
 
 
 class Rounded:
-    """The emitted function of a subject, each time with other roundings."""
+    """The emitted function of a subject, each time with other roundings.
+
+    `own` is the function as the user wrote it, where what is emitted has rewrites.
+    """
 
     def __init__(self, subject: Subject, random: Random) -> None:
         self.subject, self.random = subject, random
+        self.own: Rounded | None = None
+        if subject.unrewritten is not None:
+            plain = replace(subject, program=subject.unrewritten, unrewritten=None)
+            self.own = Rounded(plain, random)
         unit = subject.program.unit
         tree = ast.fix_missing_locations(_Wrap().visit(ast.parse(render(unit))))
         namespace: dict[str, Any] = dict(unit.namespace)

@@ -15,7 +15,10 @@ import sympy
 
 Scalar = Any
 # What larger arguments of exp give is beyond any number that a computation goes on with.
-LARGEST_EXPONENT = 10**9
+LARGEST_EXPONENT = 10**400
+# Functions of numbers beyond 2 to this power would take as many bits; so would such an exponent.
+LARGEST_MAGNITUDE = 10**5
+_OF_ANY_SIZE = ("exp", "log", "Abs", "sign")
 
 
 class Unsupported(Exception):
@@ -174,6 +177,8 @@ class Numbers:
             return c.one
         if exponent == -1:
             return c.one / base
+        if self._is_huge(exponent):
+            return c.nan
         return self._real(lambda: base**exponent)
 
     def function(self, name: str, args: Sequence[Any]) -> Any:
@@ -185,6 +190,8 @@ class Numbers:
             return c.inf if args[0] > 0 else c.zero
         if name == "log" and args[0] == 0:
             return -c.inf
+        if name not in _OF_ANY_SIZE and any(map(self._is_huge, args)):
+            return c.nan
         if name == "loggamma" and args[0] < 0:
             return self._real(lambda: c.log(abs(c.gamma(args[0]))))
         if name in ("lowergamma", "uppergamma"):
@@ -207,6 +214,10 @@ class Numbers:
     def mean(self, tied: Sequence[Any]) -> Any:
         """See `Arithmetic`."""
         return tied[0]
+
+    def _is_huge(self, x: Any) -> bool:
+        c = self.context
+        return bool(c.isfinite(x) and x and c.mag(x) > LARGEST_MAGNITUDE)
 
     def _real(self, compute: Callable[[], Any]) -> Any:
         """A real number; NaN for a complex one and for none at all."""

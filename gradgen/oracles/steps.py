@@ -20,8 +20,8 @@ from gradgen.ops import OPS
 from gradgen.oracles.branch import Watch
 from gradgen.oracles.domain import depends_on
 from gradgen.oracles.sample import Random, Values, copied, quiet_call
-from gradgen.oracles.spelling import called
 from gradgen.oracles.subject import Leaf, Subject, call
+from gradgen.spelling import called
 
 EPSILON = 2.0**-52
 # So small that its square vanishes, and far from the smallest number.

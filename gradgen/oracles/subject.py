@@ -8,7 +8,7 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -27,6 +27,7 @@ from gradgen.program import (
     wrt_items,
 )
 from gradgen.read import Static, parse_shapes, read_file, read_live
+from gradgen.spelling import part_text
 from gradgen.types import Dim, Size, Type
 
 # Lengths that symbols get, in the order of their appearance: small, and apart from each other.
@@ -45,11 +46,7 @@ class Leaf:
     @property
     def text(self) -> str:
         """How code writes it: `p["W"]`."""
-        text = self.name
-        for step in self.path:
-            dotted = isinstance(step, str) and step.startswith(".")
-            text += step if dotted else f"[{step!r}]"
-        return text
+        return part_text(self.name, self.path)
 
 
 @dataclass(slots=True)
@@ -58,7 +55,8 @@ class Subject:
 
     `emitted(**arguments)` gives `(value, gradients)`, where `gradients` is a tuple in the order of
     `wrt`. `graph` is the user's function on arguments of known lengths, `derived` with adjoints;
-    the nodes of `leaves` are those of `graph`.
+    the nodes of `leaves` are those of `graph`. With rewrites, `derived` and what is emitted have
+    them, and `graph` has not.
     """
 
     name: str
@@ -74,6 +72,10 @@ class Subject:
     output: int | None = None
     # Whether `emitted` computes the value at all: mode grad does not.
     gives_value: bool = True
+    # The program without accurate rewrites, where what is emitted has some.
+    unrewritten: Program | None = None
+    # Why the value need not have the bits of the user's, a sentence each.
+    rewritten: tuple[str, ...] = ()
 
     @property
     def leaves(self) -> list[Leaf]:
@@ -101,9 +103,12 @@ class Subject:
 
 
 def from_file(
-    location: str, wrt: Any = None, shapes: Shapes = None, output: int | None = None
-) -> Subject:
+    location: str, wrt: Any = None, shapes: Shapes = None, output: int | None = None,
+    stabilize: bool = False,
+) -> Subject:  # fmt: skip
     """The subject of `PATH.py:function`. The file is executed, to have the function.
+
+    With `stabilize`, what is emitted and derived has the accurate rewrites; `graph` has none.
 
     Raises what `emit_path` raises, and `GradgenError` where the file fails to run.
     """
@@ -111,13 +116,13 @@ def from_file(
     declared = parse_shapes(shapes)
     graph = read_file(Path(path), name, declared, path)
     function = getattr(load_module(Path(path)), name)
-    return _subject(function, graph, location, wrt, output,
+    return _subject(function, graph, location, wrt, output, stabilize,
                     lambda fixed: read_file(Path(path), name, fixed, path))  # fmt: skip
 
 
 def from_function(
     function: Callable[..., Any], wrt: Any = None, shapes: Shapes = None, like: Any = None,
-    output: int | None = None,
+    output: int | None = None, stabilize: bool = False,
 ) -> Subject:  # fmt: skip
     """The subject of a live function; see `value_and_grad` for the arguments."""
     options = Options(wrt, "value_and_grad", output=output)
@@ -125,16 +130,26 @@ def from_function(
     declared = parse_shapes(program.shapes)
     where = f"{inspect.getmodule(function)}:{function.__qualname__}"
     return _subject(function, read_live(function, declared), where, wrt, output,
-                    lambda fixed: read_live(function, fixed))  # fmt: skip
+                    stabilize, lambda fixed: read_live(function, fixed))  # fmt: skip
 
 
-def emitted_by(subject: Subject, namespace: Mapping[str, Any], options: Options) -> Subject:
+# The functions of an emitted module by its mode; of other modes nothing is known here.
+EMITTED = {
+    "value_and_grad": ("value_and_grad",), "grad": ("grad",), "pair": ("forward", "backward"),
+}  # fmt: skip
+
+
+def emitted_by(
+    subject: Subject, namespace: Mapping[str, Any], options: Options, changed: Sequence[str] = ()
+) -> Subject:
     """The subject with the functions of an emitted module for what gradgen has just compiled.
 
-    Raises `GradgenError` where the module lacks one of them.
+    `changed` are functions that the module replaces by others, which round otherwise. Raises
+    `GradgenError` where the module lacks what is to be judged.
     """
-    names = {"value_and_grad": ("value_and_grad",), "grad": ("grad",),
-             "pair": ("forward", "backward")}[options.mode]  # fmt: skip
+    names = EMITTED.get(options.mode)
+    if names is None:
+        raise GradgenError(f"there are no oracles for mode {options.mode}")
     functions: list[Any] = [namespace.get(f"{subject.name}_{name}") for name in names]
     if not all(map(callable, functions)):
         raise GradgenError(f"the emitted file has no {subject.name}_{names[0]}")
@@ -151,7 +166,11 @@ def emitted_by(subject: Subject, namespace: Mapping[str, Any], options: Options)
             value, gradients = functions[0](**arguments)
         return value, (gradients,) if bare else gradients
 
-    return dataclasses.replace(subject, emitted=emitted, gives_value=options.mode != "grad")
+    more = (f"{', '.join(changed)} became Python's own or math's",) if changed else ()
+    return dataclasses.replace(
+        subject, emitted=emitted, gives_value=options.mode != "grad",
+        rewritten=(*subject.rewritten, *more),
+    )  # fmt: skip
 
 
 def load_module(path: Path) -> Any:
@@ -176,17 +195,20 @@ def load_module(path: Path) -> Any:
 
 def _subject(
     function: Callable[..., Any], graph: Graph, where: str, wrt: Any, output: int | None,
-    read: Callable[[dict[str, Any]], Graph],
+    stabilize: bool, read: Callable[[dict[str, Any]], Graph],
 ) -> Subject:  # fmt: skip
     names = tuple(p.name for p in choose_parameters(graph, wrt)[0])
-    options = Options(names, "value_and_grad", output=output)
+    options = Options(names, "value_and_grad", output=output, stabilize=stabilize)
     program = compile_graph(graph, options)
     known, lengths = _with_lengths(graph, read, output)
     value, _ = choose_result(known, options)
     derived = compile_graph(known, options).graph
     emitted = load(program, graph.name, "value_and_grad", function)
-    return Subject(graph.name, where, function, emitted, program, known, value, derived, names,
-                   lengths, output)  # fmt: skip
+    plain = compile_graph(graph, replace(options, stabilize=False)) if program.rewrites else None
+    return Subject(
+        graph.name, where, function, emitted, program, known, value, derived, names, lengths,
+        output, unrewritten=plain, rewritten=tuple(map(str, program.rewrites)),
+    )  # fmt: skip
 
 
 def _with_lengths(

@@ -11,6 +11,7 @@ from gradgen.ops.table import (
     ATOM,
     BIT_AND,
     BIT_OR,
+    COMPARE,
     CONDITIONAL,
     MULTIPLY,
     NOT,
@@ -18,6 +19,8 @@ from gradgen.ops.table import (
     UNARY,
 )
 from gradgen.targets.base import Expr, Spelling, Target, Writer, call, conjunction, infix, prefix
+
+_ZEROS = ("0", "0.0")
 
 
 def _conditional(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
@@ -41,10 +44,24 @@ def _square(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
 
 
 def _logaddexp(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
-    x, y = args[0].at(ADD), args[1].at(ADD + 1)
-    top = call(writer.function("builtins.max"), args)
-    bend = f"{writer.function('math.exp')}(-abs({x} - {y}))"
-    return Expr(f"{top.text} + {writer.function('math.log1p')}({bend})", ADD, top.depth + 3)
+    """`log(exp(x) + exp(y))`, which is smooth where the larger operand changes.
+
+    `max(x, y)` would read as something with a kink there, and its derivative be wrong at a tie.
+    """
+
+    def side(top: Expr, other: Expr) -> str:
+        apart = f"{other.at(ADD)} - {top.at(ADD + 1)}"
+        if other.text in _ZEROS:
+            apart = f"-{top.at(UNARY)}"
+        elif top.text in _ZEROS:
+            apart = other.at(CONDITIONAL)
+        bend = f"{writer.function('math.log1p')}({writer.function('math.exp')}({apart}))"
+        return bend if top.text in _ZEROS else f"{top.at(ADD)} + {bend}"
+
+    x, y = reversed(args) if args[0].text in _ZEROS else args
+    test = f"{x.at(COMPARE + 1)} > {y.at(COMPARE + 1)}"
+    depth = 3 + max(x.depth, y.depth)
+    return Expr(f"{side(x, y)} if {test} else {side(y, x)}", CONDITIONAL, depth)
 
 
 def _sinc(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:

@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gradgen.graph import Graph
 from gradgen.ops import OPS
 from gradgen.ops.table import ATOM
-from gradgen.oracles.subject import Leaf
+from gradgen.ops.written import Call
+
+
+def part_text(name: str, path: Sequence[Any]) -> str:
+    """How code writes a part of an argument: `p["W"]`."""
+    text = name
+    for step in path:
+        dotted = isinstance(step, str) and step.startswith(".")
+        text += step if dotted else f"[{step!r}]"
+    return text
 
 
 def called(graph: Graph, node: int) -> str:
     """What the user calls an operation."""
     row = OPS[graph.ops[node]]
-    if row.infix:
-        return f"`{row.infix.strip()}`"
+    return f"`{row.infix.strip()}`" if row.infix else _dotted(graph, node).rpartition(".")[2]
+
+
+def _dotted(graph: Graph, node: int) -> str:
+    """The function that the user calls, with its module."""
+    row = OPS[graph.ops[node]]
     name = row.math if graph.attrs[node] == "math" and row.math else row.call
-    return (name or row.name).rpartition(".")[2]
+    return (name or row.name).replace("numpy.", "np.", 1).removeprefix("builtins.")
 
 
 _DEEPEST = 3
 
 
-def spelled(graph: Graph, node: int, level: int = 0, depth: int = 0) -> str:
+def spelled(
+    graph: Graph, node: int, level: int = 0, depth: int = 0, modules: bool = False
+) -> str:  # fmt: skip
     """A node in the user's terms: its name, else the expression, as far as it is short.
 
-    `level` is the precedence below which it takes parentheses.
+    `level` is the precedence below which it takes parentheses; with `modules`, functions are
+    called as in `np.log`.
     """
-    op, args, attr = graph.ops[node], graph.args[node], graph.attrs[node]
     if graph.names[node] is not None:
         return str(graph.names[node])
+    return expression(graph, node, level, depth, modules)
+
+
+def expression(
+    graph: Graph, node: int, level: int = 0, depth: int = 0, modules: bool = False
+) -> str:  # fmt: skip
+    """As `spelled`, of a node whose own name does not count."""
+    op, args, attr = graph.ops[node], graph.args[node], graph.attrs[node]
     if op == "param":
-        return Leaf(attr[0], attr[1], graph.types[node], node).text
+        return part_text(*attr)
     if op == "const":
         return repr(attr)
     if op in ("constant", "global"):
@@ -41,9 +65,11 @@ def spelled(graph: Graph, node: int, level: int = 0, depth: int = 0) -> str:
     row = OPS[op]
 
     def at(k: int, inner: int = 0) -> str:
-        return spelled(graph, args[k], inner, depth + 1)
+        return spelled(graph, args[k], inner, depth + 1, modules)
 
-    text = f"{called(graph, node)}({', '.join(at(k) for k in range(len(args)))})"
+    name = _dotted(graph, node) if modules else called(graph, node)
+    words = [*(at(k) for k in range(len(args))), *(_words(op, attr) if modules else ())]
+    text = f"{name}({', '.join(words)})"
     own = row.precedence
     if row.infix and len(args) == 2:
         space = "" if row.infix == "**" else " "
@@ -54,6 +80,17 @@ def spelled(graph: Graph, node: int, level: int = 0, depth: int = 0) -> str:
     elif op == "index":
         text = f"{at(0, ATOM)}[{_subscript(attr, [at(k) for k in range(1, len(args))])}]"
     return f"({text})" if own < level else text
+
+
+def _words(op: str, attr: Any) -> list[str]:
+    """The keywords of a reduction."""
+    if isinstance(attr, Call):
+        return [f"{name}={item[1]}" for name, item in attr.keywords if item != "a"]
+    if op not in ("sum", "mean", "max", "min", "prod"):
+        return []
+    axes, keepdims, _ = attr
+    axis = [] if axes is None else [f"axis={axes[0] if len(axes) == 1 else axes}"]
+    return axis + ["keepdims=True"] * keepdims
 
 
 def _subscript(template: Any, operands: list[str]) -> str:
