@@ -85,7 +85,8 @@ class Refused(click.ClickException):
 
 # Commands in modules of their own, which import this one; loaded when they are asked for.
 LATER = {
-    "check": "gradgen.cli_check", "compare": "gradgen.cli_compare", "sync": "gradgen.cli_sync",
+    "audit": "gradgen.cli_audit", "check": "gradgen.cli_check", "compare": "gradgen.cli_compare",
+    "sync": "gradgen.cli_sync",
 }  # fmt: skip
 
 

@@ -9,15 +9,19 @@ condition and cancellation in between make of rounding, and nothing else.
 from __future__ import annotations
 
 import ast
+import copy
+import types
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from gradgen.errors import GradgenError
 from gradgen.live import load
 from gradgen.oracles.sample import Random, Values, copied
 from gradgen.oracles.subject import Subject, flat_gradients
+from gradgen.read.source import FunctionNode, syntax_of
 from gradgen.render import render
 
 RUNS = 8
@@ -75,11 +79,14 @@ class Rounded:
 
     def run(self, values: Mapping[str, Any]) -> Result | None:
         """Value and gradient at arguments that are moved by their roundings; None: it raised."""
+        return self._called(self._function, self._moved(values))
+
+    def _moved(self, values: Mapping[str, Any]) -> Values:
         moved = copied(values)
         for leaf in self.subject.leaves:
             if leaf.type.is_float:
                 moved[leaf.text] = self._rounded(moved[leaf.text])
-        return self._called(self._function, moved)
+        return moved
 
     def plain(self, values: Mapping[str, Any]) -> Result | None:
         """What the program computes as it is; None: it raised."""
@@ -110,6 +117,98 @@ class Rounded:
 
 
 _UNITS = np.array([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
+
+
+class RoundedByHand(Rounded):
+    """As `Rounded`, where the gradient comes from a function that somebody wrote.
+
+    Its own text is run with other roundings, with those of the functions of its file that it calls;
+    where there is no text, as of compiled code, its arguments alone are moved.
+    """
+
+    def __init__(self, subject: Subject, random: Random) -> None:
+        super().__init__(subject, random)
+        self._as_written = subject.emitted
+        # a copy of what calls the function, with another function
+        gradient: Any = copy.copy(subject.emitted)
+        gradient.function = _otherwise(subject.by_hand, self._rounded)
+        self._gradient: Callable[..., Any] = gradient
+
+    def run(self, values: Mapping[str, Any]) -> Result | None:
+        """See `Rounded.run`; the value is that of the user's function."""
+        return self._joined(super().run(values), self._gradient, self._moved(values))
+
+    def plain(self, values: Mapping[str, Any]) -> Result | None:
+        """See `Rounded.plain`."""
+        return self._joined(super().plain(values), self._as_written, values)
+
+    def _joined(
+        self, own: Result | None, function: Callable[..., Any], values: Mapping[str, Any]
+    ) -> Result | None:
+        found = self._called(function, copied(values))
+        return None if own is None or found is None else (own[0], found[1])
+
+
+def _otherwise(function: Any, rounded: Callable[[Any], Any]) -> Any:
+    """A function whose text is run with other roundings; itself, where its text is not known."""
+    if not isinstance(function, types.FunctionType):
+        return function
+    try:
+        closure = {
+            name: cell.cell_contents
+            for name, cell in zip(
+                function.__code__.co_freevars, function.__closure__ or (), strict=True
+            )
+        }
+        namespace = {**function.__globals__, **closure, _ROUNDED: rounded}
+        for name, inner in _own_functions(function):
+            namespace[name] = _compiled(inner, namespace)
+        return _compiled(function, namespace)
+    except (GradgenError, SyntaxError, ValueError, RecursionError):
+        return function
+
+
+def _own_functions(function: types.FunctionType) -> Iterator[tuple[str, types.FunctionType]]:
+    """The functions of the same file that a function calls by name, and those that these call."""
+    file, known = function.__code__.co_filename, dict[str, types.FunctionType]()
+    left = [function]
+    while left:
+        for name in left.pop().__code__.co_names:
+            inner = function.__globals__.get(name)
+            if (
+                isinstance(inner, types.FunctionType) and name not in known
+                and inner.__code__.co_filename == file and not inner.__closure__
+                and not hasattr(inner, "__wrapped__")
+            ):  # fmt: skip
+                known[name] = inner
+                left.append(inner)
+    yield from known.items()
+
+
+def _compiled(function: types.FunctionType, namespace: dict[str, Any]) -> types.FunctionType:
+    node: FunctionNode = copy.deepcopy(syntax_of(function)[1])
+    if isinstance(node, ast.Lambda):
+        body: list[ast.stmt] = [ast.Return(node.body)]
+    else:
+        body = node.body
+    made = ast.FunctionDef("_gradgen_written", node.args, body, [])
+    for argument in ast.walk(made.args):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+    # The defaults are values that are known, whatever the text makes of them now.
+    made.args.defaults = [ast.Constant(None) for _ in made.args.defaults]
+    made.args.kw_defaults = [d and ast.Constant(None) for d in made.args.kw_defaults]
+    made.body = [_Wrap().visit(statement) for statement in body]
+    module = ast.fix_missing_locations(ast.Module([made], []))
+    exec(compile(module, "<gradgen rounding>", "exec", dont_inherit=True), namespace)
+    found: types.FunctionType = namespace["_gradgen_written"]
+    found.__defaults__, found.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
+    return found
+
+
+def rounded_of(subject: Subject, random: Random) -> Rounded:
+    """What runs the gradient of a subject with other roundings."""
+    return (Rounded if subject.by_hand is None else RoundedByHand)(subject, random)
 
 
 def spread(rounded: Rounded, values: Values) -> tuple[float, dict[str, Any]]:

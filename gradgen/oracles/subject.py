@@ -15,13 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from gradgen.errors import GradgenError
+from gradgen.errors import GradgenError, SourceError
 from gradgen.graph import Graph, Param, Record, leaves
-from gradgen.live import Shapes, compile_declared, load
+from gradgen.live import Shapes, compile_declared, load, read_signature
 from gradgen.program import Options, Program, choose_parameters, choose_result, compile_graph
 from gradgen.read import Static, parse_shapes, read_file, read_live
 from gradgen.types import Dim, Size, Type
 
+Read = Callable[[dict[str, Any]], Graph]
+# For `wrt`: all parameters that can be differentiated.
+EVERY: Any = object()
 # Lengths that symbols get, in the order of their appearance: small, and apart from each other.
 LENGTHS = (3, 2, 4, 5, 6, 7)
 
@@ -65,6 +68,11 @@ class Subject:
     wrt: tuple[str, ...]
     lengths: dict[str, int]
     output: int | None = None
+    # The same function with respect to other parameters, or on arrays of other lengths: keywords
+    # `wrt` and `lengths`; raises `GradgenError` where that is refused.
+    again: Callable[..., Subject] | None = None
+    # The gradient as somebody wrote it, where `emitted` calls that instead.
+    by_hand: Callable[..., Any] | None = None
 
     @property
     def leaves(self) -> list[Leaf]:
@@ -86,6 +94,11 @@ class Subject:
             for param in self.graph.params
         }
 
+    def structure(self, name: str, values: Mapping[str, Any]) -> Any:
+        """What has the structure of a parameter, from the values of its leaves by their text."""
+        tree = next(param.tree for param in self.graph.params if param.name == name)
+        return _filled(self.graph, name, (), tree, values, None)
+
     def value_of(self, result: Any) -> Any:
         """The differentiated one among the results of the function."""
         return result if self.output is None else result[self.output]
@@ -103,7 +116,7 @@ def from_file(
     graph = read_file(Path(path), name, declared, path)
     function = getattr(load_module(Path(path)), name)
     return _subject(function, graph, location, wrt, output,
-                    lambda fixed: read_file(Path(path), name, fixed, path))  # fmt: skip
+                    lambda types: read_file(Path(path), name, types, path))  # fmt: skip
 
 
 def from_function(
@@ -111,12 +124,30 @@ def from_function(
     output: int | None = None,
 ) -> Subject:  # fmt: skip
     """The subject of a live function; see `value_and_grad` for the arguments."""
-    options = Options(wrt, "value_and_grad", output=output)
-    program = compile_declared(function, options, shapes, like)
+    program = _declared(function, wrt, shapes, like, output)
     declared = parse_shapes(program.shapes)
     where = f"{inspect.getmodule(function)}:{function.__qualname__}"
     return _subject(function, read_live(function, declared), where, wrt, output,
-                    lambda fixed: read_live(function, fixed))  # fmt: skip
+                    lambda types: read_live(function, types))  # fmt: skip
+
+
+def _declared(
+    function: Callable[..., Any], wrt: Any, shapes: Shapes, like: Any, output: int | None
+) -> Program:
+    """The program that tells the shapes; of `EVERY` parameter the first that has a derivative."""
+    if wrt is not EVERY:
+        options = Options(wrt, "value_and_grad", output=output)
+        return compile_declared(function, options, shapes, like)
+    refused: GradgenError | None = None
+    for place in range(max(len(read_signature(function)[0]), 1)):
+        try:
+            return _declared(function, place, shapes, like, output)
+        except SourceError:
+            raise
+        except GradgenError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
 
 
 def load_module(path: Path) -> Any:
@@ -141,31 +172,52 @@ def load_module(path: Path) -> Any:
 
 def _subject(
     function: Callable[..., Any], graph: Graph, where: str, wrt: Any, output: int | None,
-    read: Callable[[dict[str, Any]], Graph],
+    read: Read, lengths: Mapping[str, int] | None = None,
 ) -> Subject:  # fmt: skip
+    if wrt is EVERY:
+        return _widest(function, graph, where, output, read)
     names = tuple(p.name for p in choose_parameters(graph, wrt)[0])
     options = Options(names, "value_and_grad", output=output)
     program = compile_graph(graph, options)
-    known, lengths = _with_lengths(graph, read)
+    if lengths is None:
+        known, lengths = _with_lengths(graph, read)
+    else:
+        known = read({p.name: fixed_types(graph, p.tree, lengths) for p in graph.params})
     value, _ = choose_result(known, options)
     derived = compile_graph(known, options).graph
     emitted = load(program, graph.name, "value_and_grad", function)
+
+    def again(
+        wrt: tuple[str, ...] = names, lengths: Mapping[str, int] | None = lengths
+    ) -> Subject:  # fmt: skip
+        return _subject(function, graph, where, wrt, output, read, lengths)
+
     return Subject(graph.name, where, function, emitted, program, known, value, derived, names,
-                   lengths, output)  # fmt: skip
+                   dict(lengths), output, again)  # fmt: skip
 
 
-def _with_lengths(
-    graph: Graph, read: Callable[[dict[str, Any]], Graph]
-) -> tuple[Graph, dict[str, int]]:
+def _widest(
+    function: Callable[..., Any], graph: Graph, where: str, output: int | None, read: Read
+) -> Subject:
+    """The subject with respect to all parameters of floats, or else to the first of them."""
+    names = tuple(p.name for p in graph.params if is_active(graph, p))
+    try:
+        return _subject(function, graph, where, names or None, output, read)
+    except GradgenError:
+        if len(names) < 2:
+            raise
+        return _subject(function, graph, where, names[:1], output, read)
+
+
+def _with_lengths(graph: Graph, read: Read) -> tuple[Graph, dict[str, int]]:
     """The graph on arguments of known lengths: small ones, for which the program is accepted."""
     refused: GradgenError | None = None
     for more in range(8):
         lengths = lengths_of(graph, more)
-        fixed = {p.name: _fixed(graph, p.tree, lengths) for p in graph.params}
         try:
-            known = read(fixed)
+            known = read({p.name: fixed_types(graph, p.tree, lengths) for p in graph.params})
             compile_graph(
-                known, Options(tuple(p.name for p in known.params if _is_active(known, p)))
+                known, Options(tuple(p.name for p in known.params if is_active(known, p)))
             )
             return known, lengths
         except GradgenError as error:
@@ -174,23 +226,24 @@ def _with_lengths(
     raise refused
 
 
-def _is_active(graph: Graph, param: Param) -> bool:
+def is_active(graph: Graph, param: Param) -> bool:
+    """Whether a parameter can be differentiated: all its numbers are floats."""
     nodes = list(leaves(param.tree))
     return bool(nodes) and all(graph.types[n].is_float for n in nodes)
 
 
-def _fixed(graph: Graph, tree: Any, lengths: Mapping[str, int]) -> Any:
+def fixed_types(graph: Graph, tree: Any, lengths: Mapping[str, int]) -> Any:
     """The declaration of a parameter with numbers for lengths."""
     if isinstance(tree, int):
         t = graph.types[tree]
         return Type(t.kind, t.dtype, tuple(length_of(size, lengths) for size in t.shape))
     if isinstance(tree, Record):
         like = "dataclass"
-        return Record(like, tree.fields, tuple(_fixed(graph, v, lengths) for v in tree.values))
+        return Record(like, tree.fields, tuple(fixed_types(graph, v, lengths) for v in tree.values))
     if isinstance(tree, dict):
-        return {key: _fixed(graph, value, lengths) for key, value in tree.items()}
+        return {key: fixed_types(graph, value, lengths) for key, value in tree.items()}
     if isinstance(tree, (list, tuple)):
-        return type(tree)(_fixed(graph, item, lengths) for item in tree)
+        return type(tree)(fixed_types(graph, item, lengths) for item in tree)
     return tree
 
 
