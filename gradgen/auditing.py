@@ -19,11 +19,12 @@ from gradgen.oracles.faults import NEGLIGIBLE, Fault, Judge, Look, called
 from gradgen.oracles.handcalls import (
     Outcome,
     outcomes,
+    units_of,
     value_finding,
     wrong_calls,
     wrong_results,
 )  # fmt: skip
-from gradgen.oracles.handread import Read, read_by_hand
+from gradgen.oracles.handread import Read, read_by_hand, unit_of
 from gradgen.oracles.handwritten import (
     Calling,
     Misfit,
@@ -40,7 +41,7 @@ from gradgen.oracles.relations import Pair, factor, relation
 from gradgen.oracles.report import Effort, Finding, Report
 from gradgen.oracles.sample import samples
 from gradgen.oracles.shrinking import Shrinking, pasted
-from gradgen.oracles.subject import EVERY, Subject, from_file, from_function, load_module
+from gradgen.oracles.subject import EVERY, ByHand, Subject, from_file, from_function, load_module
 from gradgen.oracles.symbolic import symbolic
 from gradgen.program import Wrt
 from gradgen.read import read_file, read_live
@@ -191,6 +192,7 @@ class _Auditing:
         self.hand, self.calling, self.reading = hand, calling, reading
         self.effort, self.domain, self.report = effort, domain, report
         self.right = again(subject, wrt=reading.wrt)
+        self.units: dict[str, float] = {}
         report.wrt, report.taken = reading.wrt, reading.text
         report.shapes = self.right.program.shapes
         report.domain = [assumed.text for assumed in assumptions(self.right, domain)]
@@ -211,6 +213,7 @@ class _Auditing:
         if not good or any(outcome.error for outcome in found):
             return
         self.right = again(self.right, wrt=good)
+        self.units = units_of(self.right, self.reading, found)
         judge = self._judge(self.right)
         report.findings += self._findings(judge, progress)
         report.unsettled = list(_unsettled(report, self.right))
@@ -223,13 +226,14 @@ class _Auditing:
     def _judge(self, right: Subject) -> Judge:
         """The gradient by hand in the place of the emitted one, beside the right one."""
         written = Written(right, self.hand.name, self.hand.function, self.calling, self.reading)
-        mine, unread = replace(right, emitted=written, by_hand=self.hand.function), ""
+        mine, unit = replace(right, emitted=written), None
         try:
             mine.derived = read_by_hand(right, self.hand.read, self.calling, self.reading)
+            unit = unit_of(mine.derived)
         except GradgenError as error:
-            unread = _reason(error)
-        self.report.unread = self.report.unread or unread
-        return Judge(right, mine, self.effort, not unread)
+            self.report.unread = self.report.unread or _reason(error)
+        mine.by_hand = ByHand(unit, self.units)
+        return Judge(right, mine, self.effort, unit is not None)
 
     def _findings(self, judge: Judge, progress: Progress) -> Iterator[Finding]:
         progress("symbolic")

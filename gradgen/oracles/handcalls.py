@@ -148,3 +148,16 @@ def value_finding(
     if not count:
         return None
     return Finding("value", "value", "agrees", "but for roundings", count, worst)
+
+
+def units_of(subject: Subject, reading: Reading, found: list[Outcome]) -> dict[str, float]:
+    """Units in the last place of the largest derivatives among results, by leaf."""
+    units: dict[str, float] = {}
+    for leaf in subject.active:
+        for outcome in found:
+            held = reading.taken(outcome.result)[1][leaf.name]
+            given = np.abs(entries_of(part_of(held, leaf.path), leaf))
+            largest = float(given.max(initial=0.0, where=np.isfinite(given)))
+            unit = largest * float(np.finfo(given.dtype).eps)
+            units[leaf.text] = max(units.get(leaf.text, 0.0), unit)
+    return units

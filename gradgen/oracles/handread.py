@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from gradgen.emission import Unit, emit
 from gradgen.errors import GradgenError
-from gradgen.graph import Graph, GraphBuilder
+from gradgen.graph import Graph, GraphBuilder, Param, map_tree
 from gradgen.oracles.handwritten import Calling, Misfit, Reading, described, part_of
 from gradgen.oracles.subject import Leaf, Subject, fixed_types
+from gradgen.targets import TARGETS
 from gradgen.types import Type
 
 Read = Callable[[Mapping[str, Any]], Graph]
@@ -28,6 +31,7 @@ def read_by_hand(subject: Subject, read: Read, calling: Calling, reading: Readin
     given = (*calling.positional, *calling.keywords)
     graph = read({theirs.get(name, name): types[name] for name in given})
     builder = GraphBuilder(Graph(name=graph.name, captured=graph.captured, text=graph.text))
+    builder.graph.params = [_parameter(builder, subject.graph, p) for p in subject.graph.params]
     mapping = _copied(graph, builder, calling, given)
     try:
         gradients = _taken(graph, builder, reading, mapping)
@@ -39,6 +43,21 @@ def read_by_hand(subject: Subject, read: Read, calling: Calling, reading: Readin
     except Misfit as misfit:
         raise GradgenError(f"its result {misfit}") from None
     return builder.graph
+
+
+def unit_of(graph: Graph) -> Unit:
+    """A program that computes the derivatives of a gradient that was read, structured alike."""
+    graph = replace(graph, results=graph.results[1])
+    return emit(graph, TARGETS["numpy"], "grad", guard=False)
+
+
+def _parameter(builder: GraphBuilder, graph: Graph, param: Param) -> Param:
+    """A parameter of the function's, as one of the graph that is built."""
+
+    def leaf(node: int) -> int:
+        return builder.leaf("param", graph.attrs[node], graph.types[node], graph.values[node])
+
+    return replace(param, tree=map_tree(leaf, param.tree))
 
 
 def _copied(

@@ -9,22 +9,22 @@ condition and cancellation in between make of rounding, and nothing else.
 from __future__ import annotations
 
 import ast
-import copy
-import types
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from gradgen.errors import GradgenError
+from gradgen.emission import Unit
 from gradgen.live import load
 from gradgen.oracles.sample import Random, Values, copied
 from gradgen.oracles.subject import Subject, flat_gradients
-from gradgen.read.source import FunctionNode, syntax_of
 from gradgen.render import render
 
 RUNS = 8
+# What a gradient that is only called may lose on its way, in units of the last place of the largest
+# derivative seen.
+UNSEEN = 2.0**14
 Result = tuple[Any, dict[str, Any]]
 # Calls with exact results, by the last part of the name: a change would undo comparisons of them.
 _EXACT = frozenset({
@@ -66,20 +66,33 @@ class Rounded:
 
     def __init__(self, subject: Subject, random: Random) -> None:
         self.subject, self.random = subject, random
-        unit = subject.program.unit
-        tree = ast.fix_missing_locations(_Wrap().visit(ast.parse(render(unit))))
-        namespace: dict[str, Any] = dict(unit.namespace)
-        namespace["__name__"] = getattr(subject.emitted, "__module__", None) or "gradgen_emitted"
-        namespace[_ROUNDED] = self._rounded
-        exec(compile(tree, "<gradgen rounding>", "exec", dont_inherit=True), namespace)
+        self._function = self._otherwise(subject.program.unit)
         self._plain: Callable[..., Any] = load(
             subject.program, subject.graph.name, "value_and_grad", subject.function
         )
-        self._function: Callable[..., Any] = namespace[unit.functions[0].name]
+
+    def _otherwise(self, unit: Unit) -> Callable[..., Any]:
+        """The function of a unit, with a change to whatever it rounds."""
+        tree = ast.fix_missing_locations(_Wrap().visit(ast.parse(render(unit))))
+        namespace: dict[str, Any] = dict(unit.namespace)
+        module = getattr(self.subject.emitted, "__module__", None)
+        namespace["__name__"] = module or "gradgen_emitted"
+        namespace[_ROUNDED] = self._rounded
+        exec(compile(tree, "<gradgen rounding>", "exec", dont_inherit=True), namespace)
+        found: Callable[..., Any] = namespace[unit.functions[0].name]
+        return found
 
     def run(self, values: Mapping[str, Any]) -> Result | None:
         """Value and gradient at arguments that are moved by their roundings; None: it raised."""
         return self._called(self._function, self._moved(values))
+
+    def plain(self, values: Mapping[str, Any]) -> Result | None:
+        """What the program computes as it is; None: it raised."""
+        return self._called(self._plain, copied(values))
+
+    def unseen(self, text: str) -> float:
+        """What the derivative by a leaf may be off by roundings that `run` does not change."""
+        return 0.0
 
     def _moved(self, values: Mapping[str, Any]) -> Values:
         moved = copied(values)
@@ -87,10 +100,6 @@ class Rounded:
             if leaf.type.is_float:
                 moved[leaf.text] = self._rounded(moved[leaf.text])
         return moved
-
-    def plain(self, values: Mapping[str, Any]) -> Result | None:
-        """What the program computes as it is; None: it raised."""
-        return self._called(self._plain, copied(values))
 
     def _called(self, function: Callable[..., Any], values: Values) -> Result | None:
         try:
@@ -116,99 +125,62 @@ class Rounded:
         return _UNITS[self.random.integers(0, len(_UNITS), shape)]
 
 
-_UNITS = np.array([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
-
-
 class RoundedByHand(Rounded):
-    """As `Rounded`, where the gradient comes from a function that somebody wrote.
+    """As `Rounded`, where the gradient is one by hand.
 
-    Its own text is run with other roundings, with those of the functions of its file that it calls;
-    where there is no text, as of compiled code, its arguments alone are moved.
+    One that was read is run with other roundings as an emitted one. Of one that is only called, its
+    arguments alone are moved; what is lost in cancellation on the way cannot be seen, and is taken
+    for no more than a part of the largest derivative that it gave.
     """
 
     def __init__(self, subject: Subject, random: Random) -> None:
         super().__init__(subject, random)
-        self._as_written = subject.emitted
-        # a copy of what calls the function, with another function
-        gradient: Any = copy.copy(subject.emitted)
-        gradient.function = _otherwise(subject.by_hand, self._rounded)
-        self._gradient: Callable[..., Any] = gradient
+        assert subject.by_hand is not None
+        self.by_hand = subject.by_hand
+        unit = self.by_hand.unit
+        self._gradient = subject.emitted
+        if unit is not None:
+            self._gradient = self._structured(self._otherwise(unit))
+
+    def _structured(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """What gives the derivatives as an emitted function does, not leaf by leaf."""
+        subject = self.subject
+
+        def gradient(**arguments: Any) -> Any:
+            parts = iter([part for parts in function(**arguments) for part in parts])
+            flat = {
+                leaf.text: next(parts) for name in subject.wrt
+                for leaf in subject.active if leaf.name == name
+            }  # fmt: skip
+            return None, tuple(subject.structure(name, flat) for name in subject.wrt)
+
+        return gradient
 
     def run(self, values: Mapping[str, Any]) -> Result | None:
-        """See `Rounded.run`; the value is that of the user's function."""
+        """See `Rounded.run`; the value is that of the function itself."""
         return self._joined(super().run(values), self._gradient, self._moved(values))
 
     def plain(self, values: Mapping[str, Any]) -> Result | None:
         """See `Rounded.plain`."""
-        return self._joined(super().plain(values), self._as_written, values)
+        return self._joined(super().plain(values), self.subject.emitted, copied(values))
+
+    def unseen(self, text: str) -> float:
+        """See `Rounded.unseen`."""
+        return UNSEEN * self.by_hand.units.get(text, 0.0) if self.by_hand.unit is None else 0.0
 
     def _joined(
-        self, own: Result | None, function: Callable[..., Any], values: Mapping[str, Any]
-    ) -> Result | None:
-        found = self._called(function, copied(values))
+        self, own: Result | None, function: Callable[..., Any], values: Values
+    ) -> Result | None:  # fmt: skip
+        found = self._called(function, values)
         return None if own is None or found is None else (own[0], found[1])
-
-
-def _otherwise(function: Any, rounded: Callable[[Any], Any]) -> Any:
-    """A function whose text is run with other roundings; itself, where its text is not known."""
-    if not isinstance(function, types.FunctionType):
-        return function
-    try:
-        closure = {
-            name: cell.cell_contents
-            for name, cell in zip(
-                function.__code__.co_freevars, function.__closure__ or (), strict=True
-            )
-        }
-        namespace = {**function.__globals__, **closure, _ROUNDED: rounded}
-        for name, inner in _own_functions(function):
-            namespace[name] = _compiled(inner, namespace)
-        return _compiled(function, namespace)
-    except (GradgenError, SyntaxError, ValueError, RecursionError):
-        return function
-
-
-def _own_functions(function: types.FunctionType) -> Iterator[tuple[str, types.FunctionType]]:
-    """The functions of the same file that a function calls by name, and those that these call."""
-    file, known = function.__code__.co_filename, dict[str, types.FunctionType]()
-    left = [function]
-    while left:
-        for name in left.pop().__code__.co_names:
-            inner = function.__globals__.get(name)
-            if (
-                isinstance(inner, types.FunctionType) and name not in known
-                and inner.__code__.co_filename == file and not inner.__closure__
-                and not hasattr(inner, "__wrapped__")
-            ):  # fmt: skip
-                known[name] = inner
-                left.append(inner)
-    yield from known.items()
-
-
-def _compiled(function: types.FunctionType, namespace: dict[str, Any]) -> types.FunctionType:
-    node: FunctionNode = copy.deepcopy(syntax_of(function)[1])
-    if isinstance(node, ast.Lambda):
-        body: list[ast.stmt] = [ast.Return(node.body)]
-    else:
-        body = node.body
-    made = ast.FunctionDef("_gradgen_written", node.args, body, [])
-    for argument in ast.walk(made.args):
-        if isinstance(argument, ast.arg):
-            argument.annotation = None
-    # The defaults are values that are known, whatever the text makes of them now.
-    made.args.defaults = [ast.Constant(None) for _ in made.args.defaults]
-    made.args.kw_defaults = [d and ast.Constant(None) for d in made.args.kw_defaults]
-    made.body = [_Wrap().visit(statement) for statement in body]
-    module = ast.fix_missing_locations(ast.Module([made], []))
-    exec(compile(module, "<gradgen rounding>", "exec", dont_inherit=True), namespace)
-    found: types.FunctionType = namespace["_gradgen_written"]
-    found.__defaults__, found.__kwdefaults__ = function.__defaults__, function.__kwdefaults__
-    return found
 
 
 def rounded_of(subject: Subject, random: Random) -> Rounded:
     """What runs the gradient of a subject with other roundings."""
     return (Rounded if subject.by_hand is None else RoundedByHand)(subject, random)
+
+
+_UNITS = np.array([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
 
 
 def spread(rounded: Rounded, values: Values) -> tuple[float, dict[str, Any]]:
@@ -223,7 +195,7 @@ def spread(rounded: Rounded, values: Values) -> tuple[float, dict[str, Any]]:
         if found is not None:
             noise = float(_most(noise, found[0], plain[0]))
             moved = {text: _most(m, found[1][text], plain[1][text]) for text, m in moved.items()}
-    return noise, moved
+    return noise, {text: most + rounded.unseen(text) for text, most in moved.items()}
 
 
 def _most(before: Any, one: Any, other: Any) -> Any:

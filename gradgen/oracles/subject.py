@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from gradgen.emission import Unit
 from gradgen.errors import GradgenError, SourceError
 from gradgen.graph import Graph, Param, Record, leaves
 from gradgen.live import Shapes, compile_declared, load, read_signature
@@ -48,6 +49,17 @@ class Leaf:
         return text
 
 
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """A gradient that somebody wrote, as it was read: its program, None where it was not.
+
+    `units` are those in the last place of the largest derivatives that it gave, by leaf.
+    """
+
+    unit: Unit | None
+    units: Mapping[str, float]
+
+
 @dataclass(slots=True)
 class Subject:
     """A function with its emitted gradient, ready to be called.
@@ -71,8 +83,8 @@ class Subject:
     # The same function with respect to other parameters, or on arrays of other lengths: keywords
     # `wrt` and `lengths`; raises `GradgenError` where that is refused.
     again: Callable[..., Subject] | None = None
-    # The gradient as somebody wrote it, where `emitted` calls that instead.
-    by_hand: Callable[..., Any] | None = None
+    # Where `emitted` calls a gradient that somebody wrote, what is known of that.
+    by_hand: ByHand | None = None
 
     @property
     def leaves(self) -> list[Leaf]:
