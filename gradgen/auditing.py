@@ -210,18 +210,22 @@ class _Auditing:
         value = value_finding(self.right, self.reading, found, self.effort)
         report.findings += [value] if value is not None else []
         good = tuple(name for name in self.reading.wrt if name not in bad)
-        if not good or any(outcome.error for outcome in found):
+        if any(outcome.error for outcome in found):
             return
-        self.right = again(self.right, wrt=good)
-        self.units = units_of(self.right, self.reading, found)
-        judge = self._judge(self.right)
-        report.findings += self._findings(judge, progress)
-        report.unsettled = list(_unsettled(report, self.right))
-        if any(
-            f.verdict == "differs" and f.oracle not in ("calls", "value") for f in report.findings
-        ):
+        if good:
+            self.right = again(self.right, wrt=good)
+            self.units = units_of(self.right, self.reading, found)
+            judge = self._judge(self.right)
+            report.findings += self._findings(judge, progress)
+            report.unsettled = list(_unsettled(report, self.right))
+        wrong = [
+            f for f in report.findings if f.verdict == "differs" and f.subject.startswith("d/d")
+        ]
+        if wrong:
             progress("counterexample")
-            self._explain(judge)
+            if any(f.oracle != "calls" for f in wrong):
+                self._explain(judge)
+            self._part()
 
     def _judge(self, right: Subject) -> Judge:
         """The gradient by hand in the place of the emitted one, beside the right one."""
@@ -273,17 +277,18 @@ class _Auditing:
         self.report.counterexample = Counterexample(
             fault.partial, fault.given, fault.right, pasted(fault.values), formulas
         )
-        if judge.read:
-            self._part(judge)
 
-    def _part(self, judge: Judge) -> None:
+    def _part(self) -> None:
         """Where in the source it goes wrong, on arrays of lengths that are no other number."""
-        lengths = self.right.lengths
+        right = again(self.right, wrt=self.reading.wrt)
         with suppress(GradgenError):
-            judge = self._sized(dict(zip(lengths, cycle(PRIMES), strict=False)))
-        source = samples(judge.right, PARTED, self.effort.seed, self.domain)
-        with suppress(Unsupported):
-            self.report.partings = partings(judge.right, judge.mine, list(source))
+            right = again(right, lengths=dict(zip(right.lengths, cycle(PRIMES), strict=False)))
+        points = list(samples(right, PARTED, self.effort.seed, self.domain))
+        with suppress(GradgenError, Unsupported):
+            graph = read_by_hand(
+                right, self.hand.read, self.calling, self.reading, any_shape=True
+            )  # fmt: skip
+            self.report.partings = partings(right, replace(right, derived=graph), points)
 
     def _looks(self, judge: Judge, formulas: bool) -> Iterator[Look]:
         for values in samples(judge.right, self.effort.samples, self.effort.seed, self.domain):

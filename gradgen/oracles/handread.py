@@ -20,11 +20,14 @@ from gradgen.types import Type
 Read = Callable[[Mapping[str, Any]], Graph]
 
 
-def read_by_hand(subject: Subject, read: Read, calling: Calling, reading: Reading) -> Graph:
+def read_by_hand(
+    subject: Subject, read: Read, calling: Calling, reading: Reading, any_shape: bool = False
+) -> Graph:  # fmt: skip
     """The graph of a gradient on the arguments of a subject, which are called as the function's.
 
     Its results are `(None, gradients)`, a tuple of nodes for each parameter, in the order of its
-    leaves. Raises `GradgenError` with the reason where there is no such graph.
+    leaves. Raises `GradgenError` with the reason where there is no such graph; with `any_shape` a
+    derivative of another shape than its argument is none.
     """
     types = {p.name: fixed_types(subject.graph, p.tree, {}) for p in subject.graph.params}
     theirs = {name: mine for mine, name in calling.renamed}
@@ -42,6 +45,8 @@ def read_by_hand(subject: Subject, read: Read, calling: Calling, reading: Readin
         ))  # fmt: skip
     except Misfit as misfit:
         raise GradgenError(f"its result {misfit}") from None
+    if not any_shape:
+        _refuse_shapes(subject, builder.graph)
     return builder.graph
 
 
@@ -98,7 +103,7 @@ def _taken(
 
 
 def _entry(builder: GraphBuilder, held: Any, mapping: list[int], leaf: Leaf) -> int:
-    """The node of the derivative by a leaf. Raises `Misfit`."""
+    """The node of the derivative by a leaf, of whatever shape. Raises `Misfit`."""
     name = f"d/d{leaf.text}"
     if isinstance(held, list):
         places = np.array(held, dtype=object)
@@ -115,6 +120,14 @@ def _entry(builder: GraphBuilder, held: Any, mapping: list[int], leaf: Leaf) -> 
     if isinstance(value, int):
         node = builder.const(float(value))
         found = builder.type_of(node)
-    if not isinstance(found, Type) or not found.is_float or found.shape != leaf.type.shape:
+    if not isinstance(found, Type) or not found.is_float:
         raise Misfit(f"holds {found} for {name}")
     return node
+
+
+def _refuse_shapes(subject: Subject, graph: Graph) -> None:
+    for name, nodes in zip(subject.wrt, graph.results[1], strict=True):
+        own = [leaf for leaf in subject.leaves if leaf.name == name]
+        for leaf, node in zip(own, nodes, strict=True):
+            if graph.types[node].shape != leaf.type.shape:
+                raise GradgenError(f"its result holds {graph.types[node]} for d/d{leaf.text}")

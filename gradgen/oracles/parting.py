@@ -7,23 +7,22 @@ the result right at all points; of several such nodes, it is the one that comput
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gradgen import derive
-from gradgen.errors import Location
 from gradgen.graph import Graph
 from gradgen.liveness import reachable
+from gradgen.ops import OPS
 from gradgen.oracles.digits import gradient_nodes
 from gradgen.oracles.exact import Evaluator, Unsupported
+from gradgen.oracles.excerpt import ATOMS, code_of, written
 from gradgen.oracles.sample import Values
 from gradgen.oracles.scalars import Numbers
-from gradgen.oracles.spelling import spelled
 from gradgen.oracles.subject import Subject
 from gradgen.types import Type
 
@@ -31,10 +30,23 @@ DIGITS = 50
 # Two numbers that agree to so many digits, relative to the larger, are one: constants that were
 # folded, as 2/3, are 64-bit floats.
 SAME = 14
-# How many values are put in the stead of others.
-STEPS = 4000
-Known = tuple[list[Any], str]
-_LEAVES = ("param", "constant", "global")
+# How many nodes are computed anew, with other values in the stead of some.
+STEPS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A value of the right program at all points: its node, and names for those below."""
+
+    values: list[Any]
+    graph: Graph
+    node: int
+    names: Mapping[int, str]
+
+    @property
+    def text(self) -> str:
+        """What computes it: a name, or code."""
+        return self.names.get(self.node) or code_of(self.graph, self.node, self.names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +103,7 @@ class _Search:
         self.wrong = [leaf for leaf, node in self.results.items()
                       if not self._is(self._of(node), self.right[leaf])]  # fmt: skip
         self.known = self._known(right, inputs)
-        keys = {_key(values) for values, _ in self.known}
+        keys = {_key(known.values) for known in self.known}
         self.matched = {node for node, needed in enumerate(self.needed)
                         if needed and _is_float(self.graph, node)
                         and _key(self._of(node)) in keys}  # fmt: skip
@@ -105,69 +117,73 @@ class _Search:
         return all(map(_same, one, other))
 
     def _known(self, right: Subject, inputs: Sequence[Mapping[Any, Any]]) -> list[Known]:
-        """The values of the right program with their texts, the shortest of each.
+        """The values of the right program, those first that are computed the shortest way.
 
         What the gradient by hand has a name for is called by that name.
         """
-        graph = self.graph
-        names: dict[Any, str] = {}
-        for node, name in enumerate(graph.names):
-            if name is not None and self.needed[node] and _is_float(graph, node):
-                names.setdefault(_key(self._of(node)), name)
-        found: list[tuple[int, Known]] = []
+        own: dict[Any, str] = {}
+        for node, name in enumerate(self.graph.names):
+            if name is not None and self.needed[node] and _is_float(self.graph, node):
+                own.setdefault(_key(self._of(node)), name)
+        found: list[tuple[Any, Known]] = []
         # the first has symbols for lengths, and reads best
         for order, graph in enumerate((right.program.graph, right.derived, _unsimplified(right))):
             evaluators = [Evaluator(graph, given, self.numbers) for given in inputs]
-            usable: dict[int, list[Any]] = {}
+            names: dict[int, str] = {}
+            values: dict[int, list[Any]] = {}
             for node in range(len(graph)):
                 if _is_float(graph, node):
                     with suppress(Unsupported):
-                        usable[node] = [e.of([node])[0] for e in evaluators]
-            named = replace(graph, names=[None] * len(graph))
-            for node, values in usable.items():
-                if graph.ops[node] not in (*_LEAVES, "const"):
-                    named.names[node] = names.get(_key(values))
-                found.append((order, (values, spelled(named, node, full=True))))
-        found.sort(key=lambda item: ("..." in item[1][1], item[0], len(item[1][1])))
+                        values[node] = [e.of([node])[0] for e in evaluators]
+                        name = own.get(_key(values[node]))
+                        if name is not None and graph.ops[node] not in ATOMS:
+                            names[node] = name
+            sizes = _sizes(graph, names)
+            found += [((sizes[n] > 0, order, sizes[n]), Known(held, graph, n, names))
+                      for n, held in values.items()]  # fmt: skip
         kept: dict[Any, Known] = {}
-        for _, (values, text) in found:
-            kept.setdefault(_key(values), (values, text))
+        for _, known in sorted(found, key=lambda item: item[0]):
+            kept.setdefault(_key(known.values), known)
         return list(kept.values())
 
     def place(self, wrong: Sequence[str]) -> Parting | None:
         """The smallest node that makes derivatives right, if another value stands for it."""
         roots = [self.results[leaf] for leaf in wrong]
         above = [reachable(self.graph, [root]) for root in roots]
-        sizes = _sizes(self.graph)
+        sizes = _sizes(self.graph, {})
         candidates = [
             node for node in range(len(self.graph))
             if all(needed[node] for needed in above) and _is_float(self.graph, node)
-            and self.graph.ops[node] not in _LEAVES and node not in self.matched
+            and self.graph.ops[node] in ("const", *OPS) and node not in self.matched
         ]  # fmt: skip
         keep = [leaf for leaf in self.results if leaf not in self.wrong]
         for node in sorted(candidates, key=lambda node: (sizes[node], node)):
-            for values, text in self.known:
-                if np.shape(values[0]) != np.shape(self.values[0][node]):
+            after = _downstream(self.graph, node)
+            for known in self.known:
+                if np.shape(known.values[0]) != np.shape(self.values[0][node]):
                     continue
-                if self._makes_right(node, values, [*wrong, *keep]):
-                    return self._parting(wrong, node, text)
+                if self._makes_right(node, after, known.values, [*wrong, *keep]):
+                    return self._parting(wrong, node, known)
         return None
 
     def whole(self, leaf: str) -> Parting:
         """A derivative as a whole, of which no part is what is wrong."""
-        node = self.results[leaf]
-        values = self.right[leaf]
-        text = next((text for held, text in self.known if _key(held) == _key(values)), "")
-        return self._parting([leaf], node, text)
+        wanted = _key(self.right[leaf])
+        known = next((known for known in self.known if _key(known.values) == wanted), None)
+        return self._parting([leaf], self.results[leaf], known)
 
-    def _makes_right(self, node: int, instead: Sequence[Any], leaves: Sequence[str]) -> bool:
-        """Whether derivatives are right at all points where a node has other values."""
-        after = _downstream(self.graph, node)
+    def _makes_right(
+        self, node: int, after: Sequence[bool], instead: Sequence[Any], leaves: Sequence[str]
+    ) -> bool:
+        """Whether derivatives are right at all points where a node has other values.
+
+        `after` are the nodes that depend on it.
+        """
         size = len(self.graph)
         for at, evaluator in enumerate(self.evaluators):
             if self.left <= 0:
                 return False
-            self.left -= 1
+            self.left -= sum(after)
             # what definitions compute is kept beyond the end of the graph
             evaluator.values = {
                 n: v for n, v in self.values[at].items() if n < size and not after[n]
@@ -182,15 +198,13 @@ class _Search:
                 return False
         return True
 
-    def _parting(self, wrong: Sequence[str], node: int, instead: str) -> Parting:
-        whole = node in self.results.values()
-        loc = self.graph.locs[node]
-        names = replace(self.graph, names=list(self.graph.names))
-        names.names[node] = None
-        text = spelled(names, node, full=True)
-        if loc is not None:
-            text = written(self.graph, node, loc) or text
+    def _parting(self, wrong: Sequence[str], node: int, known: Known | None) -> Parting:
+        graph, loc = self.graph, self.graph.locs[node]
+        text = "" if loc is None else written(graph, node, loc)
+        names = {n: name for n, name in enumerate(graph.names) if name is not None}
+        text = text or code_of(graph, node, names)
         partials = tuple(f"d/d{leaf}" for leaf in wrong)
+        whole, instead = node in self.results.values(), "" if known is None else known.text
         if loc is None:
             return Parting(partials, text, instead, whole)
         return Parting(partials, text, instead, whole, loc.source.path, loc.line,
@@ -240,12 +254,12 @@ def _key(values: Sequence[Any]) -> Any:
     )
 
 
-def _sizes(graph: Graph) -> list[float]:
-    """How many operations an expression holds, node by node."""
+def _sizes(graph: Graph, names: Mapping[int, str]) -> list[float]:
+    """How many operations an expression holds, node by node; none where it has a name."""
     sizes: list[float] = []
-    for op, args in zip(graph.ops, graph.args, strict=True):
-        own = 0.0 if op in (*_LEAVES, "const") else 1.0
-        sizes.append(own + sum(sizes[a] for a in args))
+    for node, (op, args) in enumerate(zip(graph.ops, graph.args, strict=True)):
+        atom = op in ATOMS or node in names
+        sizes.append(0.0 if atom else 1.0 + sum(sizes[a] for a in args))
     return sizes
 
 
@@ -256,43 +270,3 @@ def _downstream(graph: Graph, node: int) -> list[bool]:
     for n in range(node + 1, len(graph)):
         found[n] = any(found[a] for a in graph.args[n])
     return found
-
-
-# -- the user's own text -------------------------------------------------------------------------
-
-
-def written(graph: Graph, node: int, loc: Location) -> str:
-    """The text of a node as it stands in the source; nothing where that is not sure.
-
-    The expressions that begin at one place are nested, and so are their nodes.
-    """
-    try:
-        tree = ast.parse(loc.source.text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""
-    line = loc.line - loc.source.first_line + 1
-    texts = [
-        expression for expression in ast.walk(tree)
-        if isinstance(expression, ast.expr) and _computes(expression)
-        and (expression.lineno, expression.col_offset) == (line, loc.column)
-    ]  # fmt: skip
-    nodes = [
-        n
-        for n in range(len(graph))
-        if graph.locs[n] == loc and graph.ops[n] not in (*_LEAVES, "const")
-    ]
-    if len(texts) != len(nodes) or node not in nodes:
-        return ""
-    # ast.walk goes from the outside to the inside
-    chosen = texts[::-1][nodes.index(node)]
-    text = ast.get_source_segment(loc.source.text, chosen) or ""
-    return text if text and "\n" not in text else ast.unparse(chosen)
-
-
-def _computes(expression: ast.expr) -> bool:
-    """Whether an expression is an operation, and no name or number."""
-    if isinstance(expression, ast.UnaryOp):
-        return not isinstance(expression.operand, ast.Constant)
-    if isinstance(expression, ast.Attribute):
-        return expression.attr in ("T", "mT")
-    return isinstance(expression, ast.BinOp | ast.Call | ast.Subscript | ast.Compare)

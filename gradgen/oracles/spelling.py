@@ -19,16 +19,13 @@ def called(graph: Graph, node: int) -> str:
     return (name or row.name).rpartition(".")[2]
 
 
-_DEEPEST, _DEEPER = 3, 5
+_DEEPEST = 3
 
 
-def spelled(
-    graph: Graph, node: int, level: int = 0, depth: int = 0, full: bool = False
-) -> str:  # fmt: skip
+def spelled(graph: Graph, node: int, level: int = 0, depth: int = 0) -> str:
     """A node in the user's terms: its name, else the expression, as far as it is short.
 
-    `level` is the precedence below which it takes parentheses; with `full` it is code, and calls
-    have the names of their modules.
+    `level` is the precedence below which it takes parentheses.
     """
     op, args, attr = graph.ops[node], graph.args[node], graph.attrs[node]
     if graph.names[node] is not None:
@@ -39,17 +36,14 @@ def spelled(
         return repr(attr)
     if op in ("constant", "global"):
         return (attr if isinstance(attr, str) else str(attr[1])).replace("numpy.", "np.")
-    if depth == (_DEEPER if full else _DEEPEST):
+    if depth == _DEEPEST:
         return "..."
     row = OPS[op]
 
     def at(k: int, inner: int = 0) -> str:
-        return spelled(graph, args[k], inner, depth + 1, full)
+        return spelled(graph, args[k], inner, depth + 1)
 
-    call = called(graph, node)
-    if full and not row.infix and row.call.startswith("numpy."):
-        call = f"np.{row.call.removeprefix('numpy.')}"
-    text = f"{call}({', '.join(at(k) for k in range(len(args)))})"
+    text = f"{called(graph, node)}({', '.join(at(k) for k in range(len(args)))})"
     own = row.precedence
     if row.infix and len(args) == 2:
         space = "" if row.infix == "**" else " "
@@ -57,18 +51,9 @@ def spelled(
         text = f"{at(0, left)}{space}{row.infix.strip()}{space}{at(1, right)}"
     elif row.prefix and args:
         text = f"{row.prefix}{at(0, own)}"
-    elif full and op == "transpose" and _is_reversed(attr, graph.types[node]):
-        text, own = f"{at(0, ATOM)}.T", ATOM
-    elif full and op == "axis_size":
-        text, own = f"{at(0, ATOM)}.shape[{attr}]", ATOM
     elif op == "index":
         text = f"{at(0, ATOM)}[{_subscript(attr, [at(k) for k in range(1, len(args))])}]"
     return f"({text})" if own < level else text
-
-
-def _is_reversed(axes: Any, t: Any) -> bool:
-    """Whether a transposition is that of `x.T`."""
-    return axes is None or tuple(axes) == tuple(reversed(range(t.rank)))
 
 
 def _subscript(template: Any, operands: list[str]) -> str:
