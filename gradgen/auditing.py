@@ -19,6 +19,7 @@ from gradgen.oracles.faults import NEGLIGIBLE, Fault, Judge, Look, called
 from gradgen.oracles.handcalls import (
     Outcome,
     outcomes,
+    remarks,
     units_of,
     value_finding,
     wrong_calls,
@@ -75,15 +76,16 @@ class Counterexample:
 class Audit(Report):
     """A report on a gradient by hand.
 
-    `called` says how it was called, `taken` what its results were taken for, `unread` why it was
-    only called and not read. `relations` tells of wrong derivatives what they are of the right
-    ones, `partings` where in the source they go wrong.
+    `called` says how it was called, `taken` what its results were taken for, `remarks` which of
+    them have other types, `unread` why it was only called and not read. `relations` tells of wrong
+    derivatives what they are of the right ones, `partings` where in the source they go wrong.
     """
 
     against: str = ""
     called: str = ""
     taken: str = ""
     unread: str = ""
+    remarks: list[str] = field(default_factory=list)
     counterexample: Counterexample | None = None
     relations: dict[str, str] = field(default_factory=dict)
     partings: list[Parting] = field(default_factory=list)
@@ -215,6 +217,7 @@ class _Auditing:
         if good:
             self.right = again(self.right, wrt=good)
             self.units = units_of(self.right, self.reading, found)
+            report.remarks = list(remarks(self.right, self.reading, found))
             judge = self._judge(self.right)
             report.findings += self._findings(judge, progress)
             report.unsettled = list(_unsettled(report, self.right))

@@ -107,6 +107,7 @@ def show(report: Audit) -> None:
 def _how(report: Audit) -> Iterator[str]:
     """How the gradient was called, and what for its result was taken."""
     yield f"{report.called}, its result taken for {report.taken or 'nothing'}"
+    yield from report.remarks
     if report.unread:
         yield f"only called, not read: {report.unread}"
 

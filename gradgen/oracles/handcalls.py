@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,10 @@ def outcome_of(
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            result = copy.deepcopy(calling.call(function, arguments))
+            result = calling.call(function, arguments)
+            # the next call may write into the same arrays
+            with suppress(Exception):
+                result = copy.deepcopy(result)
     except Exception as raised:  # whatever somebody's function raises
         error = f"raises {type(raised).__name__}: {raised}"
     changed = []
@@ -161,3 +165,14 @@ def units_of(subject: Subject, reading: Reading, found: list[Outcome]) -> dict[s
             unit = largest * float(np.finfo(given.dtype).eps)
             units[leaf.text] = max(units.get(leaf.text, 0.0), unit)
     return units
+
+
+def remarks(subject: Subject, reading: Reading, found: list[Outcome]) -> Iterator[str]:
+    """What is taken for floats of the arguments' types though it is something else."""
+    for leaf in subject.active:
+        for outcome in found:
+            held = part_of(reading.taken(outcome.result)[1][leaf.name], leaf.path)
+            given, wanted = np.asarray(held).dtype, entries_of(held, leaf).dtype
+            if given != wanted and not isinstance(held, (float, list)):
+                yield f"d/d{leaf.text} is {given}, taken as {wanted}"
+                break

@@ -17,6 +17,7 @@ from gradgen.oracles.subject import Leaf, Subject, flat_gradients, is_active
 from gradgen.types import FLOAT
 
 Form = Literal["bare", "tuple", "dict"]
+_NEAR = (np.ndarray, np.generic, complex, Mapping)
 _NUMBER = Leaf("value", (), FLOAT, 0)
 # How near a first result comes to the function's value that is taken for it.
 SAME = 1e-9
@@ -155,7 +156,7 @@ def entries_of(held: Any, leaf: Leaf) -> Any:
     name = f"d/d{leaf.text}"
     if held is None:
         raise Misfit(f"holds None for {name}")
-    if isinstance(held, tuple) and leaf.type.kind != "array":
+    if isinstance(held, tuple):
         raise Misfit(f"holds a tuple of {len(held)} for {name}")
     try:
         array = np.asarray(held)
@@ -207,10 +208,14 @@ def reading_of(
     """
     result = results[0][1]
     grades: dict[Reading, int] = {}
+    misfit: Misfit | None = None
     for reading in dict.fromkeys(_readings(subject, result, wrt)):
-        grade = _grade(subject, reading, result)
-        if grade:
-            grades[reading] = grade
+        try:
+            grades[reading] = _grade(subject, reading, result)
+        except Misfit as why:
+            # what is there is told where it is nearly a gradient
+            near = reading.form != "bare" or isinstance(result, _NEAR)
+            misfit = misfit or (why if near else None)
     best = [reading for reading, grade in grades.items() if grade == max(grades.values())]
     if len(best) > 1:
         valued = [reading for reading in best if reading.valued]
@@ -225,6 +230,8 @@ def reading_of(
             f"the result of {name} is {described(result)} and may be {listed}; "
             "name the parameters with --wrt (wrt=)"
         )
+    if not best and misfit is not None:
+        raise misfit
     if not best:
         names = wrt or tuple(_differentiable(subject))[:1]
         form: Form = "bare" if len(names) == 1 else "tuple"
@@ -265,21 +272,16 @@ def _readings(
 
 
 def _grade(subject: Subject, reading: Reading, result: Any) -> int:
-    """How well a result fits: 2 with all shapes, 1 in structure only, 0 not."""
-    try:
-        value, gradients = reading.taken(result)
-        if reading.valued and np.shape(entries_of(value, _NUMBER)) != ():
-            return 0
-        grade = 2
-        for leaf in subject.leaves:
-            if leaf.name in reading.wrt:
-                held = part_of(gradients[leaf.name], leaf.path)
-                if isinstance(held, tuple):
-                    return 0
-                if np.shape(entries_of(held, leaf)) != leaf.type.shape:
-                    grade = 1
-    except (Misfit, ValueError):
-        return 0
+    """How well a result fits: 2 with all shapes, 1 in structure only. Raises `Misfit`."""
+    value, gradients = reading.taken(result)
+    if reading.valued and np.shape(entries_of(value, _NUMBER)) != ():
+        raise Misfit(f"is {described(result)}, not {reading.text}")
+    grade = 2
+    for leaf in subject.leaves:
+        if leaf.name in reading.wrt:
+            held = part_of(gradients[leaf.name], leaf.path)
+            if np.shape(entries_of(held, leaf)) != leaf.type.shape:
+                grade = 1
     return grade
 
 
