@@ -242,14 +242,15 @@ def called(
             fault = tally.fault
             detail = f"{fault.partial}: given {fault.given}, must be {fault.right}"
             yield Finding(ORACLE, name, "differs", detail, tally.count, at=fault.values)
-        elif tally.settled:
-            found = sorted(tally.ulps) or [0.0]
-            worst = f"{found[-1]:.2g} ulp" if found[-1] < LOST else "all digits lost"
-            detail = f"median {found[len(found) // 2]:.2g} ulp, worst {worst}"
+            continue
+        found = sorted(tally.ulps) or [0.0]
+        worst = f"{found[-1]:.2g} ulp" if found[-1] < LOST else "all digits lost"
+        detail = f"median {found[len(found) // 2]:.2g} ulp, worst {worst}"
+        if tally.settled:
             yield Finding(ORACLE, name, "agrees", detail + exhausted([source]), tally.count,
                           found[-1], tally.at)  # fmt: skip
         else:
-            why = enough or ("too inexact here" if tally.count else "no sample")
+            why = enough or (f"too inexact here: {detail}" if tally.count else "no sample")
             yield Finding(ORACLE, name, "unchecked", why + exhausted([source]), tally.count)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from gradgen.errors import GradgenError
 from gradgen.oracles.domain import Domain, of_leaf
 from gradgen.oracles.faults import Fault, Judge
+from gradgen.oracles.intervals import Interval
 from gradgen.oracles.report import Effort
 from gradgen.oracles.sample import Values, as_type, copied, samples
 from gradgen.oracles.subject import Leaf
@@ -21,6 +22,7 @@ Sized = Callable[[Mapping[str, int]], Judge]
 STEPS = 600
 # Numbers in the order of their simplicity; integers and short decimals follow.
 SIMPLE = (0.0, 1.0, -1.0, 2.0, 0.5)
+NEARLY_SIMPLE = (-2.0, 3.0, -3.0, 4.0, 5.0)
 DECIMALS = 3
 
 
@@ -37,11 +39,14 @@ class Shrinking:
     def shrunk(self, fault: Fault) -> Fault:
         """The same fault, at arguments as simple as were found in a limited number of steps."""
         fault = self._shortened(fault)
-        for leaf in self.judge.right.leaves:
-            fault = self._together(fault, leaf)
+        # what integers choose comes first
+        leaves = sorted(self.judge.right.leaves, key=lambda leaf: leaf.type.is_float)
+        for leaf in leaves:
+            simpler = self._together if leaf.type.is_float else self._one_by_one
+            fault = simpler(fault, leaf)
         for _ in range(3):
             before = fault
-            for leaf in self.judge.right.leaves:
+            for leaf in leaves:
                 fault = self._one_by_one(fault, leaf)
             if fault is before:
                 break
@@ -114,7 +119,7 @@ class Shrinking:
             return fault
         for at in np.ndindex(np.shape(fault.values[leaf.text])):
             array = np.asarray(fault.values[leaf.text])
-            for number in _simpler(array[at].item()):
+            for number in _simpler(array[at].item(), of_leaf(self.domain, leaf)):
                 other = array.copy()
                 other[at] = number
                 found = self._tried(fault, leaf, other)
@@ -124,15 +129,20 @@ class Shrinking:
         return fault
 
 
-def _simpler(number: float) -> Iterator[float]:
-    """Numbers that are simpler than a number, the simplest first."""
+def _simpler(number: float, bounds: Interval) -> Iterator[float]:
+    """Numbers that are simpler than a number, the simplest first; ends of an interval as well."""
     if isinstance(number, int):
         yield from (float(n) for n in range(abs(number)))
         return
     near = [float(math.trunc(number)), float(round(number))]
     near += [round(number, places) for places in range(1, DECIMALS + 1)]
+    near += [
+        end for low_or_high in (bounds.low, bounds.high) if math.isfinite(low_or_high)
+        for end in (float(math.ceil(low_or_high)), float(math.floor(low_or_high)), low_or_high)
+    ]  # fmt: skip
     own = _rank(number)
-    for candidate in dict.fromkeys((*SIMPLE, 3.0, -2.0, *near)):
+    near = sorted({n for n in (*NEARLY_SIMPLE, *near) if n not in SIMPLE}, key=_rank)
+    for candidate in (*SIMPLE, *near):
         if _rank(candidate) < own:
             yield candidate
 
