@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import cycle
@@ -89,7 +89,8 @@ class Audit(Report):
     counterexample: Counterexample | None = None
     relations: dict[str, str] = field(default_factory=dict)
     partings: list[Parting] = field(default_factory=list)
-    # The derivatives of which no oracle could say anything.
+    # What is wrong, and the derivatives of which no oracle could say anything.
+    wrong: list[str] = field(default_factory=list)
     unsettled: list[str] = field(default_factory=list)
 
     @property
@@ -193,7 +194,8 @@ class _Auditing:
     ) -> None:  # fmt: skip
         self.hand, self.calling, self.reading = hand, calling, reading
         self.effort, self.domain, self.report = effort, domain, report
-        self.right = again(subject, wrt=reading.wrt)
+        # with respect to all that the gradient gives, and to those of which the shapes fit
+        self.every = self.right = again(subject, wrt=reading.wrt)
         self.units: dict[str, float] = {}
         report.wrt, report.taken = reading.wrt, reading.text
         report.shapes = self.right.program.shapes
@@ -220,7 +222,8 @@ class _Auditing:
             report.remarks = list(remarks(self.right, self.reading, found))
             judge = self._judge(self.right)
             report.findings += self._findings(judge, progress)
-            report.unsettled = list(_unsettled(report, self.right))
+            report.unsettled = _derivatives(self.right, report.findings, "unchecked", every=True)
+        report.wrong = _derivatives(self.every, report.findings, "differs")
         wrong = [
             f for f in report.findings if f.verdict == "differs" and f.subject.startswith("d/d")
         ]
@@ -283,7 +286,7 @@ class _Auditing:
 
     def _part(self) -> None:
         """Where in the source it goes wrong, on arrays of lengths that are no other number."""
-        right = again(self.right, wrt=self.reading.wrt)
+        right = self.every
         with suppress(GradgenError):
             right = again(right, lengths=dict(zip(right.lengths, cycle(PRIMES), strict=False)))
         points = list(samples(right, PARTED, self.effort.seed, self.domain))
@@ -382,10 +385,18 @@ def _as_floats_tell(finding: Finding) -> Finding:
     return dataclasses.replace(finding, verdict="agrees", detail=detail)
 
 
-def _unsettled(report: Audit, right: Subject) -> Iterator[str]:
-    """The derivatives that no oracle said anything of."""
-    settled = [f.subject for f in report.findings if f.verdict in ("proved", "agrees", "differs")]
-    for leaf in right.active:
+def _derivatives(
+    subject: Subject, findings: Sequence[Finding], verdict: str, every: bool = False
+) -> list[str]:
+    """The derivatives by leaves of which a finding has a verdict, or with `every` each of them.
+
+    A finding on several at once, as along a direction, is on none of them.
+    """
+    found = []
+    for leaf in subject.active:
         name = f"d/d{leaf.text}"
-        if not any(s == name or s.startswith((f"{name}[", f"{name},")) for s in settled):
-            yield name
+        own = [f.verdict == verdict for f in findings
+               if f.subject == name or f.subject.startswith((f"{name}[", f"{name},"))]  # fmt: skip
+        if all(own) if every else any(own):
+            found.append(name)
+    return found

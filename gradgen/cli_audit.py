@@ -101,7 +101,7 @@ def show(report: Audit) -> None:
     for parting in report.partings:
         show_lines(console, "where they part:", _parted(parting))
     show_notes(console, report)
-    console.print(verdict(report), markup=False)
+    console.print(verdict(report), markup=False, style="bold green" if report.ok else "bold red")
 
 
 def _how(report: Audit) -> Iterator[str]:
@@ -121,10 +121,12 @@ def _parted(parting: Parting) -> Iterator[str]:
 
 def verdict(report: Audit) -> str:
     """The audit in one line."""
-    wrong = [f.subject for f in report.findings if f.verdict == "differs"]
-    if wrong:
-        names = ", ".join(dict.fromkeys(name.partition("[")[0] for name in wrong))
-        return f"{report.against} is wrong: {names}"
+    others = [f.subject for f in report.findings if f.verdict == "differs"]
+    if others:
+        # a difference along a direction is of one of the derivatives, where one is known
+        calls = [name for name in others if not name.startswith("d/d")]
+        names = dict.fromkeys([*calls, *report.wrong] or others)
+        return f"{report.against} is wrong: {', '.join(names)}"
     if not report.ok:
         return f"{report.against}: not settled"
     proved = sum(f.verdict == "proved" for f in report.findings)
