@@ -211,12 +211,16 @@ def shown(value: Any, session: Session | None) -> str:
 class _Tally:
     """What has been seen of one leaf."""
 
+    # for each entry the smallest bound so far, relative to it; 0 where it was zero at all samples
+    tight: Any
+    seen: Any
     count: int = 0
-    settled: bool = False
     ulps: list[float] = field(default_factory=list)
     worst: float = -1.0
     at: Values | None = None
     fault: Fault | None = None
+    # Whether the right derivatives were evaluated at many digits.
+    exact: bool = True
 
 
 def called(
@@ -227,7 +231,10 @@ def called(
     Where nothing differs the detail tells the largest error in units of the last place.
     """
     source = samples(judge.right, effort.samples, effort.seed, domain)
-    tallies = {leaf.text: _Tally() for leaf in judge.right.active}
+    tallies = {
+        leaf.text: _Tally(np.full(leaf.type.shape, math.inf), np.zeros(leaf.type.shape, bool))
+        for leaf in judge.right.active
+    }
     for values in source:
         if effort.expired():
             break
@@ -235,7 +242,8 @@ def called(
         if look is not None:
             for leaf, tally in tallies.items():
                 _note(judge, look, leaf, tally)
-    enough = "" if not effort.expired() else "the time was up"
+    enough = SETTLED if judge.epsilon == EPSILON else SETTLED_COARSELY
+    late = "the time was up" if effort.expired() else ""
     for leaf, tally in tallies.items():
         name = f"d/d{leaf}"
         if tally.fault is not None:
@@ -246,11 +254,17 @@ def called(
         found = sorted(tally.ulps) or [0.0]
         worst = f"{found[-1]:.2g} ulp" if found[-1] < LOST else "all digits lost"
         detail = f"median {found[len(found) // 2]:.2g} ulp, worst {worst}"
-        if tally.settled:
+        if not tally.exact:
+            detail = "against the emitted one: an operation is not evaluated at 50 digits"
+        loose = [at for at in np.ndindex(tally.tight.shape) if not tally.tight[at] <= enough]
+        if len(loose) < tally.tight.size or not tally.tight.size:
             yield Finding(ORACLE, name, "agrees", detail + exhausted([source]), tally.count,
                           found[-1], tally.at)  # fmt: skip
-        else:
-            why = enough or (f"too inexact here: {detail}" if tally.count else "no sample")
+        if loose:
+            more = f" and {len(loose) - 1} more" if loose[1:] else ""
+            place = f"[{', '.join(map(str, loose[0]))}]{more}" if loose[0] else ""
+            name += place if len(loose) < tally.tight.size else ""
+            why = late or (f"too inexact here: {detail}" if tally.count else "no sample")
             yield Finding(ORACLE, name, "unchecked", why + exhausted([source]), tally.count)
 
 
@@ -259,18 +273,23 @@ def _note(judge: Judge, look: Look, leaf: str, tally: _Tally) -> None:
         return
     tally.fault = judge.fault_of(look, leaf)
     right = look.right[leaf]
-    if tally.fault is not None or look.wrong.get(leaf) or look.session is None:
+    if tally.fault is not None or look.wrong.get(leaf):
         return
-    enough = SETTLED if judge.epsilon == EPSILON else SETTLED_COARSELY
+    tally.exact &= look.session is not None
     given = look.given[leaf]
     for at in np.ndindex(right.shape):
         distance, exact = abs(float(given[at]) - right[at]), float(right[at])
         # what is farther off has no derivative there, but a convention
         if is_number(exact) and distance <= look.bounds[leaf][at]:
             tally.count += 1
-            tally.settled |= bool(look.bounds[leaf][at] <= enough * abs(exact) or exact == 0.0)
+            if exact == 0.0:
+                tally.tight[at] = tally.tight[at] if tally.seen[at] else 0.0
+                continue
+            within = float(look.bounds[leaf][at]) / abs(exact)
+            tally.tight[at] = min(tally.tight[at], within) if tally.seen[at] else within
+            tally.seen[at] = True
             unit = float(np.spacing(np.abs(given.dtype.type(exact))))
-            ulps = float(distance / unit) if exact else 0.0
+            ulps = float(distance / unit)
             tally.ulps.append(ulps)
             if ulps > tally.worst:
                 tally.worst, tally.at = ulps, look.values

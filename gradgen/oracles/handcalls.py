@@ -154,16 +154,21 @@ def value_finding(
     return Finding("value", "value", "agrees", "but for roundings", count, worst)
 
 
-def units_of(subject: Subject, reading: Reading, found: list[Outcome]) -> dict[str, float]:
-    """Units in the last place of the largest derivatives among results, by leaf."""
-    units: dict[str, float] = {}
+def units_of(subject: Subject, reading: Reading, found: list[Outcome]) -> dict[str, Any]:
+    """Units in the last place of the largest that each entry of a derivative was, by leaf.
+
+    Results that are no gradient are passed over.
+    """
+    units: dict[str, Any] = {}
     for leaf in subject.active:
+        units[leaf.text] = np.zeros(tuple(leaf.type.shape))
         for outcome in found:
-            held = reading.taken(outcome.result)[1][leaf.name]
-            given = np.abs(entries_of(part_of(held, leaf.path), leaf))
-            largest = float(given.max(initial=0.0, where=np.isfinite(given)))
-            unit = largest * float(np.finfo(given.dtype).eps)
-            units[leaf.text] = max(units.get(leaf.text, 0.0), unit)
+            with suppress(Misfit):
+                held = reading.taken(outcome.result)[1][leaf.name]
+                given = np.abs(entries_of(part_of(held, leaf.path), leaf))
+                if given.shape == leaf.type.shape and given.dtype.kind == "f":
+                    unit = np.where(np.isfinite(given), given, 0.0) * np.finfo(given.dtype).eps
+                    units[leaf.text] = np.maximum(units[leaf.text], unit)
     return units
 
 

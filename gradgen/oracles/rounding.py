@@ -22,8 +22,8 @@ from gradgen.oracles.subject import Subject, flat_gradients
 from gradgen.render import render
 
 RUNS = 8
-# What a gradient that is only called may lose on its way, in units of the last place of the largest
-# derivative seen.
+# What an entry of a gradient that is only called may lose on its way, in units of the last place of
+# the largest that it was.
 UNSEEN = 2.0**14
 Result = tuple[Any, dict[str, Any]]
 # Calls with exact results, by the last part of the name: a change would undo comparisons of them.
@@ -90,7 +90,7 @@ class Rounded:
         """What the program computes as it is; None: it raised."""
         return self._called(self._plain, copied(values))
 
-    def unseen(self, text: str) -> float:
+    def unseen(self, text: str) -> Any:
         """What the derivative by a leaf may be off by roundings that `run` does not change."""
         return 0.0
 
@@ -130,7 +130,7 @@ class RoundedByHand(Rounded):
 
     One that was read is run with other roundings as an emitted one. Of one that is only called, its
     arguments alone are moved; what is lost in cancellation on the way cannot be seen, and is taken
-    for no more than a part of the largest derivative that it gave.
+    for no more than a part of the largest that each entry was.
     """
 
     def __init__(self, subject: Subject, random: Random) -> None:
@@ -164,9 +164,9 @@ class RoundedByHand(Rounded):
         """See `Rounded.plain`."""
         return self._joined(super().plain(values), self.subject.emitted, copied(values))
 
-    def unseen(self, text: str) -> float:
+    def unseen(self, text: str) -> Any:
         """See `Rounded.unseen`."""
-        return UNSEEN * self.by_hand.units.get(text, 0.0) if self.by_hand.unit is None else 0.0
+        return UNSEEN * self.by_hand.units[text] if self.by_hand.unit is None else 0.0
 
     def _joined(
         self, own: Result | None, function: Callable[..., Any], values: Values

@@ -53,11 +53,11 @@ class Leaf:
 class ByHand:
     """A gradient that somebody wrote, as it was read: its program, None where it was not.
 
-    `units` are those in the last place of the largest derivatives that it gave, by leaf.
+    `units` are those in the last place of the largest that each entry was, arrays by leaf.
     """
 
     unit: Unit | None
-    units: Mapping[str, float]
+    units: Mapping[str, Any]
 
 
 @dataclass(slots=True)
