@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -268,6 +269,35 @@ def test_constants_of_seventeen_digits_are_right_and_those_of_seven_are_not():
     assert report.ok
     report = audit(density, lambda x: -x * 0.3989423 * np.exp(-x * x / 2))
     assert wrong(report) == {"d/dx"}
+
+
+def test_one_of_several_results_is_audited():
+    assert audit(lambda x: (x, x**2), lambda x: 2 * x, output=1).ok
+
+
+def test_parameters_that_cannot_be_differentiated_are_passed_over():
+    def picked(i, x):
+        return np.sum(x[i] ** 2)
+
+    def gradient(i, x):
+        d_x = np.zeros_like(x)
+        np.add.at(d_x, i, 2 * x[i])
+        return d_x
+
+    report = audit(picked, gradient, shapes="i=m:int64, x=n")
+    assert (report.ok, report.taken) == (True, "d/dx")
+
+
+def test_a_file_of_both_functions_is_executed_once(tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text(
+        "import os\n\nos.environ['GRADGEN_RUNS'] = os.environ.get('GRADGEN_RUNS', '') + '.'\n\n\n"
+        "def f(x):\n    return x**2\n\n\ndef g(x):\n    return 2 * x\n", "utf-8",
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADGEN_RUNS", "")
+        assert path_audit(path, "f", "g").ok
+        assert os.environ["GRADGEN_RUNS"] == "."
 
 
 # -- what is no gradient -------------------------------------------------------------------------

@@ -98,3 +98,8 @@ def test_without_time_nothing_is_checked_and_that_is_said(model):
 def test_a_live_function_is_checked_as_well():
     report = gradgen.check(lambda x, y: x * y + np.sin(x), wrt=("x", "y"), effort="quick")
     assert report.ok and report.wrt == ("x", "y")
+
+
+def test_one_of_several_results_is_checked():
+    report = gradgen.check(lambda x: (x, x**2), output=1, effort="quick")
+    assert report.ok

@@ -117,16 +117,17 @@ class Subject:
 
 
 def from_file(
-    location: str, wrt: Any = None, shapes: Shapes = None, output: int | None = None
-) -> Subject:
-    """The subject of `PATH.py:function`. The file is executed, to have the function.
+    location: str, wrt: Any = None, shapes: Shapes = None, output: int | None = None,
+    module: Any = None,
+) -> Subject:  # fmt: skip
+    """The subject of `PATH.py:function`. The file is executed, unless its `module` is there.
 
     Raises what `emit_path` raises, and `GradgenError` where the file fails to run.
     """
     path, _, name = location.rpartition(":")
     declared = parse_shapes(shapes)
     graph = read_file(Path(path), name, declared, path)
-    function = getattr(load_module(Path(path)), name)
+    function = getattr(module or load_module(Path(path)), name)
     return _subject(function, graph, location, wrt, output,
                     lambda types: read_file(Path(path), name, types, path))  # fmt: skip
 
@@ -192,7 +193,7 @@ def _subject(
     options = Options(names, "value_and_grad", output=output)
     program = compile_graph(graph, options)
     if lengths is None:
-        known, lengths = _with_lengths(graph, read)
+        known, lengths = _with_lengths(graph, read, options)
     else:
         known = read({p.name: fixed_types(graph, p.tree, lengths) for p in graph.params})
     value, _ = choose_result(known, options)
@@ -221,16 +222,14 @@ def _widest(
         return _subject(function, graph, where, names[:1], output, read)
 
 
-def _with_lengths(graph: Graph, read: Read) -> tuple[Graph, dict[str, int]]:
+def _with_lengths(graph: Graph, read: Read, options: Options) -> tuple[Graph, dict[str, int]]:
     """The graph on arguments of known lengths: small ones, for which the program is accepted."""
     refused: GradgenError | None = None
     for more in range(8):
         lengths = lengths_of(graph, more)
         try:
             known = read({p.name: fixed_types(graph, p.tree, lengths) for p in graph.params})
-            compile_graph(
-                known, Options(tuple(p.name for p in known.params if is_active(known, p)))
-            )
+            compile_graph(known, options)
             return known, lengths
         except GradgenError as error:
             refused = error
