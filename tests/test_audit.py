@@ -11,8 +11,11 @@ from click.testing import CliRunner
 
 import gradgen
 from gradgen.auditing import Hand, audit_path, run
+from gradgen.checking import as_dict
 from gradgen.cli import cli
 from gradgen.errors import GradgenError
+from gradgen.oracles import faults
+from gradgen.oracles.exact import Unsupported
 from gradgen.oracles.subject import from_file, from_function
 from gradgen.read import read_live
 from tests import golden
@@ -472,6 +475,32 @@ def test_an_error_planted_in_a_golden_case_is_found_in_its_derivative(name, tmp_
     report = run(subject, Hand("planted", planted, unreadable), False, "quick")
     assert not report.ok and report.wrt == (first,)
     assert report.counterexample.partial.startswith(f"d/d{first}")
+
+
+def test_where_digits_fail_the_emitted_gradient_and_differences_stand_in(monkeypatch):
+    def unsupported(*args):
+        raise Unsupported("eig")
+
+    monkeypatch.setattr(faults, "session_of", unsupported)
+    report = audit(quadratic, quadratic_grad, shapes="W=n n, x=n")
+    assert report.ok
+    assert told(report, "50 digits") == [
+        ("d/dW", "agrees",
+         "against the emitted one: an operation is not evaluated at 50 digits"),
+    ]  # fmt: skip
+    report = audit(quadratic, lambda W, x: 5 * quadratic_grad(W, x), shapes="W=n n, x=n")
+    assert report.relations == {"d/dW": "it is 5 times the right one"}
+    assert report.counterexample.arguments == {
+        "W": "np.array([[1.0]])", "x": "np.array([1.0])",
+    }  # fmt: skip
+
+
+def test_an_audit_is_the_same_each_time():
+    one, other = (
+        as_dict(audit(quadratic, lambda W, x: quadratic_grad(W, x).T, shapes="W=n n, x=n"))
+        for _ in range(2)
+    )
+    assert one == other
 
 
 def test_a_factor_that_is_a_length_is_told_as_such():

@@ -35,7 +35,7 @@ def relation(leaf: str, pairs: Sequence[Pair]) -> str:
     found = _factor(both)
     if found is not None:
         return factor_text(found)
-    if all(g.ndim == 2 and g.shape == g.T.shape and _near(g.T, r) for g, r in both):
+    if all(g.ndim == 2 and g.shape == r.T.shape and _near(g.T, r) for g, r in both):
         return "it is the transpose of the right one"
     for other in pairs[0][1]:
         if other != leaf and all(
@@ -100,18 +100,17 @@ def _of_shapes(both: Sequence[tuple[Any, Any]]) -> str:
         return "its transpose is right"
     if all(g.size == r.size and _near(g.reshape(r.shape), r) for g, r in both):
         return f"reshaped to {both[0][1].shape} it is right"
-    given, right = both[0]
-    for count in range(1, given.ndim + 1):
-        for axes in combinations(range(given.ndim), count):
+    rank = both[0][0].ndim
+    for count in range(1, rank + 1):
+        for axes in combinations(range(rank), count):
             if all(
-                g.ndim == given.ndim and g.sum(axes).size == r.size
+                g.ndim == rank and g.sum(axes).size == r.size
                 and _near(g.sum(axes).reshape(r.shape), r) for g, r in both
             ):  # fmt: skip
                 one = len(axes) == 1
                 listed = str(axes[0]) if one else " and ".join(map(str, axes))
                 return f"summed over {'axis' if one else 'axes'} {listed} it is right"
-    if all(np.size(g) and _near(np.full(r.shape, np.sum(g)), np.full(r.shape, r.sum()))
-           for g, r in both if r.any()) and given.ndim < right.ndim:  # fmt: skip
+    if all(g.size == 1 and _near(g.reshape(()), r.sum()) for g, r in both):
         return "it is the sum of the right one"
     return ""
 
