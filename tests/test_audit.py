@@ -606,6 +606,23 @@ def test_the_smallest_expression_is_named_at_which_they_part(
     assert (place.path, place.line) == (str(model), line_of(text, gradient))
 
 
+def test_an_infinity_is_taken_for_no_number_where_they_part():
+    def turned(x, y):
+        return np.hypot(x, y) + 0.5 * np.arctan2(y, x) ** 2
+
+    def gradient(x, y):
+        r = np.hypot(x, y)
+        q = np.arctan2(y, x) / (r * r)
+        return x / r - q / y, y / r + q * x
+
+    # with 0 for r * r, all would be infinite
+    (place,) = audit(turned, gradient).partings
+    assert (place.partials, place.text) == (("d/dx",), "q / y")
+    r, q = 5.0, np.arctan2(4.0, 3.0) / 25.0
+    instead = eval(place.instead, {"np": np, "x": 3.0, "y": 4.0, "r": r, "q": q})
+    assert math.isclose(instead, q * 4.0, rel_tol=1e-14)
+
+
 def test_two_errors_have_two_places():
     def gradient(W, x):
         y = W @ x

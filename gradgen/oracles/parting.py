@@ -27,7 +27,7 @@ from gradgen.oracles.subject import Subject
 from gradgen.types import Type
 
 DIGITS = 50
-# Two numbers that agree to so many digits, relative to the larger, are one: constants that were
+# Two numbers that agree to so many digits, relative to either, are one: constants that were
 # folded, as 2/3, are 64-bit floats.
 SAME = 14
 # How many nodes are computed anew, with other values in the stead of some.
@@ -242,7 +242,7 @@ def _same(one: Any, other: Any) -> bool:
         return False
     tiny = 10.0**-SAME
     return all(
-        a == b or bool(abs(a - b) <= tiny * max(abs(a), abs(b)))
+        a == b or bool(abs(a - b) <= tiny * min(abs(a), abs(b)))
         for a, b in zip(np.ravel(one), np.ravel(other), strict=True)
     )
 
