@@ -13,28 +13,40 @@ LINE = "# gradgen-certificate:"
 # What comes first, in this order; other keys follow in alphabetical order.
 FIRST = ("oracles", "ulps", "domain", "versions", "replay", "source", "body")
 WIDTH = 88
+# JSON up to a comma outside of its strings, and the space that follows.
+_PIECE = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^",]|,(?! ))+(?:, )?')
 _KEY = re.compile(r"[a-z][a-z0-9-]*")
 
 
 def certificate_lines(mapping: Mapping[str, Any]) -> list[str]:
     """The lines of a certificate: `# gradgen-certificate: key = value`, the value in JSON.
 
-    Lines are broken at single spaces only, and go on after an indent. The order of the keys is
-    that of `FIRST`, whatever that of the mapping. Values are what JSON has: None, bool, int,
-    finite float, str, list, and dict with text for keys. Raises `GradgenError` for others.
+    Lines are broken at single spaces only, behind a comma where they can, and go on after an
+    indent. The order of the keys is that of `FIRST`, whatever that of the mapping. Values are what
+    JSON has: None, bool, int, finite float, str, list, and dict with text for keys. Raises
+    `GradgenError` for others.
     """
     lines: list[str] = []
     for key in sorted(mapping, key=_rank):
         if not _KEY.fullmatch(key):
             raise GradgenError(f"certificate: {key!r} is not a key of small letters, digits and -")
         line = f"{LINE} {key} ="
-        for word in _encoded(mapping[key], key).split(" "):
-            if len(line) + 1 + len(word) > WIDTH:
-                lines.append(line)
-                line = f"{LINE}  "
-            line += f" {word}"
+        for piece in _PIECE.findall(_encoded(mapping[key], key)):
+            line = _appended(lines, line, piece.removesuffix(" "))
         lines.append(line)
     return lines
+
+
+def _appended(lines: list[str], line: str, piece: str) -> str:
+    """The last line, with a piece at its end; lines that are full join the others."""
+    indent = f"{LINE}  "
+    for whole in (piece,) if len(indent) + 1 + len(piece) <= WIDTH else piece.split(" "):
+        # what has no space stays beside its key
+        if len(line) + 1 + len(whole) > WIDTH and not (line.endswith(" =") and " " not in piece):
+            lines.append(line)
+            line = indent
+        line += f" {whole}"
+    return line
 
 
 def read_certificate(text: str) -> dict[str, Any]:

@@ -18,10 +18,19 @@ from typing import Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
+from gradgen.certificate import certificate_lines
 from gradgen.errors import GradgenError
-from gradgen.files import difference, judge, read_emitted, refuse_overwriting, write_files
+from gradgen.files import (
+    SOURCE_LINE,
+    difference,
+    digest_of,
+    judge,
+    read_emitted,
+    refuse_overwriting,
+    write_files,
+)
 from gradgen.header import finished_text, header_lines, project_folder, relative_path
-from gradgen.program import MODES, STYLES, VERSION, Options, Program, compile_graph
+from gradgen.program import EFFORTS, MODES, STYLES, VERSION, Options, Program, compile_graph
 from gradgen.read import Spec, parse_shapes, read_file
 from gradgen.read.scope import ModuleText
 from gradgen.render import TEMPLATE, join_units, printable
@@ -59,11 +68,15 @@ Examples:
   gradgen emit model.py:loss --wrt w,b --shapes "w=d, x=n d, y=n" -o model_grad.py --check
   gradgen emit model.py:loss,penalty --wrt w --mode grad --target python
   gradgen emit model.py:loss physics.py:energy -o derivatives
+  gradgen emit model.py:loss --wrt w --certify --domain "w in [-3, 3]" -o model_grad.py
+
+--certify runs the oracles of `gradgen check` on the emitted text, which executes the source, and
+writes what they found into its header; `gradgen verify FILE` replays that.
 
 \b
 Exit codes:
   0    fine; with --check or --diff: the file is current
-  1    --check, --diff: the file is stale or was edited by hand
+  1    --check, --diff: the file is stale or was edited by hand; --certify: an oracle disagrees
   2    refused or misused; nothing is written
   130  interrupted
 
@@ -83,10 +96,16 @@ class Refused(click.ClickException):
         click.echo(self.message, file=file, err=True)
 
 
+class Wanting(Refused):
+    """What was checked and found wanting, on its way out."""
+
+    exit_code = WANTING
+
+
 # Commands in modules of their own, which import this one; loaded when they are asked for.
 LATER = {
     "audit": "gradgen.cli_audit", "check": "gradgen.cli_check", "compare": "gradgen.cli_compare",
-    "sync": "gradgen.cli_sync",
+    "sync": "gradgen.cli_sync", "verify": "gradgen.cli_verify",
 }  # fmt: skip
 
 
@@ -163,27 +182,31 @@ def _complete_path(
 @click.option("--force", is_flag=True, help="Overwrite what is otherwise refused.")
 @click.option("--template-dir", type=click.Path(exists=True, file_okay=False, path_type=Path),
               metavar="DIR", help=f"A folder with a {TEMPLATE} of your own.")  # fmt: skip
+@click.option(
+    "--certify",
+    is_flag=True,
+    help="Execute the source, check the emitted text, and put the evidence in its header.",
+)
+@click.option("--domain", default="", metavar="TEXT",
+              help='With --certify: of the arguments, as "x in [0.1, 10], y > 0".')  # fmt: skip
+@click.option("--effort", type=click.Choice(EFFORTS), default="normal", show_default=True,
+              help="With --certify: how much is tried.")  # fmt: skip
 @click.pass_context
 def emit(
-    ctx: click.Context, locations: tuple[str, ...], wrt: str | None, mode: str, target: str,
-    style: str, shapes: str | None, output: int | None, out: str | None, check: bool, diff: bool,
-    force: bool, template_dir: Path | None,
-) -> None:  # fmt: skip
+    ctx: click.Context, /, out: str | None, check: bool, diff: bool, force: bool, **given: Any
+) -> None:
     """See `EMIT_HELP`."""
     if (check or diff) and out in (None, "-"):
         raise click.UsageError("--check and --diff compare with a file; name it with -o FILE")
-    if template_dir is not None and not (template_dir / TEMPLATE).is_file():
-        raise GradgenError(f"{template_dir}: there is no {TEMPLATE} in this folder")
-    options = Options(parse_wrt(wrt), mode, target, style, False, output)
-    request = Request(options, wrt, shapes, template_dir)
-    jobs = [Job(*parse_location(text)) for text in locations]
+    jobs, request = ordered(**given)
     give_destinations(jobs, out)
     if not (check or diff or force):
         for destination in filter(None, (job.destination for job in jobs)):
             refuse_overwriting(destination, [job.path for job in jobs])
-    texts = emit_jobs(jobs, request)
+    texts = emit_jobs(jobs, request, certify=not (check or diff))
     if check or diff:
-        ctx.exit(max(compare(j, text, diff) for j, text in zip(jobs, texts, strict=True)))
+        certified = request.evidence is not None
+        ctx.exit(max(compare(j, t, diff, certified) for j, t in zip(jobs, texts, strict=True)))
     written = {j.destination: text for j, text in zip(jobs, texts, strict=True) if j.destination}
     if written:
         write_files(written)
@@ -194,6 +217,25 @@ def emit(
 
 
 # -- what is asked for -----------------------------------------------------------------------------
+
+
+def ordered(
+    locations: tuple[str, ...], wrt: str | None, mode: str, target: str, style: str,
+    shapes: str | None, output: int | None, template_dir: Path | None, certify: bool, domain: str,
+    effort: str,
+) -> tuple[list[Job], Request]:  # fmt: skip
+    """What the options of `gradgen emit` ask for, but for where it goes.
+
+    Raises `GradgenError` and `click.UsageError` for what makes no sense.
+    """
+    if template_dir is not None and not (template_dir / TEMPLATE).is_file():
+        raise GradgenError(f"{template_dir}: there is no {TEMPLATE} in this folder")
+    if not certify and (domain or effort != "normal"):
+        raise click.UsageError("--domain and --effort are about the evidence: add --certify")
+    evidence = (effort, domain) if certify else None
+    options = Options(parse_wrt(wrt), mode, target, style, False, output)
+    request = Request(options, wrt, shapes, template_dir, evidence)
+    return [Job(*parse_location(text)) for text in locations], request
 
 
 @dataclass(slots=True)
@@ -208,12 +250,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The options as they were given, for the command that the header records."""
+    """The options as they were given, for the command that the header records.
+
+    `evidence` is the effort and the domain of a certificate, where one is asked for.
+    """
 
     options: Options
     wrt: str | None
     shapes: str | None
     template_dir: Path | None
+    evidence: tuple[str, str] | None = None
 
     def command(self, job: Job) -> str:
         """The command that regenerates a file, to be run in the folder of its pyproject.toml."""
@@ -231,11 +277,23 @@ class Request:
                 words += [flag, str(value)]
         if self.template_dir is not None:
             words += ["--template-dir", Path(os.path.relpath(self.template_dir, base)).as_posix()]
-        if job.destination is not None:
-            whole = job.destination.parent.resolve() / job.destination.name
-            if whole.is_relative_to(base):
-                words += ["-o", whole.relative_to(base).as_posix()]
+        place = self.place(job)
+        if place is not None:
+            words += ["-o", place]
+        if self.evidence is not None:
+            effort, domain = self.evidence
+            words += ["--certify", *(["--domain", domain] if domain else [])]
+            words += ["--effort", effort] if effort != "normal" else []
         return shlex.join(words)
+
+    @staticmethod
+    def place(job: Job) -> str | None:
+        """Where a file goes, relative to the folder of its source's pyproject.toml."""
+        base = project_folder(Path(job.path))
+        if job.destination is None:
+            return None
+        whole = job.destination.parent.resolve() / job.destination.name
+        return whole.relative_to(base).as_posix() if whole.is_relative_to(base) else None
 
 
 def parse_wrt(text: str | None) -> str | int | tuple[str | int, ...] | None:
@@ -276,8 +334,8 @@ def parse_location(text: str) -> tuple[str, tuple[str, ...]]:
 # -- from locations to texts -----------------------------------------------------------------------
 
 
-def emit_jobs(jobs: Sequence[Job], request: Request) -> list[str]:
-    """The texts of all modules.
+def emit_jobs(jobs: Sequence[Job], request: Request, certify: bool = True) -> list[str]:
+    """The texts of all modules; `certify`: with the certificates that are asked for.
 
     Raises `GradgenError`; where some of several functions are refused, it tells of each.
     """
@@ -307,7 +365,41 @@ def emit_jobs(jobs: Sequence[Job], request: Request) -> list[str]:
             count = f"{len(refusals)} of {len(work)} functions refused; nothing is written"
             raise GradgenError("\n".join([count, *refusals]))
         step("writing")
-        return [module_text(job, request) for job in jobs]
+        texts = [module_text(job, request) for job in jobs]
+    if request.evidence is None or not certify:
+        return texts
+    certificates = certified(jobs, request, texts)
+    return [
+        module_text(job, request, certificate)
+        for job, certificate in zip(jobs, certificates, strict=True)
+    ]
+
+
+def certified(jobs: Sequence[Job], request: Request, texts: Sequence[str]) -> list[list[str]]:
+    """The lines of the certificate of each module; the sources are executed.
+
+    Raises `Wanting` where an oracle disagrees, or none looked at a derivative.
+    """
+    # SymPy comes with it, which takes as long to load as all the rest
+    from gradgen import certify
+
+    assert request.evidence is not None
+    evidence = certify.Evidence(*request.evidence)
+    found, wanting = [], []
+    with progress(len(certify.ORACLES) * sum(len(job.programs) for job in jobs)) as step:
+        for job, text in zip(jobs, texts, strict=True):
+            functions = certify.functions_of(job.path, job.programs)
+            reports = certify.reports_of(text, functions, request.options, evidence, step)
+            wanting += [
+                line for name, report in reports.items()
+                for line in certify.objections(f"{job.path}:{name}", report)
+            ]  # fmt: skip
+            replay = f"gradgen verify {shlex.quote(request.place(job) or 'FILE')}"
+            source = digest_of(text, SOURCE_LINE)
+            found.append(certificate_lines(certify.certificate(reports, source, text, replay)))
+    if wanting:
+        raise Wanting("\n".join(["not certified; nothing is written", *map(printable, wanting)]))
+    return found
 
 
 def public_functions(module: ModuleText, path: str) -> list[str]:
@@ -345,13 +437,13 @@ def _refuse_unused(
             raise GradgenError(f"shapes declares {name}, which is a parameter of none of {listed}")
 
 
-def module_text(job: Job, request: Request) -> str:
+def module_text(job: Job, request: Request, certificate: Sequence[str] = ()) -> str:
     """The text of one module. Raises `GradgenError` where a template of the user's spoils it."""
     names = ",".join(program.graph.name for program in job.programs)
     origin = f"{relative_path(Path(job.path))}:{names}"
     unit = join_units([program.unit for program in job.programs])
     header = header_lines(job.programs, request.options, origin, request.command(job))
-    text = finished_text(unit, header, request.template_dir)
+    text = finished_text(unit, header, request.template_dir, certificate)
     if request.template_dir is not None:
         _inspect_text(text, header)
     return text
@@ -418,12 +510,12 @@ def status(text: str) -> None:
 # -- where it goes ---------------------------------------------------------------------------------
 
 
-def compare(job: Job, text: str, diff: bool) -> int:
+def compare(job: Job, text: str, diff: bool, certified: bool) -> int:
     """Say whether a file is current; the exit code. Raises `GradgenError` where there is none."""
     path = job.destination
     assert path is not None
     old = read_emitted(path)
-    verdict = judge(old, text)
+    verdict = judge(old, text, certified)
     if verdict is None:
         status(f"{path}: current")
         return FINE

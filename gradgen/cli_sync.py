@@ -34,7 +34,7 @@ The list is gradgen.toml, or [tool.gradgen] in pyproject.toml, of the nearest fo
 these files; its paths are relative to it. Every other key is an option of `gradgen emit`:
 
 \b
-  [tool.gradgen]                     # defaults for all: wrt, mode, target, style, template-dir
+  [tool.gradgen]                     # defaults for all, as target and certify
   target = "numpy"
   [[tool.gradgen.emit]]              # in gradgen.toml: [[emit]]
   source = "model.py:loss"           # PATH.py:function, PATH.py:f,g or PATH.py
@@ -43,6 +43,7 @@ these files; its paths are relative to it. Every other key is an option of `grad
   shapes = "w=d, x=n d, y=n"         # or {w = "d", x = "n d", y = "n"}
   mode = "grad"
   output-index = 0                   # which of several results
+  certify = true                     # which executes the source; with effort and domain
 
 \b
 Exit codes:
@@ -97,8 +98,6 @@ def dependencies(entries: Sequence[Entry]) -> dict[Entry, set[Entry]]:
 def order(entry: Entry) -> tuple[Job, Request]:
     """What `gradgen emit` would be asked for. Raises `GradgenError` with the file and the key."""
     location = shown(entry.source) + (f":{entry.names}" if entry.names else "")
-    if entry.certify:
-        raise GradgenError(f"{entry.where}: certify: there is nothing yet that fills a certificate")
     if entry.template_dir is not None and not (entry.template_dir / TEMPLATE).is_file():
         folder = shown(entry.template_dir)
         raise GradgenError(f"{entry.where}: template-dir: there is no {TEMPLATE} in {folder}")
@@ -108,7 +107,7 @@ def order(entry: Entry) -> tuple[Job, Request]:
     except click.UsageError as error:
         raise GradgenError(f"{entry.where}: {error.message}") from None
     options = Options(wrt, entry.mode, entry.target, entry.style, False, entry.output_index)
-    return job, Request(options, entry.wrt, entry.shapes, entry.template_dir)
+    return job, Request(options, entry.wrt, entry.shapes, entry.template_dir, entry.evidence)
 
 
 def make(entries: Sequence[Entry], total: int) -> list[Made]:
@@ -133,12 +132,21 @@ def make(entries: Sequence[Entry], total: int) -> list[Made]:
 
 def _make_one(entry: Entry) -> Made:
     job, request = order(entry)
-    [text] = emit_jobs([job], request)
+    [text] = emit_jobs([job], request, certify=False)
     path = Path(shown(entry.output))
     if not path.exists():
         return Made(entry, "", text, MISSING)
     old = read_emitted(path)
-    return Made(entry, old, text, judge(old, text))
+    return Made(entry, old, text, judge(old, text, entry.evidence is not None))
+
+
+def certified(made: Made) -> str:
+    """The text that is written: with the certificate that is asked for, which takes a while."""
+    if made.entry.evidence is None:
+        return made.text
+    job, request = order(made.entry)
+    [text] = emit_jobs([job], request)
+    return text
 
 
 def _ready(left: Sequence[Entry], needs: dict[Entry, set[Entry]]) -> list[Entry]:
@@ -161,7 +169,7 @@ def regenerate(
             stale = [m for m in make(now, len(entries)) if m.verdict is not None]
             for made in stale if not force else ():
                 refuse_overwriting(Path(shown(made.entry.output)), [str(made.entry.source)])
-            write_files({Path(shown(made.entry.output)): made.text for made in stale})
+            write_files({Path(shown(made.entry.output)): certified(made) for made in stale})
             written = {made.entry for made in stale}
             reasons = {made.entry: made.verdict or "" for made in stale} | reasons
             again = [entry for entry in now if needs[entry] & written]

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gradgen.certificate import LINE as CERTIFICATE_LINE
+from gradgen.certificate import read_certificate
 from gradgen.errors import GradgenError
 from gradgen.header import body_digest
 from gradgen.render import BODY_LINE
@@ -38,17 +39,18 @@ def has_header(text: str) -> bool:
     return any(line.startswith(HEADER) for line in text.splitlines()[:100])
 
 
-def judge(old: str, new: str) -> str | None:
+def judge(old: str, new: str, certified: bool = False) -> str | None:
     """How the text of a file is not what would be emitted now; None where it is.
 
-    A body that is not the one of its own digest was edited by hand.
+    A body that is not the one of its own digest was edited by hand. With `certified` it has to hold
+    a certificate that is of this source and this body; what the certificate says is not compared.
     """
     if _comparable(old) == _comparable(new):
-        return None
+        return _lacks_certificate(old) if certified else None
     if not has_header(old):
         return "edited by hand: the header is gone, or gradgen never wrote this file"
-    stale = _header_line(old, SOURCE_LINE) != _header_line(new, SOURCE_LINE)
-    if _header_line(old, BODY_LINE) != f"{BODY_LINE} sha256:{body_digest(old)}":
+    stale = header_line(old, SOURCE_LINE) != header_line(new, SOURCE_LINE)
+    if header_line(old, BODY_LINE) != f"{BODY_LINE} sha256:{body_digest(old)}":
         more = ", and stale: the source or the options have changed" if stale else ""
         return f"edited by hand: the body is not the one that its header tells of{more}"
     if stale:
@@ -56,17 +58,35 @@ def judge(old: str, new: str) -> str | None:
     return "stale: the same source and options give another text now"
 
 
+def _lacks_certificate(text: str) -> str | None:
+    held = read_certificate(text)
+    if not held:
+        return "stale: there is no certificate in it"
+    digests = {"source": digest_of(text, SOURCE_LINE), "body": body_digest(text)}
+    if any(held.get(what) != digest for what, digest in digests.items()):
+        return "stale: its certificate is of another text"
+    return None
+
+
 def _comparable(text: str) -> list[str]:
-    """The lines that count: not those on versions, nor where the file lies."""
+    """The lines that count: not those on versions, nor where the file lies, nor the evidence."""
     return [
-        line.partition(" -o ")[0] if line.startswith(COMMAND_LINE) else line
+        line.partition(" -o ")[0].partition(" --certify")[0]
+        if line.startswith(COMMAND_LINE)
+        else line
         for line in text.split("\n")
         if not line.startswith(NOT_COMPARED)
     ]
 
 
-def _header_line(text: str, start: str) -> str:
+def header_line(text: str, start: str) -> str:
+    """The first line of a text that begins so; empty where there is none."""
     return next((line for line in text.splitlines() if line.startswith(start)), "")
+
+
+def digest_of(text: str, start: str) -> str:
+    """The sha256 in a line of the header, without its name; empty where there is none."""
+    return header_line(text, start).removeprefix(start).strip().removeprefix("sha256:")
 
 
 def difference(path: Path, old: str, new: str) -> list[str]:

@@ -60,7 +60,7 @@ class Graph:
     least: list[tuple[Size, Location | None]] = field(default_factory=list)
     # Live values of captured globals, by the name that the emitted code gives them.
     captured: dict[str, Any] = field(default_factory=dict)
-    # The source text of the function, as the header's digest takes it.
+    # The lines of the user's that it is made from, as the header's digest takes them.
     text: str = ""
 
     def __len__(self) -> int:

@@ -12,13 +12,13 @@ from gradgen.render import BODY_LINE, body_of, printable, render
 
 
 def project_folder(path: Path) -> Path:
-    """The nearest folder above a file with a pyproject.toml; else the file's own folder."""
-    folders = path.resolve().parents
-    return next((f for f in folders if (f / "pyproject.toml").is_file()), folders[0])
+    """The nearest folder above a file with a pyproject.toml or gradgen.toml; else its own."""
+    folders, marks = path.resolve().parents, ("pyproject.toml", "gradgen.toml")
+    return next((f for f in folders if any((f / m).is_file() for m in marks)), folders[0])
 
 
 def relative_path(path: Path) -> str:
-    """A path relative to the nearest folder with a pyproject.toml, with `/`; else the bare name."""
+    """A path relative to its project's folder, with `/`; the bare name where there is none."""
     return path.resolve().relative_to(project_folder(path)).as_posix()
 
 

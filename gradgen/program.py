@@ -27,6 +27,8 @@ from gradgen.types import Size, Type
 VERSION = "0.1.0"
 MODES = ("value_and_grad", "grad", "pair")
 STYLES = ("default",)
+# How much evidence is gathered; the limits of each stand in `gradgen.oracles.report`.
+EFFORTS = ("quick", "normal", "exhaustive")
 Wrt = str | int | Sequence[str | int] | None
 
 

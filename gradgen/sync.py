@@ -14,7 +14,7 @@ from typing import Any
 
 from gradgen.errors import GradgenError, Source
 from gradgen.files import write_files
-from gradgen.program import MODES, STYLES
+from gradgen.program import EFFORTS, MODES, STYLES
 from gradgen.read.source import parse, read_text
 from gradgen.targets import TARGETS
 
@@ -24,11 +24,11 @@ TABLES = "emit"
 KEYS: dict[str, tuple[type, ...]] = {
     "source": (str,), "output": (str,), "wrt": (str, int, list), "shapes": (str, dict),
     "mode": (str,), "target": (str,), "style": (str,), "output-index": (int,),
-    "template-dir": (str,), "certify": (bool,),
+    "template-dir": (str,), "certify": (bool,), "effort": (str,), "domain": (str,),
 }  # fmt: skip
 # What is of one function only has no default for all.
-DEFAULTS = [k for k in KEYS if k not in ("source", "output", "shapes", "output-index")]
-CHOICES = {"mode": MODES, "target": tuple(TARGETS), "style": STYLES}
+DEFAULTS = [k for k in KEYS if k not in ("source", "output", "shapes", "output-index", "domain")]
+CHOICES = {"mode": MODES, "target": tuple(TARGETS), "style": STYLES, "effort": EFFORTS}
 _NAMES: dict[type, str] = {
     str: "text", int: "an integer", list: "a list", dict: "a table", bool: "true or false",
     float: "a number with a point",
@@ -51,7 +51,8 @@ class Entry:
     style: str = "default"
     output_index: int | None = None
     template_dir: Path | None = None
-    certify: bool = False
+    # the effort and the domain of the certificate, where there is to be one
+    evidence: tuple[str, str] | None = None
 
 
 def shown(path: Path) -> str:
@@ -168,8 +169,20 @@ def _entry(given: Mapping[str, Any], own: Mapping[str, Any], where: str, folder:
         where, names, folder / path, output, _wrt_text(given.get("wrt"), where),
         _shapes_text(given.get("shapes"), where), given.get("mode", "value_and_grad"),
         given.get("target", "numpy"), given.get("style", "default"), given.get("output-index"),
-        None if templates is None else folder / templates, given.get("certify", False),
+        None if templates is None else folder / templates, _evidence(given, own, where),
     )  # fmt: skip
+
+
+def _evidence(
+    given: Mapping[str, Any], own: Mapping[str, Any], where: str
+) -> tuple[str, str] | None:
+    """The effort and the domain of a certificate; None where none is asked for."""
+    if given.get("certify", False):
+        return given.get("effort", "normal"), given.get("domain", "")
+    for key in ("effort", "domain"):
+        if key in own:
+            raise GradgenError(f"{where}: {key} is about the certificate: add certify = true")
+    return None
 
 
 def _wrt_text(wrt: Any, where: str) -> str | None:

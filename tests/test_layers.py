@@ -10,9 +10,9 @@ ROOT = Path(__file__).parent.parent
 ORDER = [
     "definitions", "errors", "types", "ops", "graph", "read", "rules", "derive", "liveness",
     "simplify", "passes", "targets", "layout", "guards", "bounds", "emission", "notes", "render",
-    "certificate", "program", "header", "live", "oracles", "checking", "auditing", "differences",
-    "testing", "pytest_plugin", "measure", "draw", "api", "files", "sync", "cli", "cli_check",
-    "cli_audit", "cli_compare", "cli_sync",
+    "certificate", "program", "header", "live", "oracles", "checking", "certify", "auditing",
+    "differences", "testing", "pytest_plugin", "measure", "draw", "api", "files", "sync", "cli",
+    "cli_check", "cli_audit", "cli_compare", "cli_sync", "cli_verify",
 ]
 # fmt: on
 EXEMPT = {"__init__", "__main__"}

@@ -80,6 +80,12 @@ def test_short_polynomials_and_their_pieces_are_proved(name, folder):
     assert set(found.values()) == {"proved"}
 
 
+def test_powers_with_a_variable_exponent_are_proved(subject_of):
+    subject = subject_of("return x**2 + (x - y)**a - np.log(x**2 + y**2)", "x, y, a")
+    found = verdicts(symbolic(subject, NORMAL))
+    assert found == {"d/dx": "proved", "d/dy": "proved", "d/da": "proved"}
+
+
 def test_each_entry_has_a_finding_under_its_name(subject_of):
     subject = subject_of("return np.sum(W * W) * s", "W, s", "W=2 3, s=scalar")
     names = [f.subject for f in symbolic(subject, NORMAL)]

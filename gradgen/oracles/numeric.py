@@ -54,6 +54,10 @@ def forward(subject: Subject, effort: Effort, domain: Domain | None = None) -> I
     input that differs, then one for all. Where the emitted function raises ArithmeticError or
     ValueError and the user's does not, the gradient may be what fails: it is counted, not judged.
     """
+    if not subject.gives_value:
+        why = "the emitted function gives the gradient alone"
+        yield Finding("forward", "value", "unchecked", why)
+        return
     drawn: list[Samples] = [
         samples(subject, max(len(EDGES), effort.samples), effort.seed, domain, "edge"),
         samples(subject, effort.samples, effort.seed, domain),

@@ -59,6 +59,7 @@ class Report:
     # Assumptions on the domain, and what was not checked, as sentences.
     domain: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    accuracy: list[Any] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:

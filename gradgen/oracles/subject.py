@@ -19,7 +19,14 @@ from gradgen.emission import Unit
 from gradgen.errors import GradgenError, SourceError
 from gradgen.graph import Graph, Param, Record, leaves
 from gradgen.live import Shapes, compile_declared, load, read_signature
-from gradgen.program import Options, Program, choose_parameters, choose_result, compile_graph
+from gradgen.program import (
+    Options,
+    Program,
+    choose_parameters,
+    choose_result,
+    compile_graph,
+    wrt_items,
+)
 from gradgen.read import Static, parse_shapes, read_file, read_live
 from gradgen.types import Dim, Size, Type
 
@@ -80,6 +87,8 @@ class Subject:
     wrt: tuple[str, ...]
     lengths: dict[str, int]
     output: int | None = None
+    # Whether `emitted` computes the value at all: mode grad does not.
+    gives_value: bool = True
     # The same function with respect to other parameters, or on arrays of other lengths: keywords
     # `wrt` and `lengths`; raises `GradgenError` where that is refused.
     again: Callable[..., Subject] | None = None
@@ -163,6 +172,32 @@ def _declared(
     raise refused
 
 
+def emitted_by(subject: Subject, namespace: Mapping[str, Any], options: Options) -> Subject:
+    """The subject with the functions of an emitted module for what gradgen has just compiled.
+
+    Raises `GradgenError` where the module lacks one of them.
+    """
+    names = {"value_and_grad": ("value_and_grad",), "grad": ("grad",),
+             "pair": ("forward", "backward")}[options.mode]  # fmt: skip
+    functions: list[Any] = [namespace.get(f"{subject.name}_{name}") for name in names]
+    if not all(map(callable, functions)):
+        raise GradgenError(f"the emitted file has no {subject.name}_{names[0]}")
+    bare = wrt_items(options.wrt)[1]
+
+    def emitted(**arguments: Any) -> Any:
+        value = None
+        if options.mode == "grad":
+            gradients = functions[0](**arguments)
+        elif options.mode == "pair":
+            value, saved = functions[0](**arguments)
+            gradients = functions[1](saved, 1.0)
+        else:
+            value, gradients = functions[0](**arguments)
+        return value, (gradients,) if bare else gradients
+
+    return dataclasses.replace(subject, emitted=emitted, gives_value=options.mode != "grad")
+
+
 def load_module(path: Path) -> Any:
     """The module in a file, executed. Raises `GradgenError` where it fails."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -206,7 +241,7 @@ def _subject(
         return _subject(function, graph, where, wrt, output, read, lengths)
 
     return Subject(graph.name, where, function, emitted, program, known, value, derived, names,
-                   dict(lengths), output, again)  # fmt: skip
+                   dict(lengths), output, again=again)  # fmt: skip
 
 
 def _widest(

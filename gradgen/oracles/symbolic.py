@@ -200,16 +200,17 @@ def _vanishes(difference: sympy.Expr, branch: Branch, limit: int) -> bool:
     """Whether SymPy proves an expression zero that has at most so many operations."""
     if difference == 0:
         return True
-    if difference.has(sympy.nan, sympy.oo, sympy.zoo):
+    if difference.has(sympy.nan, sympy.oo, sympy.zoo) or branch.arithmetic.size(difference) > limit:
         return False
-    size = branch.arithmetic.size
-    for step in (sympy.expand, _as_fraction, sympy.simplify):
-        if size(difference) > limit:
-            return False
+    # simplify starts from what was there: the steps before it may have taken a sum apart
+    size, whole = branch.arithmetic.size, difference
+    for step in (sympy.expand, sympy.powsimp, _as_fraction):
         difference = step(difference)
         if difference == 0:
             return True
-    return False
+        if size(difference) > limit:
+            break
+    return bool(sympy.simplify(whole) == 0)
 
 
 def _as_fraction(expression: sympy.Expr) -> sympy.Expr:

@@ -199,19 +199,16 @@ def _read(
             )
         )  # fmt: skip
         values[name] = value
-    graph.text = "\n".join(frame.source.line(n) for n in range(node.lineno, _end(node) + 1))
+    reader.note_text(frame.source, node)
     graph.doc = ast.get_docstring(node) if isinstance(node, ast.FunctionDef) else None
     result = _run(reader, function, values)
+    graph.text = "\n".join(reader.texts.values())
     try:
         graph.results = _result_tree(reader, result)
         check_empty(graph)
     except Refusal as refusal:
         raise SourceError(refusal.message, place, refusal.hint) from None
     return graph
-
-
-def _end(node: Any) -> int:
-    return int(node.end_lineno or node.lineno)
 
 
 def _run(reader: Interpreter, function: Function, values: dict[str, Any]) -> Any:

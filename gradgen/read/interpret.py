@@ -11,7 +11,7 @@ from collections.abc import Generator
 from types import GeneratorType
 from typing import Any
 
-from gradgen.errors import GradgenError, Location, NeedsLength, Refusal, SourceError
+from gradgen.errors import GradgenError, Location, NeedsLength, Refusal, Source, SourceError
 from gradgen.graph import GraphBuilder
 from gradgen.ops import METHODS
 from gradgen.read import front
@@ -76,6 +76,8 @@ class Interpreter(front.Front):
     def __init__(self, builder: GraphBuilder) -> None:
         super().__init__(builder)
         self.steps = 0
+        # The lines of the user's that are read, by path and first line, in the order of reading.
+        self.texts: dict[tuple[str, int], str] = {}
 
     # -- the machine ---------------------------------------------------------------------------
 
@@ -456,6 +458,8 @@ class Interpreter(front.Front):
         frame = Frame(function.frame.source, function.frame.lookup, parent=function.frame,
                       stored=stored_names(function.node), depth=depth)  # fmt: skip
         frame.names.update(self.bind_parameters(function, args, keywords))
+        if frame.source is not None:
+            self.note_text(frame.source, function.node)
         for name, value in frame.names.items() if frame.source is not None else ():
             self.hint(value, name)
         if isinstance(function.node, ast.Lambda):
@@ -465,6 +469,13 @@ class Interpreter(front.Front):
         if frame.source is not None:
             self.hint(result, function.name)
         return result
+
+    def note_text(self, source: Source, node: ast.AST) -> None:
+        """Keep the lines of a function or a definition that the graph is made from, once."""
+        first, last = (getattr(node, at) for at in ("lineno", "end_lineno"))
+        if (source.path, first) not in self.texts:
+            lines = range(first, (last or first) + 1)
+            self.texts[source.path, first] = "\n".join(map(source.line, lines))
 
     def hint(self, value: Any, name: str) -> None:
         """A name for a value that the user gave none, should it become a statement."""

@@ -117,6 +117,8 @@ class Modules:
         else:
             if not isinstance(statement, (ast.Assign, ast.AnnAssign)) or statement.value is None:
                 raise Refusal(f"the module-level name `{name}` is not a plain assignment")
+            if module.source is not None:
+                self.reader.note_text(module.source, statement)
             held = yield statement.value, frame
             inner = Frame(None, frame.lookup)
             for target in getattr(statement, "targets", None) or [statement.target]:  # type: ignore[union-attr]
