@@ -275,7 +275,8 @@ def _judge(
                 within, off = -1.0, 0.0
             tally.agree(entry, off, within, values)
             return
-        place, said = _place(leaf, entry), wrong or f"given {found!r}"
+        source = "emitted" if subject.by_hand is None else "given"
+        place, said = _place(leaf, entry), wrong or f"{source} {found!r}"
         detail = f"d/d{place}: {said}, found {seen.value!r} within {bound:.1e}; relative error"
     tally.differ(entry, off, values, detail)
 
