@@ -106,7 +106,7 @@ def show(report: Audit) -> None:
 
 def _how(report: Audit) -> Iterator[str]:
     """How the gradient was called, and what for its result was taken."""
-    yield f"{report.called}, its result taken for {report.taken or 'nothing'}"
+    yield report.called + (f", its result taken for {report.taken}" if report.taken else "")
     yield from report.remarks
     if report.unread:
         yield f"only called, not read: {report.unread}"
