@@ -9,19 +9,21 @@ from gradgen.errors import ActiveTypeError, GradgenError, NotCompiledError, Sour
 
 if TYPE_CHECKING:
     from gradgen.api import emit, grad, value_and_grad
+    from gradgen.auditing import audit
     from gradgen.checking import check
     from gradgen.measure.compare import compare
 
 __all__ = [
-    "ActiveTypeError", "GradgenError", "NotCompiledError", "SourceError", "check", "compare",
-    "emit", "grad", "value_and_grad",
+    "ActiveTypeError", "GradgenError", "NotCompiledError", "SourceError", "audit", "check",
+    "compare", "emit", "grad", "value_and_grad",
 ]  # fmt: skip
 __version__ = "0.1.0"
 
 # Functions whose modules are imported when they are asked for: pytest loads `pytest_plugin` in
 # every run, and need not load NumPy for it.
 _HOMES = {
-    "check": "gradgen.checking", "compare": "gradgen.measure.compare", "emit": "gradgen.api",
+    "audit": "gradgen.auditing", "check": "gradgen.checking",
+    "compare": "gradgen.measure.compare", "emit": "gradgen.api",
     "grad": "gradgen.api", "value_and_grad": "gradgen.api",
 }  # fmt: skip
 

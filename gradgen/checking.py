@@ -58,22 +58,27 @@ def run(
 
     Raises `GradgenError` for an effort or a domain that makes no sense.
     """
-    if effort not in EFFORTS:
-        raise GradgenError(f"effort={effort!r}: choose one of {', '.join(EFFORTS)}")
+    limits = limits_of(effort, seconds)
     within = parse_domain(domain)
     check_names(subject, within)
-    limits = EFFORTS[effort]
-    if seconds is not None:
-        end = time.monotonic() + seconds
-        limits = dataclasses.replace(limits, expired=lambda: time.monotonic() > end)
     report = Report(subject.name, subject.wrt, subject.program.shapes, effort)
     report.domain = [assumed.text for assumed in assumptions(subject, within)]
     for finding in _findings(subject, limits, within, progress):
         report.findings.append(finding)
     report.rewritten = [str(rewrite) for rewrite in subject.program.rewrites]
     report.gains = list(gains(subject, limits, within))
-    report.left_out = list(_left_out(report))
+    report.left_out = list(left_out(report))
     return report
+
+
+def limits_of(effort: str, seconds: float | None) -> Effort:
+    """An effort by its name, to end after so many seconds. Raises `GradgenError`."""
+    if effort not in EFFORTS:
+        raise GradgenError(f"effort={effort!r}: choose one of {', '.join(EFFORTS)}")
+    if seconds is None:
+        return EFFORTS[effort]
+    end = time.monotonic() + seconds
+    return dataclasses.replace(EFFORTS[effort], expired=lambda: time.monotonic() > end)
 
 
 def _findings(
@@ -84,7 +89,7 @@ def _findings(
         yield from oracle(subject, effort, domain)
 
 
-def _left_out(report: Report) -> Iterator[str]:
+def left_out(report: Report) -> Iterator[str]:
     """What was not checked, one sentence for each oracle and reason."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for finding in report.findings:

@@ -104,8 +104,8 @@ class Wanting(Refused):
 
 # Commands in modules of their own, which import this one; loaded when they are asked for.
 LATER = {
-    "check": "gradgen.cli_check", "compare": "gradgen.cli_compare", "sync": "gradgen.cli_sync",
-    "verify": "gradgen.cli_verify",
+    "audit": "gradgen.cli_audit", "check": "gradgen.cli_check", "compare": "gradgen.cli_compare",
+    "sync": "gradgen.cli_sync", "verify": "gradgen.cli_verify",
 }  # fmt: skip
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from gradgen.cli import WANTING, parse_wrt, progress, write_stdout
 from gradgen.oracles.accuracy import ORACLE as ACCURACY
 from gradgen.oracles.accuracy import shown
 from gradgen.oracles.report import EFFORTS, Finding, Report
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 CHECK_HELP = """Check the emitted gradient of a function with independent oracles.
 
@@ -83,12 +86,33 @@ def check(
 
 def show(report: Report) -> None:
     """Print a report for people: a table of the oracles, what differs, what is assumed."""
+    console = console_out()
+    show_table(console, report, f"{report.name}, with respect to {', '.join(report.wrt)}")
+    for finding in report.findings:
+        if finding.verdict == "differs":
+            lines = [f"  {name} = {value}" for name, value in (finding.at or {}).items()]
+            show_lines(console, f"{finding.oracle}: {finding.subject}: {finding.detail}", lines)
+    if report.gains:
+        console.print(_gains(report))
+    show_notes(console, report)
+
+
+def console_out() -> Console:
+    """The console of standard output, where lines are as long as they are unless it is a terminal.
+
+    Rich is imported now, when it is needed.
+    """
     from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def show_table(console: Console, report: Report, title: str) -> None:
+    """Print what each oracle found, a line for each verdict."""
     from rich.markup import escape
     from rich.table import Table
 
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
-    table = Table(title=f"{report.name}, with respect to {', '.join(report.wrt)}", expand=False)
+    table = Table(title=escape(title), expand=False)
     for column in ("oracle", "derivatives", "verdict", "how"):
         table.add_column(column, overflow="fold")
     for oracle, findings in report.by_oracle():
@@ -97,18 +121,19 @@ def show(report: Report) -> None:
             told = f"[{_COLOURS[verdict]}]{verdict}[/]"
             table.add_row(oracle, escape(subjects), told, escape(how))
     console.print(table)
-    for finding in report.findings:
-        if finding.verdict == "differs":
-            console.print(escape(f"{finding.oracle}: {finding.subject}: {finding.detail}"))
-            for name, value in (finding.at or {}).items():
-                console.print(escape(f"    {name} = {value}"))
-    if report.gains:
-        console.print(_gains(report))
-    for title, lines in (("assumed", report.domain), ("not checked", report.left_out)):
+
+
+def show_notes(console: Console, report: Report) -> None:
+    """Print what is assumed of the arguments, and what was not checked."""
+    for title, lines in (("assumed:", report.domain), ("not checked:", report.left_out)):
         if lines:
-            console.print(f"{title}:")
-            for line in lines:
-                console.print(escape(f"  {line}"))
+            show_lines(console, title, lines)
+
+
+def show_lines(console: Console, title: str, lines: Iterable[str]) -> None:
+    """Print a line, and others below it that are indented."""
+    for line in (title, *(f"  {line}" for line in lines)):
+        console.print(line, markup=False)
 
 
 def _gains(report: Report) -> Any:

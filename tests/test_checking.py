@@ -98,3 +98,22 @@ def test_without_time_nothing_is_checked_and_that_is_said(model):
 def test_a_live_function_is_checked_as_well():
     report = gradgen.check(lambda x, y: x * y + np.sin(x), wrt=("x", "y"), effort="quick")
     assert report.ok and report.wrt == ("x", "y")
+
+
+def test_one_of_several_results_is_checked():
+    report = gradgen.check(lambda x: (x, x**2), output=1, effort="quick")
+    assert report.ok
+
+
+def test_parameters_that_are_positional_or_keywords_only_are_checked(tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text(
+        "import numpy as np\n\n\ndef f(x, /, y, *, k=2.0):\n"
+        "    return np.where(x > y, x * y**2, np.log1p(k)) + np.log(1 + np.exp(x))\n",
+        "utf-8",
+    )
+    code, out, err = run(f"{path}:f", "--wrt", "x,y,k", "--effort", "quick")
+    assert (code, err) == (0, ""), out
+    assert "no sample" not in out
+    report = gradgen.check(lambda x, /, y: x * y, wrt=("x", "y"), effort="quick")
+    assert report.ok and not report.left_out

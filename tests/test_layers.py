@@ -11,8 +11,9 @@ ORDER = [
     "definitions", "errors", "types", "ops", "graph", "read", "rules", "derive", "liveness",
     "simplify", "passes", "targets", "spelling", "stabilize", "layout", "guards", "bounds",
     "emission", "notes", "render", "certificate", "program", "header", "live", "oracles",
-    "checking", "certify", "differences", "testing", "pytest_plugin", "measure", "draw", "api",
-    "files", "sync", "cli", "cli_check", "cli_compare", "cli_sync", "cli_verify",
+    "checking", "certify", "byhand", "auditing", "differences", "testing", "pytest_plugin",
+    "measure", "draw", "api", "files", "sync", "cli", "cli_check", "cli_audit", "cli_compare",
+    "cli_sync", "cli_verify",
 ]
 # fmt: on
 EXEMPT = {"__init__", "__main__"}

@@ -18,7 +18,7 @@ from gradgen.liveness import reachable
 from gradgen.ops import OPS
 from gradgen.oracles.domain import depends_on, interior
 from gradgen.oracles.intervals import RELATIONS
-from gradgen.oracles.subject import Subject
+from gradgen.oracles.subject import Subject, by_keyword
 from gradgen.program import Program
 from gradgen.spelling import called
 from gradgen.targets import TARGETS
@@ -156,10 +156,8 @@ def probe(subject: Subject, nodes: Sequence[int]) -> Callable[..., Any]:
     graph = copied(subject.graph)
     graph.results = tuple(nodes)
     unit = emit(graph, TARGETS["numpy"], "grad")
-    made: Callable[..., Any] = load(
-        Program(graph, unit, "", ()), graph.name, "grad", subject.function
-    )
-    return made
+    program = Program(graph, unit, "", ())
+    return by_keyword(load(program, graph.name, "grad", subject.function))
 
 
 def _sides(op: str, values: list[Any]) -> list[Any]:

@@ -95,7 +95,7 @@ def compared(session: Session, oracle: str, name: str, direction: Direction) -> 
     found = Comparison()
     try:
         for number in range(len(session.points)):
-            wanted = _quotient(session, number, direction)
+            wanted = quotient(session, number, direction)
             if session.numbers.context.isfinite(wanted):
                 _note(session, found, number, direction, wanted)
     except Unsupported as missing:
@@ -158,7 +158,7 @@ def _product(session: Session, gradients: Mapping[str, Any], direction: Directio
     return total
 
 
-def _quotient(session: Session, number: int, direction: Direction) -> Any:
+def quotient(session: Session, number: int, direction: Direction) -> Any:
     """The central difference of the value, in steps of 10 to the minus `effort.digits`.
 
     Its error is of the order of the step squared, and of the rounding by the step: both leave

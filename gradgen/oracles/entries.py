@@ -29,7 +29,7 @@ import numpy as np
 
 from gradgen.oracles.domain import Domain
 from gradgen.oracles.report import Effort, Finding
-from gradgen.oracles.rounding import Rounded, spread
+from gradgen.oracles.rounding import Rounded, rounded_of, spread
 from gradgen.oracles.sample import Random, Samples, Values, copied, samples
 from gradgen.oracles.steps import EPSILON, Estimate, Ray, coarsest
 from gradgen.oracles.subject import Leaf, Subject, call, flat_gradients
@@ -82,7 +82,7 @@ class Gradient:
         self.overflows = _overflows(self.subject, self.values)
         found, why = _gradients(self.subject, self.values)
         for leaf in self.subject.active:
-            wrong = why if found is None else _misfit(found[leaf.text], self.values, leaf)
+            wrong = why if found is None else misfit(found[leaf.text], self.values, leaf)
             if wrong:
                 self.wrong[leaf.text] = wrong
         self.entries = found or {}
@@ -118,7 +118,7 @@ def _overflows(subject: Subject, values: Values) -> bool:
     return False
 
 
-def _misfit(entry: Any, values: Values, leaf: Leaf) -> str:
+def misfit(entry: Any, values: Values, leaf: Leaf) -> str:
     """Why an array cannot be the derivative by a leaf, or nothing."""
     wanted = np.asarray(values[leaf.text])
     if entry.shape != wanted.shape:
@@ -210,7 +210,7 @@ def compare_entries(
 ) -> Iterator[Finding]:  # fmt: skip
     """The findings of an oracle that looks at single entries, leaf by leaf."""
     random = np.random.default_rng([effort.seed, 3])
-    rounded = Rounded(subject, random)
+    rounded = rounded_of(subject, random)
     source = samples(subject, effort.samples, effort.seed, domain)
     known: list[Gradient] = []
     for values in source:
@@ -245,7 +245,7 @@ def _compare(
         places = [places[k] for k in sorted(chosen)]
     wrong = gradient.wrong.get(leaf.text, "")
     if wrong and not wrong.startswith("raises"):
-        tally.differ((), math.inf, gradient.values, f"the emitted derivative {wrong}")
+        tally.differ((), math.inf, gradient.values, f"the derivative {wrong}")
         return
     for entry in places:
         _judge(subject, tally, entry, gradient, look, epsilon)
@@ -281,7 +281,8 @@ def _judge(
                 within, off = -1.0, 0.0
             tally.agree(entry, off, within, values)
             return
-        said = f"{wrong or f'emitted {found!r}'}, found {seen.value!r} within {bound:.1e}"
+        source = "emitted" if subject.by_hand is None else "given"
+        said = f"{wrong or f'{source} {found!r}'}, found {seen.value!r} within {bound:.1e}"
         detail = f"d/d{place(leaf, entry)}: {said}; relative error"
     tally.differ(entry, off, values, detail)
 

@@ -23,7 +23,7 @@ from gradgen.oracles.exact import Unsupported
 from gradgen.oracles.reference import Exact, Reference, affordable
 from gradgen.oracles.report import Effort, Gain, Ulps
 from gradgen.oracles.sample import Kind, Values, samples
-from gradgen.oracles.subject import Subject, flat_gradients
+from gradgen.oracles.subject import Subject, by_keyword, flat_gradients
 from gradgen.program import Options, Program, compile_graph
 from gradgen.stabilize import Rewrite
 
@@ -73,8 +73,7 @@ def _compiled(subject: Subject, stabilize: bool, rewrite: int | None = None) -> 
 
 
 def _loaded(subject: Subject, program: Program) -> Callable[..., Any]:
-    function = load(program, subject.graph.name, "value_and_grad", subject.function)
-    return function  # type: ignore[no-any-return]
+    return by_keyword(load(program, subject.graph.name, "value_and_grad", subject.function))
 
 
 def _measured(

@@ -27,7 +27,7 @@ from gradgen.oracles.entries import (
     underflow,
 )  # fmt: skip
 from gradgen.oracles.report import Effort, Finding
-from gradgen.oracles.rounding import Rounded
+from gradgen.oracles.rounding import rounded_of
 from gradgen.oracles.sample import EDGES, Random, Samples, Values, is_finite, quiet_call, samples
 from gradgen.oracles.steps import (
     EPSILON,
@@ -195,7 +195,7 @@ def dot_product(
     """
     look = _look_along(subject)
     random = np.random.default_rng([effort.seed, 5])
-    rounded = Rounded(subject, random)
+    rounded = rounded_of(subject, random)
     epsilon = coarsest(subject.graph)
     inexact = TOO_INEXACT if epsilon == EPSILON else TOO_INEXACT_COARSELY
     names = ", ".join(leaf.text for leaf in subject.active)
@@ -272,7 +272,7 @@ def _dot(
 ) -> tuple[float, float, str]:
     """Error and bound relative to the sum of absolute products, and what differs, if anything."""
     for text, wrong in gradient.wrong.items():
-        return math.inf, math.inf, f"the emitted derivative by {text} {wrong}"
+        return math.inf, math.inf, f"the derivative by {text} {wrong}"
     with np.errstate(all="ignore"):
         products = [np.ravel(gradient.entries[t] * u) for t, u in directions.items()]
         total = math.fsum(np.concatenate(products)) if all(map(is_finite, products)) else math.nan

@@ -16,12 +16,16 @@ from typing import Any
 
 import numpy as np
 
+from gradgen.emission import Unit
 from gradgen.live import load
 from gradgen.oracles.sample import Random, Values, copied
-from gradgen.oracles.subject import Subject, flat_gradients
+from gradgen.oracles.subject import Subject, by_keyword, flat_gradients
 from gradgen.render import render
 
 RUNS = 8
+# What an entry of a gradient that is only called may lose on its way, in units of the last place of
+# the largest that it was.
+UNSEEN = 2.0**14
 Result = tuple[Any, dict[str, Any]]
 # Calls with exact results, by the last part of the name: a change would undo comparisons of them.
 _EXACT = frozenset({
@@ -70,28 +74,39 @@ class Rounded:
         if subject.unrewritten is not None:
             plain = replace(subject, program=subject.unrewritten, unrewritten=None)
             self.own = Rounded(plain, random)
-        unit = subject.program.unit
+        self._function = self._otherwise(subject.program.unit)
+        self._plain = by_keyword(
+            load(subject.program, subject.graph.name, "value_and_grad", subject.function)
+        )
+
+    def _otherwise(self, unit: Unit) -> Callable[..., Any]:
+        """The function of a unit, with a change to whatever it rounds."""
         tree = ast.fix_missing_locations(_Wrap().visit(ast.parse(render(unit))))
         namespace: dict[str, Any] = dict(unit.namespace)
-        namespace["__name__"] = getattr(subject.emitted, "__module__", None) or "gradgen_emitted"
+        module = getattr(self.subject.emitted, "__module__", None)
+        namespace["__name__"] = module or "gradgen_emitted"
         namespace[_ROUNDED] = self._rounded
         exec(compile(tree, "<gradgen rounding>", "exec", dont_inherit=True), namespace)
-        self._plain: Callable[..., Any] = load(
-            subject.program, subject.graph.name, "value_and_grad", subject.function
-        )
-        self._function: Callable[..., Any] = namespace[unit.functions[0].name]
+        return by_keyword(namespace[unit.functions[0].name])
 
     def run(self, values: Mapping[str, Any]) -> Result | None:
         """Value and gradient at arguments that are moved by their roundings; None: it raised."""
-        moved = copied(values)
-        for leaf in self.subject.leaves:
-            if leaf.type.is_float:
-                moved[leaf.text] = self._rounded(moved[leaf.text])
-        return self._called(self._function, moved)
+        return self._called(self._function, self._moved(values))
 
     def plain(self, values: Mapping[str, Any]) -> Result | None:
         """What the program computes as it is; None: it raised."""
         return self._called(self._plain, copied(values))
+
+    def unseen(self, text: str) -> Any:
+        """What the derivative by a leaf may be off by roundings that `run` does not change."""
+        return 0.0
+
+    def _moved(self, values: Mapping[str, Any]) -> Values:
+        moved = copied(values)
+        for leaf in self.subject.leaves:
+            if leaf.type.is_float:
+                moved[leaf.text] = self._rounded(moved[leaf.text])
+        return moved
 
     def _called(self, function: Callable[..., Any], values: Values) -> Result | None:
         try:
@@ -117,6 +132,61 @@ class Rounded:
         return _UNITS[self.random.integers(0, len(_UNITS), shape)]
 
 
+class RoundedByHand(Rounded):
+    """As `Rounded`, where the gradient is one by hand.
+
+    One that was read is run with other roundings as an emitted one. Of one that is only called, its
+    arguments alone are moved; what is lost in cancellation on the way cannot be seen, and is taken
+    for no more than a part of the largest that each entry was.
+    """
+
+    def __init__(self, subject: Subject, random: Random) -> None:
+        super().__init__(subject, random)
+        assert subject.by_hand is not None
+        self.by_hand = subject.by_hand
+        unit = self.by_hand.unit
+        self._gradient = subject.emitted
+        if unit is not None:
+            self._gradient = self._structured(self._otherwise(unit))
+
+    def _structured(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """What gives the derivatives as an emitted function does, not leaf by leaf."""
+        subject = self.subject
+
+        def gradient(**arguments: Any) -> Any:
+            parts = iter([part for parts in function(**arguments) for part in parts])
+            flat = {
+                leaf.text: next(parts) for name in subject.wrt
+                for leaf in subject.active if leaf.name == name
+            }  # fmt: skip
+            return None, tuple(subject.structure(name, flat) for name in subject.wrt)
+
+        return gradient
+
+    def run(self, values: Mapping[str, Any]) -> Result | None:
+        """See `Rounded.run`; the value is that of the function itself."""
+        return self._joined(super().run(values), self._gradient, self._moved(values))
+
+    def plain(self, values: Mapping[str, Any]) -> Result | None:
+        """See `Rounded.plain`."""
+        return self._joined(super().plain(values), self.subject.emitted, copied(values))
+
+    def unseen(self, text: str) -> Any:
+        """See `Rounded.unseen`."""
+        return UNSEEN * self.by_hand.units[text] if self.by_hand.unit is None else 0.0
+
+    def _joined(
+        self, own: Result | None, function: Callable[..., Any], values: Values
+    ) -> Result | None:  # fmt: skip
+        found = self._called(function, values)
+        return None if own is None or found is None else (own[0], found[1])
+
+
+def rounded_of(subject: Subject, random: Random) -> Rounded:
+    """What runs the gradient of a subject with other roundings."""
+    return (Rounded if subject.by_hand is None else RoundedByHand)(subject, random)
+
+
 _UNITS = np.array([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0])
 
 
@@ -132,7 +202,7 @@ def spread(rounded: Rounded, values: Values) -> tuple[float, dict[str, Any]]:
         if found is not None:
             noise = float(_most(noise, found[0], plain[0]))
             moved = {text: _most(m, found[1][text], plain[1][text]) for text, m in moved.items()}
-    return noise, moved
+    return noise, {text: most + rounded.unseen(text) for text, most in moved.items()}
 
 
 def _most(before: Any, one: Any, other: Any) -> Any:

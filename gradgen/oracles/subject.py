@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib.util
 import inspect
 import sys
@@ -15,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from gradgen.errors import GradgenError
+from gradgen.emission import Unit
+from gradgen.errors import GradgenError, SourceError
 from gradgen.graph import Graph, Param, Record, leaves
-from gradgen.live import Shapes, compile_declared, load
+from gradgen.live import Shapes, compile_declared, load, read_signature
 from gradgen.program import (
     Options,
     Program,
@@ -30,6 +32,9 @@ from gradgen.read import Static, parse_shapes, read_file, read_live
 from gradgen.spelling import part_text
 from gradgen.types import Dim, Size, Type
 
+Read = Callable[[dict[str, Any]], Graph]
+# For `wrt`: all parameters that can be differentiated.
+EVERY: Any = object()
 # Lengths that symbols get, in the order of their appearance: small, and apart from each other.
 LENGTHS = (3, 2, 4, 5, 6, 7)
 
@@ -47,6 +52,17 @@ class Leaf:
     def text(self) -> str:
         """How code writes it: `p["W"]`."""
         return part_text(self.name, self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """A gradient that somebody wrote, as it was read: its program, None where it was not.
+
+    `units` are those in the last place of the largest that each entry was, arrays by leaf.
+    """
+
+    unit: Unit | None
+    units: Mapping[str, Any]
 
 
 @dataclass(slots=True)
@@ -76,6 +92,11 @@ class Subject:
     unrewritten: Program | None = None
     # Why the value need not have the bits of the user's, a sentence each.
     rewritten: tuple[str, ...] = ()
+    # The same function with respect to other parameters, or on arrays of other lengths: keywords
+    # `wrt` and `lengths`; raises `GradgenError` where that is refused.
+    again: Callable[..., Subject] | None = None
+    # Where `emitted` calls a gradient that somebody wrote, what is known of that.
+    by_hand: ByHand | None = None
 
     @property
     def leaves(self) -> list[Leaf]:
@@ -97,6 +118,11 @@ class Subject:
             for param in self.graph.params
         }
 
+    def structure(self, name: str, values: Mapping[str, Any]) -> Any:
+        """What has the structure of a parameter, from the values of its leaves by their text."""
+        tree = next(param.tree for param in self.graph.params if param.name == name)
+        return _filled(self.graph, name, (), tree, values, None)
+
     def value_of(self, result: Any) -> Any:
         """The differentiated one among the results of the function."""
         return result if self.output is None else result[self.output]
@@ -104,9 +130,9 @@ class Subject:
 
 def from_file(
     location: str, wrt: Any = None, shapes: Shapes = None, output: int | None = None,
-    stabilize: bool = False,
+    stabilize: bool = False, module: Any = None,
 ) -> Subject:  # fmt: skip
-    """The subject of `PATH.py:function`. The file is executed, to have the function.
+    """The subject of `PATH.py:function`. The file is executed, unless its `module` is there.
 
     With `stabilize`, what is emitted and derived has the accurate rewrites; `graph` has none.
 
@@ -115,9 +141,9 @@ def from_file(
     path, _, name = location.rpartition(":")
     declared = parse_shapes(shapes)
     graph = read_file(Path(path), name, declared, path)
-    function = getattr(load_module(Path(path)), name)
+    function = getattr(module or load_module(Path(path)), name)
     return _subject(function, graph, location, wrt, output, stabilize,
-                    lambda fixed: read_file(Path(path), name, fixed, path))  # fmt: skip
+                    lambda types: read_file(Path(path), name, types, path))  # fmt: skip
 
 
 def from_function(
@@ -125,12 +151,30 @@ def from_function(
     output: int | None = None, stabilize: bool = False,
 ) -> Subject:  # fmt: skip
     """The subject of a live function; see `value_and_grad` for the arguments."""
-    options = Options(wrt, "value_and_grad", output=output)
-    program = compile_declared(function, options, shapes, like)
+    program = _declared(function, wrt, shapes, like, output)
     declared = parse_shapes(program.shapes)
     where = f"{inspect.getmodule(function)}:{function.__qualname__}"
     return _subject(function, read_live(function, declared), where, wrt, output,
-                    stabilize, lambda fixed: read_live(function, fixed))  # fmt: skip
+                    stabilize, lambda types: read_live(function, types))  # fmt: skip
+
+
+def _declared(
+    function: Callable[..., Any], wrt: Any, shapes: Shapes, like: Any, output: int | None
+) -> Program:
+    """The program that tells the shapes; of `EVERY` parameter the first that has a derivative."""
+    if wrt is not EVERY:
+        options = Options(wrt, "value_and_grad", output=output)
+        return compile_declared(function, options, shapes, like)
+    refused: GradgenError | None = None
+    for place in range(max(len(read_signature(function)[0]), 1)):
+        try:
+            return _declared(function, place, shapes, like, output)
+        except SourceError:
+            raise
+        except GradgenError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
 
 
 # The functions of an emitted module by its mode; of other modes nothing is known here.
@@ -154,6 +198,7 @@ def emitted_by(
     if not all(map(callable, functions)):
         raise GradgenError(f"the emitted file has no {subject.name}_{names[0]}")
     bare = wrt_items(options.wrt)[1]
+    functions[0] = by_keyword(functions[0])
 
     def emitted(**arguments: Any) -> Any:
         value = None
@@ -171,6 +216,22 @@ def emitted_by(
         subject, emitted=emitted, gives_value=options.mode != "grad",
         rewritten=(*subject.rewritten, *more),
     )  # fmt: skip
+
+
+def by_keyword(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with every argument by its name, those too that are positional only."""
+    parameters = list(inspect.signature(function).parameters.values())
+    first = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
+    if not first:
+        return function
+
+    @functools.wraps(function)
+    def called(**arguments: Any) -> Any:
+        return function(*[arguments.pop(name) for name in first], **arguments)
+
+    named = [p.replace(kind=p.KEYWORD_ONLY) for p in parameters]
+    called.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]
+    return called
 
 
 def load_module(path: Path) -> Any:
@@ -195,34 +256,55 @@ def load_module(path: Path) -> Any:
 
 def _subject(
     function: Callable[..., Any], graph: Graph, where: str, wrt: Any, output: int | None,
-    stabilize: bool, read: Callable[[dict[str, Any]], Graph],
+    stabilize: bool, read: Read, lengths: Mapping[str, int] | None = None,
 ) -> Subject:  # fmt: skip
+    if wrt is EVERY:
+        return _widest(function, graph, where, output, read)
     names = tuple(p.name for p in choose_parameters(graph, wrt)[0])
     options = Options(names, "value_and_grad", output=output, stabilize=stabilize)
     program = compile_graph(graph, options)
-    known, lengths = _with_lengths(graph, read, output)
+    if lengths is None:
+        known, lengths = _with_lengths(graph, read, options)
+    else:
+        known = read({p.name: fixed_types(graph, p.tree, lengths) for p in graph.params})
     value, _ = choose_result(known, options)
     derived = compile_graph(known, options).graph
-    emitted = load(program, graph.name, "value_and_grad", function)
+    emitted = by_keyword(load(program, graph.name, "value_and_grad", function))
     plain = compile_graph(graph, replace(options, stabilize=False)) if program.rewrites else None
+
+    def again(
+        wrt: tuple[str, ...] = names, lengths: Mapping[str, int] | None = lengths
+    ) -> Subject:  # fmt: skip
+        return _subject(function, graph, where, wrt, output, stabilize, read, lengths)
+
     return Subject(
-        graph.name, where, function, emitted, program, known, value, derived, names, lengths,
-        output, unrewritten=plain, rewritten=tuple(map(str, program.rewrites)),
+        graph.name, where, by_keyword(function), emitted, program, known, value, derived, names,
+        dict(lengths), output, unrewritten=plain, rewritten=tuple(map(str, program.rewrites)),
+        again=again,
     )  # fmt: skip
 
 
-def _with_lengths(
-    graph: Graph, read: Callable[[dict[str, Any]], Graph], output: int | None
-) -> tuple[Graph, dict[str, int]]:
+def _widest(
+    function: Callable[..., Any], graph: Graph, where: str, output: int | None, read: Read
+) -> Subject:
+    """The subject with respect to all parameters of floats, or else to the first of them."""
+    names = tuple(p.name for p in graph.params if is_active(graph, p))
+    try:
+        return _subject(function, graph, where, names or None, output, False, read)
+    except GradgenError:
+        if len(names) < 2:
+            raise
+        return _subject(function, graph, where, names[:1], output, False, read)
+
+
+def _with_lengths(graph: Graph, read: Read, options: Options) -> tuple[Graph, dict[str, int]]:
     """The graph on arguments of known lengths: small ones, for which the program is accepted."""
     refused: GradgenError | None = None
     for more in range(8):
         lengths = lengths_of(graph, more)
-        fixed = {p.name: _fixed(graph, p.tree, lengths) for p in graph.params}
         try:
-            known = read(fixed)
-            active = tuple(p.name for p in known.params if _is_active(known, p))
-            compile_graph(known, Options(active, output=output))
+            known = read({p.name: fixed_types(graph, p.tree, lengths) for p in graph.params})
+            compile_graph(known, options)
             return known, lengths
         except GradgenError as error:
             refused = error
@@ -230,23 +312,24 @@ def _with_lengths(
     raise refused
 
 
-def _is_active(graph: Graph, param: Param) -> bool:
+def is_active(graph: Graph, param: Param) -> bool:
+    """Whether a parameter can be differentiated: all its numbers are floats."""
     nodes = list(leaves(param.tree))
     return bool(nodes) and all(graph.types[n].is_float for n in nodes)
 
 
-def _fixed(graph: Graph, tree: Any, lengths: Mapping[str, int]) -> Any:
+def fixed_types(graph: Graph, tree: Any, lengths: Mapping[str, int]) -> Any:
     """The declaration of a parameter with numbers for lengths."""
     if isinstance(tree, int):
         t = graph.types[tree]
         return Type(t.kind, t.dtype, tuple(length_of(size, lengths) for size in t.shape))
     if isinstance(tree, Record):
         like = "dataclass"
-        return Record(like, tree.fields, tuple(_fixed(graph, v, lengths) for v in tree.values))
+        return Record(like, tree.fields, tuple(fixed_types(graph, v, lengths) for v in tree.values))
     if isinstance(tree, dict):
-        return {key: _fixed(graph, value, lengths) for key, value in tree.items()}
+        return {key: fixed_types(graph, value, lengths) for key, value in tree.items()}
     if isinstance(tree, (list, tuple)):
-        return type(tree)(_fixed(graph, item, lengths) for item in tree)
+        return type(tree)(fixed_types(graph, item, lengths) for item in tree)
     return tree
 
 
