@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 ORDER = [
     "definitions", "errors", "types", "ops", "graph", "read", "rules", "derive", "liveness",
     "simplify", "passes", "targets", "layout", "guards", "bounds", "emission", "notes", "render",
-    "certificate", "program", "header", "live", "oracles", "checking", "differences", "testing",
+    "certificate", "program", "header", "live", "differences", "oracles", "checking", "testing",
     "pytest_plugin", "measure", "draw", "api", "files", "sync", "cli", "cli_check", "cli_compare",
     "cli_sync",
 ]

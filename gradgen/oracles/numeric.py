@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gradgen.differences import EPSILON, Estimate
 from gradgen.oracles.branch import Watch
 from gradgen.oracles.domain import Domain
 from gradgen.oracles.entries import (
@@ -29,9 +30,7 @@ from gradgen.oracles.report import Effort, Finding
 from gradgen.oracles.rounding import Rounded
 from gradgen.oracles.sample import EDGES, Random, Samples, Values, is_finite, quiet_call, samples
 from gradgen.oracles.steps import (
-    EPSILON,
     JITTERS,
-    Estimate,
     Ray,
     by_complex_step,
     by_differences,
