@@ -1,4 +1,4 @@
-"""Errors planted in the functions of gradgen, each tried on the tests that execute its line."""
+"""Errors planted in functions and constants of gradgen, each tried on the tests that reach it."""
 
 import __future__
 
@@ -15,23 +15,24 @@ import signal
 import sys
 import time
 import types
+import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mutation_equivalents import CODE, settle, summary
-from mutators import changed, code_variants
+from mutation_equivalents import CHECKER, CODE, settle, summary
+from mutators import changed, checker_variants, code_variants
 
 import gradgen.api
-from gradgen.ops import CALLS, METHODS, OPS
+from gradgen.ops import OPS
 from gradgen.rules import compiled, mentions
 
 TESTS = Path(__file__).parent
 ROOT = Path(gradgen.__file__).parent.parent
 # What is mutated besides the adjoint functions of the rows: files and the functions in them.
-SCOPE = {
+COMPILER = {
     "gradgen/derive.py": ["_Reverse", "_reach", "_cover", "_zeros", "_may_alias_argument"],
     "gradgen/read/front.py": (
         "Front.refresh", "Front.outer", "Front.guard", "Front.is_array", "Front.index",
@@ -45,79 +46,138 @@ SCOPE = {
         "FunctionWriter._may_overwrite",
     ),
 }  # fmt: skip
+# What decides a verdict: every function of these files, and these constants.
+VERDICTS = {
+    "gradgen/differences.py": ("LEVELS", "SETTLED", "TURN"),
+    "gradgen/oracles/report.py": (),
+    "gradgen/oracles/entries.py": ("SETTLED", "MOST_ENTRIES", "AGAIN"),
+    "gradgen/oracles/numeric.py": ("TURNS", "TOO_INEXACT"),
+    "gradgen/oracles/steps.py": ("STARTS", "GOOD_ENOUGH", "JITTERS"),
+    "gradgen/oracles/digits.py": ("SERIES",),
+    "gradgen/oracles/symbolic.py": ("VALUE_LIMIT", "PARTIALS"),
+    "gradgen/oracles/rounding.py": ("RUNS", "_UNITS"),
+    "gradgen/oracles/domain.py": (),
+    "gradgen/oracles/intervals.py": (),
+    "gradgen/oracles/branch.py": (),
+    "gradgen/oracles/sample.py": (),
+    "gradgen/checking.py": (),
+    "gradgen/testing.py": ("RTOL", "MARGIN"),
+}
 # Tests that start processes of their own or take long are not asked about code.
 NOT_ASKED = {"test_package", "test_cli", "test_examples", "test_mutation", "test_layers",
              "test_random_programs", "test_files"}  # fmt: skip
 LONG = ("trap_45", "trap_46", "linearly", "a_long_program", "sympy", "64_eps", "float32_stays")
+OF_CHECKER = ("test_checking", "test_differences", "test_oracles_numeric", "test_oracles_symbolic",
+              "test_oracles_digits", "test_domain", "test_pytest_plugin",
+              "test_verdicts")  # fmt: skip
+SOME_CASES = ("booth", "dict_params", "huber_where", "lecture_net_vector", "least_squares",
+              "polar_coordinates")  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """A function of gradgen: its module, what holds it and its syntax tree."""
+    """A function or a constant of gradgen: its module, what holds it and its syntax tree."""
 
     file: str
     qualname: str
     module: types.ModuleType
     owner: Any
-    tree: ast.FunctionDef
+    tree: Any
 
     @property
-    def current(self) -> Any:
-        """The function as it is held now."""
-        return vars(self.owner)[self.tree.name]
+    def is_constant(self) -> bool:
+        """Whether it is an assignment."""
+        return isinstance(self.tree, ast.Assign)
 
-    def plant(self, tree: ast.FunctionDef) -> None:
-        """Put a changed function wherever the right one is held."""
-        made: dict[str, Any] = {}
+    @property
+    def function(self) -> Any:
+        """The function, without what is wrapped around it."""
+        held = vars(self.owner)[self.tree.name]
+        return inspect.unwrap(held.fget if isinstance(held, property) else held)
+
+    @property
+    def lines(self) -> Iterator[tuple[str, int]]:
+        """Where it is executed, or read if it is a constant."""
+        if not self.is_constant:
+            for line in range(self.tree.lineno, self.tree.end_lineno + 1):
+                yield str(ROOT / self.file), line
+            return
+        for file in VERDICTS:
+            for node in ast.walk(ast.parse((ROOT / file).read_text("utf-8"))):
+                if isinstance(node, ast.Name) and node.id in names_of(self.tree):
+                    yield str(ROOT / file), node.lineno
+
+    def plant(self, tree: Any) -> Callable[[], None]:
+        """Put a changed one wherever the right one is held; the answer puts it back."""
+        made: dict[str, Any] = dict(vars(self.module)) if self.is_constant else {}
         code = compile(ast.Module([tree], []), self.file, "exec",
                        flags=__future__.annotations.compiler_flag, dont_inherit=True)  # fmt: skip
-        exec(code, vars(self.module), made)
-        self.restore(made[self.tree.name])
+        exec(code, vars(self.module) if not self.is_constant else made, made)
+        if self.is_constant:
+            return rebind(self.module, {name: made[name] for name in names_of(tree)})
+        new = made[tree.name]
+        new = inspect.unwrap(new.fget if isinstance(new, property) else new)
+        return self._exchange(new.__code__, new.__defaults__, new.__kwdefaults__)
 
-    def restore(self, function: Any) -> None:
-        """Put this function wherever the present one is held."""
-        rebind(self.owner, self.tree.name, function)
+    def _exchange(self, *parts: Any) -> Callable[[], None]:
+        """What a function does, whoever holds it: rows, tables, tuples, tests."""
+        names = ("__code__", "__defaults__", "__kwdefaults__")
+        before = [getattr(self.function, name) for name in names]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a function that became a generator, or the reverse
+            for name, part in zip(names, parts, strict=True):
+                setattr(self.function, name, part)
+        compiled.cache_clear()
+        mentions.cache_clear()
+        return lambda: self._exchange(*before) and None
 
 
-def rebind(owner: Any, name: str, new: Any) -> None:
-    """Replace a function in its module or class, where it was imported to, and in the rows."""
-    old = vars(owner)[name]
-    setattr(owner, name, new)
-    if isinstance(owner, type):
-        return
+def names_of(tree: ast.Assign) -> list[str]:
+    """The names that an assignment gives a value."""
+    return [node.id for target in tree.targets for node in ast.walk(target)
+            if isinstance(node, ast.Name)]  # fmt: skip
+
+
+def rebind(home: types.ModuleType, new: Mapping[str, Any]) -> Callable[[], None]:
+    """Replace constants in their module and wherever they were imported to."""
+    before = {name: vars(home)[name] for name in new}
     for title, module in list(sys.modules.items()):
         if title.split(".")[0] == "gradgen":
-            for key, value in list(vars(module).items()):
-                if value is old:
-                    setattr(module, key, new)
-    for key, row in list(OPS.items()):
-        held = [f.name for f in dataclasses.fields(row) if getattr(row, f.name) is old]
-        if held:
-            OPS[key] = dataclasses.replace(row, **dict.fromkeys(held, new))
-            for dotted, (entry, flavour) in list(CALLS.items()):
-                if entry is row:
-                    CALLS[dotted] = (OPS[key], flavour)
-            METHODS.update({m: OPS[key] for m, entry in METHODS.items() if entry is row})
-    compiled.cache_clear()
-    mentions.cache_clear()
+            for name, value in new.items():
+                if vars(module).get(name) is before[name]:
+                    setattr(module, name, value)
+    return lambda: rebind(home, before) and None
 
 
 def place_of(file: str, qualname: str) -> Place:
-    """The function of this name. Raises KeyError where there is none."""
+    """The function or constant of this name. Raises KeyError where there is none."""
     name = file.removesuffix(".py").replace("/", ".")
     owner = module = importlib.import_module(name)
     body: list[Any] = ast.parse((ROOT / file).read_text("utf-8")).body
     *classes, last = qualname.split(".")
-    for step in (*classes, last):
-        found = {n.name: n for n in body if isinstance(n, (ast.ClassDef, ast.FunctionDef))}
-        body = found[step].body
-        owner = vars(owner)[step] if step in classes else owner
-    tree = found[last]
-    first = inspect.unwrap(getattr(owner, last)).__code__.co_firstlineno
-    assert first == min([tree.lineno, *(d.lineno for d in tree.decorator_list)]), (
-        f"{file} was changed after it was imported"
-    )
-    return Place(file, qualname, module, owner, tree)
+    for step in classes:
+        body = next(n for n in body if isinstance(n, ast.ClassDef) and n.name == step).body
+        owner = vars(owner)[step]
+    found: dict[str, Any] = {n.name: n for n in body if isinstance(n, ast.FunctionDef)}
+    found |= {name: n for n in body if isinstance(n, ast.Assign) for name in names_of(n)}
+    place = Place(file, qualname, module, owner, found[last])
+    tree = place.tree
+    if not place.is_constant:
+        first = min([tree.lineno, *(d.lineno for d in tree.decorator_list)])
+        assert place.function.__code__.co_firstlineno == first, (
+            f"{file} was changed after it was imported"
+        )
+    return place
+
+
+def all_functions(file: str) -> Iterator[str]:
+    """The functions and methods of a file."""
+    for node in ast.parse((ROOT / file).read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.ClassDef):
+            yield from (f"{node.name}.{n.name}" for n in node.body
+                        if isinstance(n, ast.FunctionDef))  # fmt: skip
 
 
 def row_functions() -> set[tuple[str, str]]:
@@ -143,10 +203,10 @@ def row_functions() -> set[tuple[str, str]]:
     return found
 
 
-def places(only: str) -> list[Place]:
-    """The functions to be mutated, by file and line."""
+def compiler_names() -> set[tuple[str, str]]:
+    """Files and names of what derives and emits."""
     names = row_functions()
-    for file, listed in SCOPE.items():
+    for file, listed in COMPILER.items():
         module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
         for name in listed:
             held = vars(module).get(name)
@@ -156,37 +216,72 @@ def places(only: str) -> list[Place]:
                 for m in methods
                 if m[:2] != "__" and isinstance(methods[m], types.FunctionType)
             } or {(file, name)}
-    found = [place_of(*name) for name in names]
-    found.sort(key=lambda p: (p.file, p.tree.lineno))
-    return [p for p in found if only in f"{p.file}:{p.qualname}"]
+    return names
 
 
-def code_mutants(place: Place) -> Iterator[tuple[str, int, Any]]:
-    """The mutants of a function: what changed, in words, the line, and the tree."""
-    right = ast.unparse(place.tree).splitlines()
-    seen: Counter[str] = Counter()
-    for line, tree in changed(place.tree, code_variants):
-        wrong = ast.unparse(tree).splitlines()
-        if wrong == right:
-            continue
-        start = next((k for k, (a, b) in enumerate(zip(right, wrong, strict=False)) if a != b),
-                     min(len(right), len(wrong)) - 1)  # fmt: skip
-        title = f"{place.file}:{place.qualname}: {right[start].strip()} -> {wrong[start].strip()}"
-        seen[title] += 1
-        yield title if seen[title] == 1 else f"{title} #{seen[title]}", line, tree
+def checker_names() -> set[tuple[str, str]]:
+    """Files and names of what decides a verdict."""
+    return {
+        (file, name) for file, more in VERDICTS.items() for name in (*all_functions(file), *more)
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """What is mutated, in which ways, and which tests are asked."""
+
+    names: Callable[[], set[tuple[str, str]]]
+    variants: Callable[[ast.AST], Iterator[ast.AST]]
+    equivalents: Mapping[str, str]
+    is_asked: Callable[[str], bool]
+    # Which of the tests, as pytest's -k has it.
+    which: str
+
+    def places(self, only: str = "") -> list[Place]:
+        """What is to be mutated, by file and line."""
+        found = [place_of(*name) for name in self.names()]
+        found.sort(key=lambda p: (p.file, p.tree.lineno, p.qualname))
+        return [p for p in found if only in f"{p.file}:{p.qualname}"]
+
+    def mutants(self, place: Place) -> Iterator[tuple[str, int, Any]]:
+        """The mutants of a place: what changed, in words, the line, and the tree."""
+        right = ast.unparse(place.tree).splitlines()
+        seen: Counter[str] = Counter()
+        for line, tree in changed(place.tree, self.variants):
+            wrong = ast.unparse(tree).splitlines()
+            if wrong == right or (place.is_constant and not isinstance(tree, ast.Assign)):
+                continue
+            at = next((k for k, (a, b) in enumerate(zip(right, wrong, strict=False)) if a != b),
+                      min(len(right), len(wrong)) - 1)  # fmt: skip
+            title = f"{place.file}:{place.qualname}: {right[at].strip()} -> {wrong[at].strip()}"
+            seen[title] += 1
+            yield title if seen[title] == 1 else f"{title} #{seen[title]}", line, tree
+
+
+GROUPS = {
+    "code": Group(
+        compiler_names, code_variants, CODE, lambda name: name not in NOT_ASKED,
+        f"not ({' or '.join(LONG)})",
+    ),
+    "checker": Group(
+        checker_names, checker_variants, CHECKER, lambda name: name in OF_CHECKER,
+        f"not golden_case or {' or '.join(SOME_CASES)}",
+    ),
+}  # fmt: skip
 
 
 class Hunt:
     """A pytest plugin that runs the tests once under a trace, and then the mutants on them."""
 
     def __init__(
-        self, chosen: list[tuple[Place, str, int, Any]], budget: float, kept: Path | None
-    ) -> None:
-        self.chosen, self.budget, self.kept = chosen, budget, kept
-        self.traced = {str(ROOT / file) for file, _ in row_functions()}
-        self.traced |= {str(ROOT / file) for file in SCOPE}
+        self, group: Group, chosen: list[tuple[Place, str, int, Any]], budget: float,
+        kept: Path | None,
+    ) -> None:  # fmt: skip
+        self.group, self.chosen, self.budget, self.kept = group, chosen, budget, kept
+        self.traced = {str(ROOT / file) for file, _ in group.names()}
         # The lines that each test executes, None where it fails unchanged; and its seconds.
         self.hits: dict[str, list[tuple[str, int]] | None] = {}
+        self.kinds: dict[int, int] = {}
         self.seconds: dict[str, float] = {}
         self.lines: dict[tuple[str, int], set[int]] = {}
         self.kills: Counter[tuple[str, int]] = Counter()
@@ -197,8 +292,9 @@ class Hunt:
         self.items = session.items
         if self.kept is not None and self.kept.exists():
             self.hits, self.seconds = pickle.loads(self.kept.read_bytes())
-        for number in range(len(self.items)):
+        for number, item in enumerate(self.items):
             self._trace(number)
+            self.kinds[number] = hash(tuple(self.hits[item.nodeid] or ()))
         if self.kept is not None:
             self.kept.write_bytes(pickle.dumps((self.hits, self.seconds)))
         failing = [name for name, hit in self.hits.items() if hit is None]
@@ -206,7 +302,9 @@ class Hunt:
               f"failing unchanged: {failing}", file=sys.stderr, flush=True)  # fmt: skip
         for place, title, line, tree in self.chosen:
             killer = self._fate(place, line, tree)
-            settle(title, killer, CODE, self.scores.setdefault(place.file, Counter()))
+            settle(
+                title, killer, self.group.equivalents, self.scores.setdefault(place.file, Counter())
+            )
         return True
 
     def _trace(self, number: int) -> None:
@@ -243,6 +341,8 @@ class Hunt:
     def _fate(self, place: Place, line: int, tree: Any) -> str | None:
         """What kills a mutant: a test, the clock, or nobody."""
         reached = self.lines.get((str(ROOT / place.file), line), set())
+        if place.is_constant or not reached:  # no test executes what stands in a signature
+            reached = set().union(*(self.lines.get(at, set()) for at in place.lines))
         order = self._order(reached, place.qualname)
         reading, writing = os.pipe()
         child = os.fork()
@@ -261,6 +361,7 @@ class Hunt:
         if answer.isdigit():
             self.kills[place.qualname, int(answer)] += 1
             return self.items[int(answer)].nodeid
+        assert answer != "not planted", f"{place.qualname} could not be changed"
         return "it never ended" if not ready else "it crashed"
 
     def _order(self, reached: set[int], qualname: str) -> list[int]:
@@ -268,9 +369,9 @@ class Hunt:
         same, turns = Counter[Any](), Counter[Any]()
         kinds: dict[int, int] = {}
         for number in sorted(reached, key=lambda n: random.Random(n).random()):
-            lines = tuple(self.hits[self.items[number].nodeid] or ())
-            kinds[number] = same[lines] + 1000 * (self.seconds[self.items[number].nodeid] > 2.0)
-            same[lines] += 1
+            kind = self.kinds[number]
+            kinds[number] = same[kind] + 1000 * (self.seconds[self.items[number].nodeid] > 2.0)
+            same[kind] += 1
         turn = {}
         for number in sorted(kinds, key=kinds.__getitem__):
             file = self.items[number].path
@@ -284,7 +385,11 @@ class Hunt:
             null = os.open(os.devnull, os.O_RDWR)
             for stream in (1, 2):
                 os.dup2(null, stream)
-            place.plant(tree)
+            try:
+                place.plant(tree)
+            except BaseException:
+                os.write(writing, b"not planted")
+                raise
             end = time.process_time() + self.budget
             for number in order:
                 if time.process_time() > end:
@@ -297,27 +402,35 @@ class Hunt:
             os._exit(0)
 
 
-def run_code(only: str, sample: int, seed: int, budget: float, kept: Path | None) -> bool:
-    """Plant errors in the functions; whether all of them were found."""
-    chosen = [(p, *mutant) for p in places(only) for mutant in code_mutants(p)]
+def run_code(
+    title: str, only: str, sample: int, seed: int, budget: float, kept: Path | None
+) -> bool:
+    """Plant errors in the places of a group; whether all of them were found."""
+    group = GROUPS[title]
+    chosen = [(p, *mutant) for p in group.places(only) for mutant in group.mutants(p)]
     total = len(chosen)
-    unlisted = set(CODE) - {title for _, title, _, _ in chosen} if not only else set()
+    unlisted = set(group.equivalents) - {t for _, t, _, _ in chosen} if not only else set()
     if 0 < sample < total:
         picked = set(random.Random(seed).sample(range(total), sample))
         chosen = [mutant for k, mutant in enumerate(chosen) if k in picked]
     print(f"{len(chosen)} of {total} mutants", file=sys.stderr, flush=True)
-    files = sorted(str(p) for p in TESTS.glob("test_*.py") if p.stem not in NOT_ASKED)
-    hunt = Hunt(chosen, budget, kept)
-    pytest.main(
-        ["-qq", "-s", "-p", "no:cacheprovider", "-k", f"not ({' or '.join(LONG)})", *files],
-        plugins=[hunt],
-    )
+    files = sorted(str(p) for p in TESTS.glob("test_*.py") if group.is_asked(p.stem))
+    hunt = Hunt(group, chosen, budget, kept)
+    quiet = [
+        "-qq",
+        "-s",
+        "-p",
+        "no:cacheprovider",
+        "-W",
+        "ignore::pytest.PytestAssertRewriteWarning",
+    ]
+    pytest.main([*quiet, "-k", group.which, *files], plugins=[hunt])
     whole: Counter[str] = Counter()
     for file, score in sorted(hunt.scores.items()):
         summary(file, score)
         whole.update(score)
     assert whole.total() == len(chosen), "the tests were not run"
-    for title in sorted(unlisted):
-        print(f"LISTED, BUT NOT MADE {title}")
+    for name in sorted(unlisted):
+        print(f"LISTED, BUT NOT MADE {name}")
         whole["wrong"] += 1
-    return summary("code", whole)
+    return summary(title, whole)

@@ -109,6 +109,8 @@ CODE = listed(
       "self.is_array(at)): -> if isinstance(at, (list, dict)) or isinstance(at, Cell):",)),
 )  # fmt: skip
 
+CHECKER: dict[str, str] = listed()
+
 
 def settle(title: str, killer: str | None, listed: Any, score: Counter[str]) -> None:
     """Count a mutant, and name a survivor and a false equivalent."""

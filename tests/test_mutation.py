@@ -3,7 +3,7 @@
 import ast
 
 import pytest
-from mutation_code import code_mutants, place_of, places
+from mutation_code import GROUPS, place_of
 from mutation_rules import Rule, killer_of, rule_mutants, wrong_texts
 from mutators import changed, code_variants
 
@@ -63,10 +63,10 @@ def test_every_row_with_a_text_has_mutants():
 
 
 def test_every_function_in_scope_exists_and_has_mutants():
-    found = {p.qualname: p for p in places("")}
+    found = {p.qualname: p for p in GROUPS["code"].places()}
     for name in ("_sum_vjp", "_matmul_vjp", "_index_vjp", "_reshape_vjp", "full_shape"):
         assert name in found  # they come from the table, with what they call
-    assert [p.qualname for p in found.values() if not any(code_mutants(p))] == []
+    assert [p.qualname for p in found.values() if not any(GROUPS["code"].mutants(p))] == []
 
 
 @pytest.mark.parametrize(("name", "position", "wrong"), [
@@ -90,15 +90,16 @@ def test_a_planted_wrong_function_is_used_wherever_it_was_held():
         return x.mean()
 
     place = place_of("gradgen/ops/reduction.py", "_mean_vjp")
-    wrong = next(t for title, _, t in code_mutants(place) if "'div'" in title and "'mul'" in title)
+    wrong = next(
+        t for title, _, t in GROUPS["code"].mutants(place) if "'div'" in title and "'mul'" in title
+    )
     right = gradgen.grad(f, shapes="x=4").source
     rows = OPS["mean"], CALLS["numpy.mean"], METHODS["mean"]
-    original = place.current
-    place.plant(wrong)
+    put_back = place.plant(wrong)
     try:
         assert gradgen.grad(f, shapes="x=4").source != right
         assert OPS["mean"] is CALLS["numpy.mean"][0] is METHODS["mean"]
     finally:
-        place.restore(original)
+        put_back()
     assert gradgen.grad(f, shapes="x=4").source == right
     assert (OPS["mean"], CALLS["numpy.mean"], METHODS["mean"]) == rows

@@ -296,7 +296,7 @@ def underflow(epsilon: float) -> float:
 def relative(part: float, whole: float) -> float:
     if math.isnan(part) or math.isinf(whole):
         return math.inf
-    return abs(part) / whole if whole else 0.0
+    return abs(part) / whole if whole else math.inf if part else 0.0
 
 
 def _size(values: Values, leaf: Leaf, entry: tuple[int, ...]) -> float:

@@ -270,7 +270,7 @@ def _dot(
     off = abs(total - seen.value)
     if off <= bound:
         zero = abs(seen.value) <= 16 * seen.error and seen.error <= 1000 * seen.rounding
-        return relative(off, size), 0.0 if zero else relative(bound, size), ""
+        return (0.0, 0.0, "") if zero else (relative(off, size), relative(bound, size), "")
     return (
         relative(off, size),
         math.inf,
