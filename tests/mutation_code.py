@@ -4,6 +4,7 @@ import __future__
 
 import ast
 import dataclasses
+import hashlib
 import importlib
 import inspect
 import os
@@ -100,12 +101,12 @@ class Place:
         """Where it is executed, or read if it is a constant."""
         if not self.is_constant:
             for line in range(self.tree.lineno, self.tree.end_lineno + 1):
-                yield str(ROOT / self.file), line
+                yield self.file, line
             return
         for file in VERDICTS:
             for node in ast.walk(ast.parse((ROOT / file).read_text("utf-8"))):
                 if isinstance(node, ast.Name) and node.id in names_of(self.tree):
-                    yield str(ROOT / file), node.lineno
+                    yield file, node.lineno
 
     def plant(self, tree: Any) -> Callable[[], None]:
         """Put a changed one wherever the right one is held; the answer puts it back."""
@@ -278,7 +279,7 @@ class Hunt:
         kept: Path | None,
     ) -> None:  # fmt: skip
         self.group, self.chosen, self.budget, self.kept = group, chosen, budget, kept
-        self.traced = {str(ROOT / file) for file, _ in group.names()}
+        self.traced = {str(ROOT / file): file for file, _ in group.names()}
         # The lines that each test executes, None where it fails unchanged; and its seconds.
         self.hits: dict[str, list[tuple[str, int]] | None] = {}
         self.kinds: dict[int, int] = {}
@@ -290,13 +291,17 @@ class Hunt:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """In the place of pytest's own loop."""
         self.items = session.items
+        texts = [(ROOT / file).read_bytes() for file in sorted(self.traced.values())]
+        state = hashlib.sha256(b"".join(texts)).digest()
         if self.kept is not None and self.kept.exists():
-            self.hits, self.seconds = pickle.loads(self.kept.read_bytes())
+            before, hits, seconds = pickle.loads(self.kept.read_bytes())
+            if before == state:
+                self.hits, self.seconds = hits, seconds
         for number, item in enumerate(self.items):
             self._trace(number)
             self.kinds[number] = hash(tuple(self.hits[item.nodeid] or ()))
         if self.kept is not None:
-            self.kept.write_bytes(pickle.dumps((self.hits, self.seconds)))
+            self.kept.write_bytes(pickle.dumps((state, self.hits, self.seconds)))
         failing = [name for name, hit in self.hits.items() if hit is None]
         print(f"{len(self.items)} tests, {sum(self.seconds.values()):.0f} s under the trace, "
               f"failing unchanged: {failing}", file=sys.stderr, flush=True)  # fmt: skip
@@ -314,7 +319,7 @@ class Hunt:
             hit: set[tuple[str, int]] = set()
 
             def local(frame: Any, event: str, arg: Any) -> Any:
-                hit.add((frame.f_code.co_filename, frame.f_lineno))
+                hit.add((self.traced[frame.f_code.co_filename], frame.f_lineno))
                 return local
 
             def calls(frame: Any, event: str, arg: Any) -> Any:
@@ -340,7 +345,7 @@ class Hunt:
 
     def _fate(self, place: Place, line: int, tree: Any) -> str | None:
         """What kills a mutant: a test, the clock, or nobody."""
-        reached = self.lines.get((str(ROOT / place.file), line), set())
+        reached = self.lines.get((place.file, line), set())
         if place.is_constant or not reached:  # no test executes what stands in a signature
             reached = set().union(*(self.lines.get(at, set()) for at in place.lines))
         order = self._order(reached, place.qualname)
