@@ -171,8 +171,8 @@ def by_differences(
                 break
     if found:
         best = _best(found)
-        others = [other for other in found.values() if other.value != best.value]
-        if thorough and others and not any(_overlap(best, other) for other in others):
+        meeting = sum(_overlap(best, other) for other in found.values())  # itself among them
+        if thorough and len(found) > 1 and meeting < 2:
             return "differences by large and small steps do not meet"
         return best
     return "a branch point is near" if crossed else "the function has no finite value nearby"

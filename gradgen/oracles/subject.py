@@ -146,7 +146,7 @@ def _subject(
     names = tuple(p.name for p in choose_parameters(graph, wrt)[0])
     options = Options(names, "value_and_grad", output=output)
     program = compile_graph(graph, options)
-    known, lengths = _with_lengths(graph, read)
+    known, lengths = _with_lengths(graph, read, output)
     value, _ = choose_result(known, options)
     derived = compile_graph(known, options).graph
     emitted = load(program, graph.name, "value_and_grad", function)
@@ -155,7 +155,7 @@ def _subject(
 
 
 def _with_lengths(
-    graph: Graph, read: Callable[[dict[str, Any]], Graph]
+    graph: Graph, read: Callable[[dict[str, Any]], Graph], output: int | None
 ) -> tuple[Graph, dict[str, int]]:
     """The graph on arguments of known lengths: small ones, for which the program is accepted."""
     refused: GradgenError | None = None
@@ -164,9 +164,8 @@ def _with_lengths(
         fixed = {p.name: _fixed(graph, p.tree, lengths) for p in graph.params}
         try:
             known = read(fixed)
-            compile_graph(
-                known, Options(tuple(p.name for p in known.params if _is_active(known, p)))
-            )
+            active = tuple(p.name for p in known.params if _is_active(known, p))
+            compile_graph(known, Options(active, output=output))
             return known, lengths
         except GradgenError as error:
             refused = error
