@@ -60,7 +60,7 @@ NOT_ASKED = {"test_package", "test_cli", "test_examples", "test_mutation", "test
 LONG = ("trap_45", "trap_46", "linearly", "a_long_program", "sympy", "64_eps", "float32_stays")
 OF_CHECKER = ("test_checking", "test_differences", "test_domain", "test_oracles_digits",
               "test_oracles_numeric", "test_oracles_symbolic", "test_pytest_plugin", "test_steps",
-              "test_verdicts")  # fmt: skip
+              "test_testing", "test_verdicts")  # fmt: skip
 SOME_CASES = ("booth", "dict_params", "huber_where", "lecture_net_vector", "least_squares",
               "polar_coordinates")  # fmt: skip
 
