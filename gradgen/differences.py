@@ -123,9 +123,9 @@ def derivative(value: Callable[[float], float], at: float) -> Estimate | None:
     middle = value(0.0)
     around = max(abs(at), 0.05)
     for reach in (0.02 * around, 2e-5 * around, 0.02 * abs(at)):
-        ahead, behind = value(reach), value(-reach)
-        if not reach or not (math.isfinite(ahead) and math.isfinite(behind)):
+        if not reach:
             continue
+        ahead, behind = value(reach), value(-reach)
         if reach < 0.02 * around and ahead == behind == middle:
             return None  # a step of rounding, or a level side of a kink: the wider ones were not
         noise = max(_noise(value, reach / 128.0), EPSILON * max(abs(ahead), abs(behind)))

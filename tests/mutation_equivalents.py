@@ -109,7 +109,33 @@ CODE = listed(
       "self.is_array(at)): -> if isinstance(at, (list, dict)) or isinstance(at, Cell):",)),
 )  # fmt: skip
 
-CHECKER: dict[str, str] = listed()
+_ENTRIES, _NUMERIC = "gradgen/oracles/entries.py:", "gradgen/oracles/numeric.py:"
+_DIFFERENCES = "gradgen/differences.py:"
+
+CHECKER = listed(
+    ("all of so many entries are chosen, in their order",
+     (_ENTRIES + "_compare: if len(places) > MOST_ENTRIES: -> if len(places) >= MOST_ENTRIES:",)),
+    ("the first sample sets it",
+     (_NUMERIC + "dot_product: count, worst, reasons = (0, 0.0, dict[str, int]()) -> "
+      "count, worst, reasons = (0, 1.0, dict[str, int]())",)),
+    ("a row has one entry there; a row before the present one has made a best one",
+     (_DIFFERENCES + "table: if not math.isfinite(row[0]): -> if not math.isfinite(row[-1]):",
+      _DIFFERENCES + "table: if best is not None and before and (abs(row[-1] - before[-1]) > "
+      "4 * best.error): -> if before and abs(row[-1] - before[-1]) > 4 * best.error:")),
+    ("a length or a size of that order: nothing is promised of the number",
+     tuple(_DIFFERENCES + t for t in (
+         "derivative: for reach in (0.02 * around, 2e-05 * around, 0.02 * abs(at)): -> "
+         "for reach in (0.02 * around, 2e-05 * around, 0.04 * abs(at)):",
+         "derivative: noise = max(_noise(value, reach / 128.0), EPSILON * max(abs(ahead), "
+         "abs(behind))) -> noise = max(_noise(value, reach / 64.0), EPSILON * max(abs(ahead), "
+         "abs(behind)))",
+         "derivative: scale = max(abs(found.value), size / max(abs(at), 1.0)) -> "
+         "scale = max(abs(found.value), size / max(abs(at), 2.0))",
+         "_has_kink: near, far = (abs(value(h) - 2.0 * middle + value(-h)) / h for h in "
+         "(step, 8.0 * step)) -> near, far = (abs(value(h) - 2.0 * middle + value(-h)) / h "
+         "for h in (step, 16.0 * step))",
+     ))),
+)  # fmt: skip
 
 
 def settle(title: str, killer: str | None, listed: Any, score: Counter[str]) -> None:

@@ -12,6 +12,7 @@ from gradgen.differences import (
     IMAGINARY,
     VANISHED,
     Estimate,
+    _noise,
     complex_slope,
     complex_value,
     derivative,
@@ -147,6 +148,41 @@ def test_the_noise_of_the_values_is_part_of_the_error_of_a_table():
     # by steps of 0.5 and 0.25 it is 2 * noise / 0.25, and by smaller ones more
     found = table(lambda h: 3.0 * h, 0.5, 1e-9)
     assert found == Estimate(3.0, 8e-9, 8e-9)
+
+
+def test_the_best_entry_of_a_table_is_the_extrapolated_one():
+    # 1.25 and 1.0625 extrapolate to 1, and the smaller steps lose more by the noise than they gain
+    assert table(lambda h: h + h**3, 0.5, 0.1) == Estimate(1.0, 0.25 + 0.8, 0.8)
+
+
+def test_the_noise_of_values_is_measured_by_their_sixth_differences():
+    # these are 64 of values that alternate between 1 and -1, and one in four of a last one alone
+    assert _noise(lambda h: (-1.0) ** round(h + 4.3), 1.0) == 64 / math.sqrt(924)
+    assert _noise(lambda h: float(h > 4.5), 1.0) == math.sqrt(1 / 4 / 924)
+    assert _noise(lambda h: float(h < -4.0), 1.0) == math.sqrt(1 / 4 / 924)
+    assert _noise(lambda h: 1.0 + 2.0 * h + 4.0 * h**5, 0.25) < 1e-11
+
+
+@pytest.mark.parametrize(("size", "seen"), [(1e-3, True), (1e-7, False)])
+def test_a_kink_is_seen_that_makes_more_than_a_millionth_of_the_slope(size, seen):
+    found = derivative(lambda h: math.exp(h) + size * abs(h), 0.0)
+    assert (found is None) is seen
+    if not seen:
+        assert abs(found.value - 1.0) <= found.error
+
+
+@pytest.mark.parametrize("at", [0.3, -0.3, 1e-3, 1e3])
+def test_where_values_are_finite_on_one_side_only_there_is_no_derivative(at):
+    for sign in (1, -1):
+        assert derivative(lambda h, s=sign: math.sqrt(s * h) if s * h >= 0 else math.nan, at) is (
+            None
+        )
+
+
+def test_a_level_side_of_a_kink_is_none_of_its_slopes():
+    for at in (1e-9, -1e-9):
+        found = derivative(lambda h, at=at: max(at + h, 0.0), at)
+        assert found is None or abs(found.value - 1.0) <= found.error
 
 
 def test_a_table_with_a_value_that_is_not_finite_has_no_entry():

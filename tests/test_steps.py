@@ -271,7 +271,7 @@ def test_the_noise_of_the_value_is_allowed_a_coarse_slope():
         assert isinstance(found, Estimate) is confirmed
 
 
-def looks(monkeypatch, f, estimates):
+def looks(monkeypatch, f, estimates, confirmed=lambda ray, size, noise, found: found):
     """Which way of looking along a direction is taken at each turn."""
     taken = []
 
@@ -286,7 +286,7 @@ def looks(monkeypatch, f, estimates):
     monkeypatch.setattr(numeric, "by_complex_step", complexly)
     monkeypatch.setattr(numeric, "by_differences", really)
     monkeypatch.setattr(numeric, "value_noise", lambda *_: 0.0)
-    monkeypatch.setattr(numeric, "_confirmed", lambda ray, size, noise, found: found)
+    monkeypatch.setattr(numeric, "_confirmed", confirmed)
     look = numeric._look_along(from_function(f, "x", "x=scalar"))
     found = [look(SimpleNamespace(), random(), 0.0, turn) for turn in range(3)]
     return taken, found
@@ -304,6 +304,26 @@ def test_a_direction_is_looked_along_by_differences_where_there_are_no_complex_s
                      ("differences", 0.71, True)]  # fmt: skip
     taken, _ = looks(monkeypatch, lambda x: x * x, iter(["no", "no"]))
     assert taken[:2] == ["complex step", ("differences", 1.0, False)]
+
+
+def test_a_complex_step_that_is_not_confirmed_along_a_direction_gives_way_at_once(monkeypatch):
+    taken, found = looks(
+        monkeypatch, lambda x: x * x, iter([Estimate(7.0, 0.0, 0.0)] * 2), lambda *_: "another"
+    )
+    assert taken == ["complex step", "complex step", ("differences", 0.83, True),
+                     ("differences", 0.71, True)]  # fmt: skip
+    assert [e.value for e in found] == [7.0, 1.0, 1.0]
+
+
+def test_a_complex_step_that_fails_when_looked_at_again_claims_nothing(monkeypatch):
+    seen = iter([Estimate(7.0, 0.0, 0.0), "nothing there"])
+    asked = []
+    monkeypatch.setattr(
+        numeric, "by_complex_step", lambda ray, random, jitters: asked.append(jitters) or next(seen)
+    )
+    (found,) = complex_step(from_function(lambda x: x * x, "x", "x=scalar"), Effort(samples=1))
+    assert (found.verdict, found.detail) == ("unchecked", "nothing there (1 times)")
+    assert asked == [4, 16]
 
 
 # -- oracles of functions --------------------------------------------------------------------------

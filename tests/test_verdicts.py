@@ -248,6 +248,26 @@ def test_no_more_than_64_eps_is_allowed_beside_an_exact_estimate(ulps, verdict):
     assert found.verdict == verdict
 
 
+def test_an_entry_at_its_bound_agrees_and_beyond_it_differs():
+    # of an estimate of 0 the bound is 16 times its error, as floats are rounded
+    for off, verdict in ((8.0, "agrees"), (-8.0, "agrees"), (just_above(8.0), "differs")):
+        (found,) = found_by(
+            lambda *_: Estimate(0.0, 0.5, 0.5), change=lambda g, o=off: np.array([o, 0.0])
+        )
+        assert found.verdict == verdict
+
+
+def test_what_roundings_move_an_entry_by_is_allowed_16_times_and_to_no_other_entry(monkeypatch):
+    monkeypatch.setattr(entries, "spread", lambda *_: (0.0, {"x": np.array([0.5, 0.0])}))
+    for change, verdict in (
+        ([7.9, 0.0], "agrees"), ([8.1, 0.0], "differs"), ([0.0, 1e-12], "differs"),
+    ):  # fmt: skip
+        assert found_by(exact, change=lambda g, c=change: g + c)[0].verdict == verdict
+    monkeypatch.setattr(entries, "spread", lambda *_: (0.0, {}))
+    assert found_by(exact)[0].verdict == "agrees"
+    assert found_by(exact, change=lambda g: g + np.array([1e-12, 0.0]))[0].verdict == "differs"
+
+
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf, 0.0, -5.0])
 def test_a_wrong_entry_among_right_ones_differs_and_is_named(wrong):
     (found,) = found_by(exact, change=lambda g: np.array([g[0], wrong]))
@@ -395,6 +415,38 @@ def test_the_time_ends_a_comparison_and_is_told():
     assert (found.verdict, found.detail) == ("unchecked", "the time was up (1 times)")
 
 
+def test_after_the_time_is_up_nothing_is_called():
+    called = []
+    for left in (0, 2):
+        called.clear()
+        times = iter([False] * left + [True] * 99)
+        effort = dataclasses.replace(FEW, expired=lambda t=times: next(t))
+        found_by(exact, effort=effort, change=lambda g: called.append(1) or g)
+        assert len(called) == left
+
+
+def test_a_leaf_that_differs_is_looked_at_no_further_and_the_next_one_is():
+    def two(x, y):
+        return 3.0 * x + 5.0 * y
+
+    subject = from_function(two, ("x", "y"), "x=scalar, y=scalar")
+    right = subject.emitted
+
+    def emitted(**arguments):
+        value, (g, h) = right(**arguments)
+        return value, (g + 1.0, h)
+
+    def look(ray, *_):
+        return Estimate(3.0 if "x" in ray.directions else 5.0, 0.0, 0.0)
+
+    subject = dataclasses.replace(subject, emitted=emitted)
+    found = list(compare_entries(subject, FEW, None, "o", look, "a remark"))
+    assert [(f.subject, f.verdict, f.count) for f in found] == [
+        ("d/dx", "differs", 1), ("d/dy", "agrees", 4)
+    ]  # fmt: skip
+    assert found[1].detail.endswith("; a remark")
+
+
 def test_every_leaf_that_is_differentiated_has_a_finding():
     subject = from_function(
         lambda p, y: p["a"] * y + p["b"], ("p", "y"), "p.a=scalar, p.b=scalar, y=scalar"
@@ -485,6 +537,20 @@ def test_a_dot_product_may_be_off_by_16_errors(error, agrees):
         assert said.startswith("gradient times direction is -2.0, the derivative along it -1.5")
 
 
+def test_what_roundings_move_the_products_by_is_allowed_16_times():
+    # |m u| is 1/64 * 4 + 1/8 * 1/2, and sums to 1/8
+    for off, agrees in ((1.99, True), (2.01, False)):
+        seen = Estimate(3.0 * 4.0 - 5.0 * 0.5 + off, 0.0, 0.0)
+        said = dotted([3.0, 5.0], [1 / 64, 1 / 8], seen, (4.0, -0.5))[2]
+        assert (said == "") is agrees
+
+
+def test_a_dot_product_at_its_bound_agrees():
+    seen = Estimate(8.0, 0.5, 0.5)
+    assert dotted([0.0, 0.0], [0.0] * 2, seen)[2] == ""
+    assert dotted([0.0, 0.0], [0.0] * 2, Estimate(just_above(8.0), 0.5, 0.5))[2] != ""
+
+
 @pytest.mark.parametrize("entry", [math.nan, math.inf])
 def test_a_dot_product_with_no_number_differs_whatever_the_bound(entry):
     off, within, said = dotted([3.0, entry], [0.0] * 2, Estimate(-2.0, 1e300, 1e300))
@@ -552,6 +618,28 @@ def test_a_dot_product_that_is_too_inexact_shows_nothing(monkeypatch):
     assert along(monkeypatch, right_along(1.0), shapes="x=2:float32").verdict == "unchecked"
 
 
+@pytest.mark.parametrize(("shapes", "enough"), [("x=2", 1e-6), ("x=2:float32", 1e-2)])
+def test_a_bound_of_1e_6_of_the_products_is_enough_and_1e_2_in_single_precision(
+    shapes, enough, monkeypatch
+):
+    for within, verdict in ((enough, "agrees"), (just_above(enough), "unchecked")):
+        monkeypatch.setattr(numeric, "_dot", lambda *_, w=within: (0.0, w, ""))
+        assert along(monkeypatch, right_along(), shapes=shapes).verdict == verdict
+
+
+def test_a_dot_product_that_is_lost_in_an_infinity_is_counted_and_not_judged(monkeypatch):
+    monkeypatch.setattr(numeric, "_look_along", lambda subject: right_along())
+    for f, verdict in ((squared_exponential, "unchecked"), (weighted, "differs")):
+
+        def emitted(f=f, **arguments):
+            return f(**arguments), (np.array([math.nan, 0.0]),)
+
+        (found,) = dot_product(dataclasses.replace(subject_of(f), emitted=emitted), FEW)
+        assert found.verdict == verdict
+        if verdict == "unchecked":
+            assert (found.count, found.detail) == (0, f"{LOST.format('some')} (4 times)")
+
+
 def test_a_dot_product_without_estimates_is_unchecked_with_the_reasons(monkeypatch):
     seen = iter(["one", "other", "one", "one"])
     found = along(monkeypatch, lambda *_: next(seen))
@@ -598,6 +686,7 @@ def test_arrays_are_the_same_only_if_every_entry_is():
     assert not same_bits(np.arange(3), np.arange(3.0))
     assert not same_bits(1.0, ValueError())
     assert not same_bits(np.float32(0.1), 0.1)
+    assert same_bits("text", "text") and not same_bits("text", "test")
 
 
 def square(x):
