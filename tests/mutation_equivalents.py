@@ -110,7 +110,7 @@ CODE = listed(
 )  # fmt: skip
 
 _ENTRIES, _NUMERIC = "gradgen/oracles/entries.py:", "gradgen/oracles/numeric.py:"
-_DIFFERENCES = "gradgen/differences.py:"
+_DIFFERENCES, _STEPS = "gradgen/differences.py:", "gradgen/oracles/steps.py:"
 
 CHECKER = listed(
     ("all of so many entries are chosen, in their order",
@@ -122,6 +122,17 @@ CHECKER = listed(
      (_DIFFERENCES + "table: if not math.isfinite(row[0]): -> if not math.isfinite(row[-1]):",
       _DIFFERENCES + "table: if best is not None and before and (abs(row[-1] - before[-1]) > "
       "4 * best.error): -> if before and abs(row[-1] - before[-1]) > 4 * best.error:")),
+    ("the same roundings, the other way; float32 is the only type that is coarse",
+     (_STEPS + "jittered: moved = (array * factor).astype(array.dtype) -> moved = "
+      "(array / factor).astype(array.dtype)",
+      _STEPS + "coarsest: return max((float(np.finfo(kind).eps) for kind in kinds), "
+      "default=EPSILON) -> return min((float(np.finfo(kind).eps) for kind in kinds), "
+      "default=EPSILON)")),
+    ("a step, or how good is good enough: nothing is promised of the number",
+     tuple(_STEPS + t for t in (
+         "STARTS: STARTS = (-3, -7, 1, -12, -18, -26) -> STARTS = (-3, -7, 1, -12, -19, -26)",
+         "GOOD_ENOUGH: GOOD_ENOUGH = 2e-11 -> GOOD_ENOUGH = 1e-11",
+     ))),
     ("a length or a size of that order: nothing is promised of the number",
      tuple(_DIFFERENCES + t for t in (
          "derivative: for reach in (0.02 * around, 2e-05 * around, 0.02 * abs(at)): -> "

@@ -100,6 +100,12 @@ def test_differences_by_large_and_small_steps_that_do_not_meet_claim_nothing():
     assert differenced(other_at_every_scale)[0] == Estimate(5.0, 0.0, 0.0)
     found, _ = differenced(other_at_every_scale, thorough=True)
     assert found == "differences by large and small steps do not meet"
+
+    def other_at_large_scales(h):
+        return h * sum(abs(h) > 2.0**k for k in (-99, -18, -12, -7, -3))
+
+    # those by the two smallest meet, and that is enough
+    assert differenced(other_at_large_scales, thorough=True)[0] == Estimate(1.0, 0.0, 0.0)
     lonely, _ = differenced(
         lambda h: 3.0 * h, lambda h: b"a" if abs(h) <= 2.0**-26 else b"b", thorough=True
     )
@@ -138,6 +144,19 @@ def test_a_step_moves_what_has_a_direction_and_all_is_in_double_precision(ray):
     assert found["k"] == 3 and found["f"] == 0.5 and type(found["f"]) is float
     assert ray.values["x"].tolist() == [1.0, 2.0]
     assert ray.at(0.5) == (1.5 * 0.5 + 1.5 * 0.25) * 3 + 0.5
+
+
+def test_a_moved_argument_is_of_the_kind_that_the_function_is_given():
+    def f(x, y, z):
+        return x * y * z
+
+    subject = from_function(f, ("x", "y"), like=(np.float64(2.0), np.array(3.0), 4.0))
+    values = {"x": np.float64(2.0), "y": np.array(3.0), "z": 4.0}
+    for found in (Ray(subject, values, {"x": 1.0}).point(0.5), jittered(subject, values, random())):
+        assert type(found["x"]) is np.float64 and type(found["z"]) is float
+        assert type(found["y"]) is np.ndarray
+    assert Ray(subject, values, {"x": 1.0}).point(0.5)["x"] == 2.5
+    assert type(Ray(subject, values, {"x": 1.0}).point(0.5j)["x"]) is np.complex128
 
 
 def test_a_complex_step_is_along_the_direction(ray):
@@ -199,6 +218,19 @@ def test_the_noise_of_a_value_is_what_roundings_of_the_arguments_make_of_it_and_
     assert 0 < found < 1e-7  # of the neighbours that have a value
 
 
+def test_the_noise_of_a_value_is_that_of_the_neighbour_that_is_farthest_off():
+    def noise(*values, coarse=0.0):
+        left = iter(values)
+        fake = SimpleNamespace(
+            at=lambda step: -8.0, moved=lambda _: SimpleNamespace(at=lambda step: next(left))
+        )
+        return value_noise(fake, random(), coarse)
+
+    assert noise(-8.5, -6.0, math.nan, -8.0) == 2.0
+    assert noise(-8.0, -8.0, -8.0, -8.25, coarse=0.125) == 1.25
+    assert noise(*[math.nan] * 4, coarse=0.125) == 1.0
+
+
 # -- what is analytic ------------------------------------------------------------------------------
 
 
@@ -232,6 +264,7 @@ def test_what_the_value_does_not_need_may_be_what_it_will():
     (lambda x: np.sum(x), "x=2", EPSILON, EPSILON),
     (lambda x: np.sum(x * x), "x=2:float32", SINGLE, EPSILON),
     (lambda x: np.sum(x.astype("float32") * 2.0), "x=2", SINGLE, SINGLE),
+    (lambda x: np.sum((x * x).astype("float32")), "x=2:float32", SINGLE, SINGLE),
 ])  # fmt: skip
 def test_the_coarsest_type_of_a_program_is_told_and_the_one_it_brings_in(
     f, shapes, epsilon, introduced
