@@ -128,6 +128,19 @@ CHECKER = listed(
       _STEPS + "coarsest: return max((float(np.finfo(kind).eps) for kind in kinds), "
       "default=EPSILON) -> return min((float(np.finfo(kind).eps) for kind in kinds), "
       "default=EPSILON)")),
+    ("the bound is that of 30 digits, or the far larger one of a series; no root is just so large",
+     tuple("gradgen/oracles/digits.py:" + t for t in (
+         "compared: elif session.bound > 10.0 ** (-(digits * 3 // 5)): -> "
+         "elif session.bound > 5.0 ** (-(digits * 3 // 5)):",
+         "compared: elif session.bound > 10.0 ** (-(digits * 3 // 5)): -> "
+         "elif session.bound > 10.0 ** (-(digits * 3 // 6)):",
+         "_is_singular: if any((abs(x) < tiny for x in near.ravel())): -> "
+         "if any((abs(x) <= tiny for x in near.ravel())):",
+     ))),
+    ("a function has fewer parameters",
+     ("gradgen/testing.py:_Probe.shown: names = [*self.names, *map('args[{}]'.format, "
+      "range(len(self.names), 99))] -> names = [*self.names, *map('args[{}]'.format, "
+      "range(len(self.names), 98))]",)),
     ("a step, or how good is good enough: nothing is promised of the number",
      tuple(_STEPS + t for t in (
          "STARTS: STARTS = (-3, -7, 1, -12, -18, -26) -> STARTS = (-3, -7, 1, -12, -19, -26)",

@@ -86,6 +86,11 @@ def test_the_worst_point_is_told_with_both_derivatives(session):
     assert noted(session, ("4", "4"), ("4", "4")).at == {"x": 0.5}
 
 
+def test_both_derivatives_are_told_to_17_digits(session):
+    found = noted(session, ("0.12345678901234567891", "0.98765432109876543219"))
+    assert found.values == ("0.12345678901234568", "0.98765432109876543")
+
+
 def test_what_differs_at_one_point_differs(session):
     assert noted(session, ("3", "4"), ("4", "4")).differs
     assert noted(session, ("4", "4"), ("3", "4")).differs
@@ -178,6 +183,34 @@ def test_a_comparison_says_how_it_was_made():
     )
     found = compared(session_at(lambda x: 0.1 * (0.7 * x) * (x / 3.0), 1.0), "o", "d/dx", ALONG)
     assert found.detail.endswith("as far as the rounding of constants lets them agree")
+
+
+def test_three_fifths_of_the_digits_are_asked_for_or_what_a_series_has():
+    for count, bound in ((50, 1e-30), (20, 1e-12)):
+        effort = dataclasses.replace(QUICK, digits=count)
+        assert session_at(lambda x: x * x, 1.0, effort=effort).bound == bound
+    assert session_at(lambda x: np.sinc(x), 0.1).bound == 1e-16
+
+
+def test_a_number_that_a_rule_means_is_exact_and_one_that_the_user_wrote_is_a_float():
+    for f in (lambda x: np.log2(x), lambda x: x * 0.6931471805599453, lambda x: np.log10(x)):
+        found = compared(session_at(f, 3.0), "o", "d/dx", ALONG)
+        assert (found.verdict, found.worst) == ("agrees", 0.0)
+        assert found.detail == "compared at 1 point with 50 digits, relative to the derivative"
+
+
+def test_the_rounding_of_constants_is_4_units_and_what_each_of_them_makes():
+    session = session_at(lambda x: x * x * 0.1, 3.0)
+    have = digits._product(session, session.gradients[0], ALONG)
+
+    def folded(wanted):
+        return digits._folded(session, 0, ALONG, have, session.numbers.number(wanted))
+
+    assert folded(8.0) - folded(0.0) == pytest.approx(32 * 2.0**-52)
+    # the derivative is 0.2 x: it moves by as much as its constant does
+    assert folded(0.0) == pytest.approx(0.6 * 2.0**-52)
+    plain = session_at(lambda x: x * x * 0.125, 3.0)
+    assert digits._folded(plain, 0, ALONG, have, have) == 0
 
 
 def wrong_by(session, factor):

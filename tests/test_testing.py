@@ -59,8 +59,8 @@ def test_no_number_is_wrong_whatever_the_bound(given, monkeypatch):
 
 
 def test_how_wrong_an_entry_is_tells_by_its_bound(monkeypatch):
-    ((wrong,), _) = judged(monkeypatch, 6.0, [_Number(4.0, 0.5, "m")], 0.125)
-    assert wrong == _Wrong("w", 6.0, _Number(4.0, 0.5, "m"), 2.0)
+    ((wrong,), _) = judged(monkeypatch, 7.0, [_Number(4.0, 1.0, "m")], 0.125)
+    assert wrong == _Wrong("w", 7.0, _Number(4.0, 1.0, "m"), 2.0)
     ((wrong,), _) = judged(monkeypatch, 6.0, [_Number(0.0, 0.0, "m")], 0.125)
     assert wrong.excess == math.inf
 
@@ -251,6 +251,13 @@ def test_the_numbers_of_an_argument_are_matched_with_their_gradients():
     assert matched(3, 2.0) == [("p", (0,), 2.0)]
 
 
+def test_a_class_has_no_parts_as_its_instances_have():
+    assert testing._parts(_Number) is None
+    assert dict(testing._parts(_Number(1.0, 2.0, "m"))) == {
+        ".value": 1.0, ".error": 2.0, ".means": "m"
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(("value", "gradient"), [
     (1.0, None), (np.ones(2), None), (np.ones(2), np.ones(3)), (np.ones(2), np.ones((1, 2))),
     (np.ones(2), 1.0), (1.0, np.ones(1)), (1.0, 1j), (1.0, True), (1.0, "1"),
@@ -286,5 +293,8 @@ def test_a_value_of_another_type_is_another_value(monkeypatch):
         monkeypatch.setattr(testing, "build", lambda *_, v=other: lambda x: (v, 4.0))
         with pytest.raises(AssertionError, match="the value of the emitted function is"):
             assert_grad_ok(lambda x: x * x, (2.0,))
+    monkeypatch.setattr(testing, "build", lambda *_: lambda x: (0, 1.0))
+    with pytest.raises(AssertionError, match="is 0, that of <lambda> 0.0"):
+        assert_grad_ok(lambda x: x - 2.0, (2.0,))
     monkeypatch.setattr(testing, "build", lambda *_: lambda x: (4.0, 4.0))
     assert_grad_ok(lambda x: x * x, (2.0,))
