@@ -141,6 +141,15 @@ CHECKER = listed(
      ("gradgen/testing.py:_Probe.shown: names = [*self.names, *map('args[{}]'.format, "
       "range(len(self.names), 99))] -> names = [*self.names, *map('args[{}]'.format, "
       "range(len(self.names), 98))]",)),
+    ("samples refuse the name too; the clock stands still for less; of one, it is the last",
+     tuple("gradgen/checking.py:" + t for t in (
+         "run: check_names(subject, within) -> pass",
+         "run: limits = dataclasses.replace(limits, expired=lambda: time.monotonic() > end) -> "
+         "limits = dataclasses.replace(limits, expired=lambda: time.monotonic() >= end)",
+         "_left_out: what = subjects[0] if len(subjects) == 1 else f'{subjects[0]} and "
+         "{len(subjects) - 1} more' -> what = subjects[-1] if len(subjects) == 1 else "
+         "f'{subjects[0]} and {len(subjects) - 1} more'",
+     ))),
     ("a step, or how good is good enough: nothing is promised of the number",
      tuple(_STEPS + t for t in (
          "STARTS: STARTS = (-3, -7, 1, -12, -18, -26) -> STARTS = (-3, -7, 1, -12, -19, -26)",

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 import gradgen
 from gradgen import checking
 from gradgen.cli import cli
+from gradgen.errors import GradgenError
 from gradgen.oracles.subject import from_file
 
 MODEL = """\
@@ -98,3 +99,19 @@ def test_without_time_nothing_is_checked_and_that_is_said(model):
 def test_a_live_function_is_checked_as_well():
     report = gradgen.check(lambda x, y: x * y + np.sin(x), wrt=("x", "y"), effort="quick")
     assert report.ok and report.wrt == ("x", "y")
+
+
+def test_an_effort_that_there_is_not_is_refused_with_those_there_are():
+    with pytest.raises(GradgenError) as error:
+        gradgen.check(lambda x: x * x, effort="much")
+    assert str(error.value) == "effort='much': choose one of quick, normal, exhaustive"
+
+
+def test_within_the_time_everything_is_checked_and_each_oracle_is_named_as_it_starts(model):
+    told = []
+    report = checking.check_path(
+        f"{model}:entropy", shapes="p=n", effort="quick", seconds=3600.0, progress=told.append
+    )
+    assert report.ok and not any("time" in said for said in report.left_out)
+    assert told == ["forward", "symbolic", "complex step", "differences", "dot product"]
+    assert [oracle for oracle, _ in report.by_oracle()] == told
