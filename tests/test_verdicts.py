@@ -273,7 +273,8 @@ def test_a_wrong_entry_among_right_ones_differs_and_is_named(wrong):
     (found,) = found_by(exact, change=lambda g: np.array([g[0], wrong]))
     assert found.verdict == "differs"
     assert found.at[WORST_ENTRY] == "x[1]"
-    assert found.detail.startswith(f"d/dx[1]: emitted {wrong!r}, found 5.0 within ")
+    assert found.detail.startswith("d/dx[1]: ")
+    assert f" {wrong!r}, found 5.0 within " in found.detail
     assert found.count == 2  # of the first sample: the others are not looked at
 
 
@@ -385,7 +386,7 @@ def test_an_exception_differs_where_there_is_an_estimate_and_is_told():
 def test_a_wrong_shape_differs_without_a_look():
     (found,) = found_by(lambda *_: "never", change=lambda g: g[:1])
     assert found.verdict == "differs"
-    assert found.detail == "the emitted derivative has shape (1,), the argument (2,)"
+    assert found.detail.endswith(" derivative has shape (1,), the argument (2,)")
 
 
 def test_of_a_large_array_the_entries_take_turns():
@@ -461,6 +462,7 @@ def shaky(values, found, moved):
     """A gradient of `weighted` with other roundings, of which the one moves as told."""
     subject = subject_of(weighted)
     rounded = SimpleNamespace(
+        own=None,
         plain=lambda v: (0.0, {"x": np.array(found)}),
         run=lambda v: (next(moved), {"x": np.array(found) + next(moved)}),
     )
@@ -559,9 +561,9 @@ def test_a_dot_product_with_no_number_differs_whatever_the_bound(entry):
 
 def test_a_dot_product_of_what_has_the_wrong_shape_differs():
     seen = Estimate(-2.0, 1.0, 1.0)
-    assert dotted([3.0, 5.0], [0.0] * 2, seen, wrong={"x": "holds int64"}) == (
-        math.inf, math.inf, "the emitted derivative by x holds int64"
-    )  # fmt: skip
+    off, within, said = dotted([3.0, 5.0], [0.0] * 2, seen, wrong={"x": "holds int64"})
+    assert (off, within) == (math.inf, math.inf)
+    assert said.endswith(" derivative by x holds int64")
 
 
 def test_a_dot_product_of_zero_is_settled_only_where_the_error_is_rounding_alone():
