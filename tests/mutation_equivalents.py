@@ -150,6 +150,39 @@ CHECKER = listed(
          "{len(subjects) - 1} more' -> what = subjects[-1] if len(subjects) == 1 else "
          "f'{subjects[0]} and {len(subjects) - 1} more'",
      ))),
+    ("what a number refutes is not proved either, only later; SymPy fails on no expression; a kink "
+     "has one argument, and a function something that it is differentiated by",
+     tuple("gradgen/oracles/symbolic.py:" + t for t in (
+         "_proved: if branch.value is None or have is None: -> if have is None:",
+         "_is_zero: refuted = number is None or not abs(number) < 10.0 ** "
+         "(-session.effort.digits) -> refuted = number is None and (not abs(number) < 10.0 ** "
+         "(-session.effort.digits))",
+         "_is_zero: refuted = number is None or not abs(number) < 10.0 ** "
+         "(-session.effort.digits) -> refuted = number is None or not abs(number) < 20.0 ** "
+         "(-session.effort.digits)",
+         "_settled: for _ in range(4): -> for _ in range(5):", "_settled: if not kinks: -> pass",
+         "_settled: break -> pass",
+         "_settled: side = _sign_at(kink.args[0], session, branch) -> "
+         "side = _sign_at(kink.args[-1], session, branch)",
+         "_settled: chosen[kink] = side * kink.args[0] if isinstance(kink, sympy.Abs) else side "
+         "-> chosen[kink] = side * kink.args[-1] if isinstance(kink, sympy.Abs) else side",
+         "_chosen: share = max(limit // max(len(every), 1), 1) -> "
+         "share = max(limit // max(len(every), 0), 1)",
+     ))),
+    ("other random numbers of the same kind",
+     ("gradgen/oracles/symbolic.py:_along: rng = np.random.default_rng([session.effort.seed, 7]) "
+      "-> rng = np.random.default_rng([session.effort.seed, 6])",
+      _NUMERIC + "forward: drawn: list[Samples] = [samples(subject, max(len(EDGES), "
+      "effort.samples), effort.seed, domain, 'edge'), samples(subject, effort.samples, "
+      "effort.seed, domain), samples(subject, effort.samples, effort.seed + 1, domain, 'wide')] "
+      "-> drawn: list[Samples] = [samples(subject, max(len(EDGES), effort.samples), "
+      "effort.seed, domain, 'edge'), samples(subject, effort.samples, effort.seed, domain), "
+      "samples(subject, effort.samples, effort.seed + 2, domain, 'wide')]")),
+    ("what is not finite ahead has no table either; a table sees both sides",
+     tuple(_DIFFERENCES + t for t in (
+         "derivative: ahead, behind = (value(reach), value(-reach)) -> "
+         "ahead, behind = (value(reach), value(reach))",
+     ))),
     ("a step, or how good is good enough: nothing is promised of the number",
      tuple(_STEPS + t for t in (
          "STARTS: STARTS = (-3, -7, 1, -12, -18, -26) -> STARTS = (-3, -7, 1, -12, -19, -26)",

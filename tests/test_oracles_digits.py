@@ -390,7 +390,8 @@ def test_the_largest_derivatives_are_looked_at_one_by_one_and_the_others_along_a
     sizes = {"x": np.array([1.0, -4.0, 2.0, math.nan, 3.0]), "y": np.array([1.0])}
     active = [SimpleNamespace(text="x"), SimpleNamespace(text="y")]
     session = SimpleNamespace(
-        subject=SimpleNamespace(active=active), effort=Effort(samples=2), gradients=[sizes],
+        subject=SimpleNamespace(active=active), effort=Effort(samples=2),
+        gradients=[sizes, {name: -1.0 / held for name, held in sizes.items()}],
         points=[sizes],
     )  # fmt: skip
     chosen, rest = symbolic._chosen(session)
