@@ -71,6 +71,16 @@ def test_every_function_in_scope_exists_and_has_mutants():
     assert [p.qualname for p in found.values() if not any(GROUPS["code"].mutants(p))] == []
 
 
+@pytest.mark.parametrize("group", GROUPS)
+def test_whatever_is_in_scope_can_be_changed_and_put_back(group):
+    for place in GROUPS[group].places():
+        held = None if place.is_constant else place.function.__code__
+        put_back = place.plant(place.tree)
+        assert place.is_constant or place.function.__code__ is not held
+        put_back()
+        assert place.is_constant or place.function.__code__ is held
+
+
 def test_every_function_and_constant_that_decides_a_verdict_is_in_scope():
     found = {p.qualname: p for p in GROUPS["checker"].places()}
     for name in (
