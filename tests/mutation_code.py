@@ -121,11 +121,11 @@ class Hunt:
     def _order(self, reached: set[int], qualname: str) -> list[int]:
         """What killed before comes first; then the files take turns, each with other lines.
 
-        Of tests that execute the same lines, the quick ones come first.
+        In a file those that execute the fewest lines come first: they ask about few things.
         """
         same, turns = Counter[Any](), Counter[Any]()
         kinds: dict[int, int] = {}
-        for number in sorted(reached, key=lambda n: self.seconds[self.items[n].nodeid]):
+        for number in sorted(reached, key=lambda n: len(self.hits[self.items[n].nodeid] or ())):
             kind = self.kinds[number]
             kinds[number] = same[kind] + 1000 * (self.seconds[self.items[number].nodeid] > 2.0)
             same[kind] += 1
