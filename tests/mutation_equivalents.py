@@ -183,6 +183,14 @@ CHECKER = listed(
          "derivative: ahead, behind = (value(reach), value(-reach)) -> "
          "ahead, behind = (value(reach), value(reach))",
      ))),
+    ("no emitted text asks for its name, nor has it annotations",
+     tuple("gradgen/oracles/rounding.py:Rounded.__init__: " + t for t in (
+         "namespace['__name__'] = getattr(subject.emitted, '__module__', None) or "
+         "'gradgen_emitted' -> namespace['__name__'] = getattr(subject.emitted, '__module__', "
+         "None) and 'gradgen_emitted'",
+         "exec(compile(tree, '<gradgen rounding>', 'exec', dont_inherit=True), namespace) -> "
+         "exec(compile(tree, '<gradgen rounding>', 'exec', dont_inherit=False), namespace)",
+     ))),
     ("a step, or how good is good enough: nothing is promised of the number",
      tuple(_STEPS + t for t in (
          "STARTS: STARTS = (-3, -7, 1, -12, -18, -26) -> STARTS = (-3, -7, 1, -12, -19, -26)",

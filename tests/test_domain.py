@@ -379,6 +379,15 @@ def test_roundings_move_the_value_and_each_entry_by_a_few_units(rounded):
     assert values["x"].tolist() == [1.0, 1000.0, 0.0]
 
 
+def test_roundings_of_the_arguments_alone_move_what_copies_them():
+    subject = from_function(lambda x, y, k: x * y, ("x", "y"), "x=scalar, y=scalar, k=scalar:int64")
+    rounded = rounding.Rounded(subject, np.random.default_rng(0))
+    noise, moved = rounding.spread(rounded, {"x": 3.0, "y": 5.0, "k": np.int64(7)})
+    assert 0 < moved["x"] <= 5.0 * 2 * 2.0**-52  # the derivative by x is y itself
+    assert 0 < moved["y"] <= 3.0 * 2 * 2.0**-52
+    assert 0 < noise <= 15.0 * 7 * 2.0**-52
+
+
 def test_what_raises_moves_nothing():
     runs = iter([None, (3.0, {"x": np.array([2.0])}), *[None] * 9])
     fake = SimpleNamespace(plain=lambda v: (1.0, {"x": np.array([1.5])}), run=lambda v: next(runs))
