@@ -191,6 +191,26 @@ CHECKER = listed(
          "exec(compile(tree, '<gradgen rounding>', 'exec', dont_inherit=True), namespace) -> "
          "exec(compile(tree, '<gradgen rounding>', 'exec', dont_inherit=False), namespace)",
      ))),
+    ("the signs are as often of one kind as of the other",
+     tuple("gradgen/oracles/rounding.py:Rounded._rounded: " + t for t in (
+         "return value.dtype.type(value * (1.0 + np.finfo(value.dtype).eps * self._signs(()))) "
+         "-> return value.dtype.type(value * (1.0 - np.finfo(value.dtype).eps * "
+         "self._signs(())))",
+         "return value * (1.0 + 2.0 ** (-52) * float(self._signs(()))) -> "
+         "return value * (1.0 - 2.0 ** (-52) * float(self._signs(())))",
+     ))),
+    ("the three sides still have three numbers; all exponents are greater by one",
+     tuple("gradgen/oracles/branch.py:_sides: " + t for t in (
+         "found += [(first > v) * 2 + (first == v) for v in others] -> "
+         "found += [(first >= v) * 2 + (first == v) for v in others]",
+         "found += [(first > v) * 2 + (first == v) for v in others] -> "
+         "found += [(first > v) * 3 + (first == v) for v in others]",
+         "found += [np.frexp(v * 1.0)[1] for v in values] -> "
+         "found += [np.frexp(v * 2.0)[1] for v in values]",
+     ))),
+    ("what has no items is empty whatever its ends are",
+     ("gradgen/oracles/intervals.py:points: return Interval(INF, -INF, items=()) -> "
+      "return Interval(INF, INF, items=())",)),
     ("a step, or how good is good enough: nothing is promised of the number",
      tuple(_STEPS + t for t in (
          "STARTS: STARTS = (-3, -7, 1, -12, -18, -26) -> STARTS = (-3, -7, 1, -12, -19, -26)",

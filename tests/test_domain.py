@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from gradgen.errors import GradgenError
 from gradgen.oracles import branch, rounding, sample
-from gradgen.oracles.domain import check_names, dotted, of_leaf, parse_domain
+from gradgen.oracles.domain import assumptions, check_names, dotted, of_leaf, parse_domain
 from gradgen.oracles.intervals import (
     _RULES,
     ALL,
@@ -198,6 +199,20 @@ def test_the_interval_of_a_power_is_this(text, x, low, high):
     assert (found.low, found.high) == pytest.approx((low, high), rel=1e-14)
 
 
+def test_only_a_product_with_itself_is_a_square():
+    def bounds(f, shapes, x, y):
+        graph = from_function(f, "x", shapes).graph
+        one, other = (n for n, op in enumerate(graph.ops) if op == "param")
+        return intervals(graph, {one: x, other: y})[-1]
+
+    both = closed(-1, 1), closed(-2, 2)
+    assert bounds(lambda x, y: x * y, "x=scalar, y=scalar", *both) == closed(-2, 2)
+    assert bounds(lambda x, y: x @ y, "x=2, y=2", *both) == ALL
+    assert bounds(lambda x, y: y @ y, "x=2, y=2", *both) == closed(0, INF)
+    assert bounds(lambda x, y: np.sum(y @ y), "x=2, y=2 2", *both) == ALL
+    assert bounds(lambda x, y: x @ y, "x=2, y=2", closed(0, 1), closed(0, 2)) == closed(0, INF)
+
+
 def masked(x, y):
     return np.where(~((x > 1) & (y <= 2)) | (y == 3), x, y)
 
@@ -249,6 +264,29 @@ def test_declarations_that_leave_no_number_for_a_part_are_refused():
         check_names(subject, parse_domain("p > 0, p.a < -5"))
 
 
+def test_what_is_assumed_of_a_matrix_as_a_whole_is_told_where_it_is_differentiated():
+    def f(A, B):
+        return np.sum(np.linalg.inv(A)) + np.sum(np.linalg.cholesky(B))
+
+    def told(wrt):
+        subject = from_function(f, wrt, "A=2 2, B=2 2")
+        return [a.text.partition(" (")[0] for a in assumptions(subject) if a.kind == "matrix"]
+
+    assert told(("A", "B")) == ["A is invertible", "B is positive definite"]
+    assert told("A") == ["A is invertible"]
+
+
+@pytest.mark.parametrize(("domain", "told"), [
+    ("", True), ("x in [0, 5]", True), ("x >= 6", False), ("x < 5", False),
+])  # fmt: skip
+def test_a_branch_point_that_the_domain_keeps_off_is_not_told(domain, told):
+    for f in (lambda x: np.maximum(x, 5.0), lambda x: np.where(x < 5.0, x, x * x)):
+        found = assumptions(from_function(f, "x", "x=scalar"), parse_domain(domain))
+        assert [(a.kind, a.text.partition(" (")[0]) for a in found] == (
+            [("branch", "x != 5.0")] if told else []
+        )
+
+
 # -- branch points ---------------------------------------------------------------------------------
 
 
@@ -264,12 +302,14 @@ SIDES = [
     ("maximum", [(1.0, 2.0), (-5.0, 3.0)], [(2.0, 2.0), (3.0, 2.0)]),
     ("maximum", [(INF, INF), (1.0, 1.0)], [(1.0, INF)]),
     ("lt", [(1.0, 2.0), (1.5, 2.0)], [(2.0, 2.0), (3.0, 2.0)]),
-    ("clip", [(1.0, 0.0, 2.0), (1.5, 0.0, 2.0)],
+    ("clip", [(1.0, 0.0, 2.0), (1.5, 0.0, 2.0), (1.2, 1.0, 1.5)],
      [(0.0, 0.0, 2.0), (2.0, 0.0, 2.0), (-1.0, 0.0, 2.0), (3.0, 0.0, 2.0), (1.0, 3.0, 2.0)]),
     ("huber", [(2.0, 1.0), (2.0, -1.5)], [(2.0, 2.0), (2.0, -3.0)]),
     ("floor", [(1.2,), (1.3,)], [(1.0,), (0.9,), (2.2,), (1.6,), (1.5,)]),
     ("rint", [(1.6,), (1.9,)], [(1.5,), (1.4,), (2.0,)]),
     ("mod", [(2.2, 2.0), (2.4, 2.0)], [(2.0, 2.0), (1.9, 2.0), (4.2, 2.0)]),
+    ("math_remainder", [(2.2, 2.0), (2.8, 2.0)], [(3.0, 2.0), (3.2, 2.0), (2.0, 2.0), (1.8, 2.0)]),
+    ("sort", [([1e-20, 2e-20],)], [([2e-20, 1e-20],), ([2e-20, 2e-20],)]),
     ("frexp", [(1.2,), (1.9,)], [(2.0,), (0.9,)]),
     ("sort", [([1.0, 3.0, 2.0],), ([1.0, 9.0, 2.0],)],
      [([1.0, 2.0, 3.0],), ([1.0, 2.0, 2.0],), ([3.0, 3.0, 2.0],)]),
@@ -315,6 +355,27 @@ def test_a_branch_on_what_is_not_differentiated_is_not_watched():
     assert branch.Watch(subject).watched == []
     subject = from_function(fixed, ("x", "c"), "x=scalar, c=scalar")
     assert sorted(op for op, _ in branch.Watch(subject).watched) == ["absolute", "gt"]
+
+
+def test_a_branch_that_the_value_does_not_need_is_not_watched():
+    def two(x):
+        return x * x, np.abs(x)
+
+    assert branch.Watch(from_function(two, "x", "x=scalar", output=0)).watched == []
+    (watched,) = branch.Watch(from_function(two, "x", "x=scalar", output=1)).watched
+    assert watched == ("absolute", (0,))
+
+
+def test_a_branch_that_cannot_be_watched_is_told(monkeypatch):
+    def fails(*_):
+        raise GradgenError("no probe")
+
+    monkeypatch.setattr(branch, "probe", fails)
+    watch = branch.Watch(from_function(lambda x: np.abs(x) * np.floor(x), "x", "x=scalar"))
+    assert watch.unknown == "the branches of abs, floor cannot be watched: no probe"
+    assert watch.side({"x": 1.0}) == watch.side({"x": -1.0}) == b""
+    edges = branch.Edges(from_function(lambda x: np.sqrt(x), "x", "x=scalar"))
+    assert not edges.touched({"x": np.float64(0.0)})
 
 
 def test_an_edge_is_where_an_operation_has_a_value_and_maybe_no_slope():
