@@ -287,6 +287,14 @@ def test_a_branch_point_that_the_domain_keeps_off_is_not_told(domain, told):
         )
 
 
+def test_the_base_of_a_variable_exponent_is_assumed_above_0_unless_it_is_an_integer():
+    for shapes, told in (("x=scalar, n=scalar", True), ("x=scalar, n=scalar:int64", False)):
+        found = assumptions(from_function(lambda x, n: x**n, "x", shapes))
+        assert ["x > 0 (base of a power with a variable exponent" in a.text for a in found] == (
+            [True] if told else []
+        )
+
+
 # -- branch points ---------------------------------------------------------------------------------
 
 

@@ -240,6 +240,7 @@ def test_the_noise_of_a_value_is_that_of_the_neighbour_that_is_farthest_off():
     (lambda x, c: np.where(x > 0, x, 2.0 * x), "`>`"),
     (lambda x, c: x * math.floor(c), ""), (lambda x, c: math.exp(x), "math.exp"),
     (lambda x, c: x + np.maximum(x, c), "maximum"),
+    (lambda x, c: np.abs(np.exp(x) - c), "abs"), (lambda x, c: x * np.abs(np.exp(c)), ""),
 ])  # fmt: skip
 def test_a_function_is_analytic_if_all_that_its_argument_passes_through_is(f, why):
     said = not_analytic(from_function(f, "x", "x=scalar, c=scalar"))
