@@ -7,21 +7,28 @@ import dataclasses
 import inspect
 import math
 import textwrap
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gradgen.differences import EPS, derivative
+from gradgen.differences import (
+    IMAGINARY,
+    Estimate,
+    complex_slope,
+    complex_value,
+    derivative,
+    real_value,
+)
 from gradgen.errors import GradgenError
 from gradgen.live import build
 from gradgen.program import Options, Wrt, wrt_items
 
 # The accuracy that is asked for, by the coarsest kind of float among the arguments.
 RTOL = {"float16": 2e-2, "float32": 1e-4, "float64": 1e-8}
-STEP = 1e-100
+# How many times the error of an estimate that was measured is allowed for.
+MARGIN = 4.0
 Path = tuple[Any, ...]
 
 
@@ -284,25 +291,12 @@ class _Probe:
     def near(self, path: Path, leaf: Any, index: tuple[int, ...], step: float) -> float:
         """The value where one entry is moved, in float64; NaN where it cannot be computed."""
         moved = _moved(leaf, index, step, np.float64)
-        try:
-            with np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                return float(self.at(self.given.replaced(path, moved)))
-        except (ArithmeticError, ValueError, TypeError):
-            return math.nan
+        return real_value(lambda: self.at(self.given.replaced(path, moved)))
 
-    def turned(self, path: Path, leaf: Any, index: tuple[int, ...], step: float) -> float | None:
-        """The derivative by a complex step, after a real one; None where complex does not work."""
-        moved = _moved(leaf, index, complex(step, STEP), np.complex128)
-        try:
-            with np.errstate(all="ignore"), warnings.catch_warnings():
-                warnings.simplefilter("error")  # an imaginary part that is thrown away
-                result = np.asarray(self.at(self.given.replaced(path, moved)))
-        except Exception:  # whatever a function does that was not written for complex numbers
-            return None
-        if result.dtype.kind != "c" or result.shape or not np.isfinite(result):
-            return None
-        return float(result.imag) / STEP
+    def turned(self, path: Path, leaf: Any, index: tuple[int, ...], step: complex) -> complex:
+        """The value where one entry is moved into the complex numbers; NaN where it has none."""
+        moved = _moved(leaf, index, step, np.complex128)
+        return complex_value(lambda: self.at(self.given.replaced(path, moved)))[0]
 
     def shown(self) -> str:
         """The arguments, written so that they can be pasted."""
@@ -383,15 +377,18 @@ def _derivative(probe: _Probe, path: Path, leaf: Any, index: tuple[int, ...]) ->
     found = derivative(lambda h: probe.near(path, leaf, index, h), at)
     if found is None:
         return None
-    slope, error = found
-    turned = probe.turned(path, leaf, index, 0.0)
-    if turned is None or abs(turned - slope) > 10.0 * error:
-        return _Number(slope, 4.0 * error, "Richardson's differences")
     # how far a rounding of the argument moves it tells how far rounding may have
     ulp = float(np.finfo(probe.dtype).eps) * max(abs(at), 1e-300)
-    others = [probe.turned(path, leaf, index, k * ulp) for k in (-2.0, 2.0)]
-    spread = [4.0 * abs(other - turned) for other in others if other is not None]
-    return _Number(turned, max([STEP, 4.0 * EPS * abs(turned), *spread]), "complex step")
+    steps = (complex(k * ulp, IMAGINARY / 2) for k in (-2.0, 2.0))
+    turned = complex_slope(
+        probe.turned(path, leaf, index, complex(0.0, IMAGINARY)),
+        [probe.turned(path, leaf, index, step) for step in steps],
+        probe.near(path, leaf, index, 0.0),
+    )
+    means = "complex step"
+    if not (isinstance(turned, Estimate) and abs(turned.value - found.value) <= 10.0 * found.error):
+        turned, means = found, "Richardson's differences"
+    return _Number(turned.value, MARGIN * turned.error, means)
 
 
 # -- the message -----------------------------------------------------------------------------------

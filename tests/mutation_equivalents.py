@@ -109,6 +109,128 @@ CODE = listed(
       "self.is_array(at)): -> if isinstance(at, (list, dict)) or isinstance(at, Cell):",)),
 )  # fmt: skip
 
+_ENTRIES, _NUMERIC = "gradgen/oracles/entries.py:", "gradgen/oracles/numeric.py:"
+_DIFFERENCES, _STEPS = "gradgen/differences.py:", "gradgen/oracles/steps.py:"
+
+CHECKER = listed(
+    ("all of so many entries are chosen, in their order",
+     (_ENTRIES + "_compare: if len(places) > MOST_ENTRIES: -> if len(places) >= MOST_ENTRIES:",)),
+    ("the first sample sets it",
+     (_NUMERIC + "dot_product: count, worst, reasons = (0, 0.0, dict[str, int]()) -> "
+      "count, worst, reasons = (0, 1.0, dict[str, int]())",)),
+    ("a row has one entry there; a row before the present one has made a best one",
+     (_DIFFERENCES + "table: if not math.isfinite(row[0]): -> if not math.isfinite(row[-1]):",
+      _DIFFERENCES + "table: if best is not None and before and (abs(row[-1] - before[-1]) > "
+      "4 * best.error): -> if before and abs(row[-1] - before[-1]) > 4 * best.error:")),
+    ("the same roundings, the other way; float32 is the only type that is coarse",
+     (_STEPS + "jittered: moved = (array * factor).astype(array.dtype) -> moved = "
+      "(array / factor).astype(array.dtype)",
+      _STEPS + "coarsest: return max((float(np.finfo(kind).eps) for kind in kinds), "
+      "default=EPSILON) -> return min((float(np.finfo(kind).eps) for kind in kinds), "
+      "default=EPSILON)")),
+    ("the bound is that of 30 digits, or the far larger one of a series; no root is just so large",
+     tuple("gradgen/oracles/digits.py:" + t for t in (
+         "compared: elif session.bound > 10.0 ** (-(digits * 3 // 5)): -> "
+         "elif session.bound > 5.0 ** (-(digits * 3 // 5)):",
+         "compared: elif session.bound > 10.0 ** (-(digits * 3 // 5)): -> "
+         "elif session.bound > 10.0 ** (-(digits * 3 // 6)):",
+         "_is_singular: if any((abs(x) < tiny for x in near.ravel())): -> "
+         "if any((abs(x) <= tiny for x in near.ravel())):",
+     ))),
+    ("a function has fewer parameters",
+     ("gradgen/testing.py:_Probe.shown: names = [*self.names, *map('args[{}]'.format, "
+      "range(len(self.names), 99))] -> names = [*self.names, *map('args[{}]'.format, "
+      "range(len(self.names), 98))]",)),
+    ("samples refuse the name too; the clock stands still for less; of one, it is the last",
+     tuple("gradgen/checking.py:" + t for t in (
+         "run: check_names(subject, within) -> pass",
+         "run: limits = dataclasses.replace(limits, expired=lambda: time.monotonic() > end) -> "
+         "limits = dataclasses.replace(limits, expired=lambda: time.monotonic() >= end)",
+         "_left_out: what = subjects[0] if len(subjects) == 1 else f'{subjects[0]} and "
+         "{len(subjects) - 1} more' -> what = subjects[-1] if len(subjects) == 1 else "
+         "f'{subjects[0]} and {len(subjects) - 1} more'",
+     ))),
+    ("what a number refutes is not proved either, only later; SymPy fails on no expression; a kink "
+     "has one argument, and a function something that it is differentiated by",
+     tuple("gradgen/oracles/symbolic.py:" + t for t in (
+         "_proved: if branch.value is None or have is None: -> if have is None:",
+         "_is_zero: refuted = number is None or not abs(number) < 10.0 ** "
+         "(-session.effort.digits) -> refuted = number is None and (not abs(number) < 10.0 ** "
+         "(-session.effort.digits))",
+         "_is_zero: refuted = number is None or not abs(number) < 10.0 ** "
+         "(-session.effort.digits) -> refuted = number is None or not abs(number) < 20.0 ** "
+         "(-session.effort.digits)",
+         "_settled: for _ in range(4): -> for _ in range(5):", "_settled: if not kinks: -> pass",
+         "_settled: break -> pass",
+         "_settled: side = _sign_at(kink.args[0], session, branch) -> "
+         "side = _sign_at(kink.args[-1], session, branch)",
+         "_settled: chosen[kink] = side * kink.args[0] if isinstance(kink, sympy.Abs) else side "
+         "-> chosen[kink] = side * kink.args[-1] if isinstance(kink, sympy.Abs) else side",
+         "_chosen: share = max(limit // max(len(every), 1), 1) -> "
+         "share = max(limit // max(len(every), 0), 1)",
+     ))),
+    ("other random numbers of the same kind",
+     ("gradgen/oracles/symbolic.py:_along: rng = np.random.default_rng([session.effort.seed, 7]) "
+      "-> rng = np.random.default_rng([session.effort.seed, 6])",
+      _NUMERIC + "forward: drawn: list[Samples] = [samples(subject, max(len(EDGES), "
+      "effort.samples), effort.seed, domain, 'edge'), samples(subject, effort.samples, "
+      "effort.seed, domain), samples(subject, effort.samples, effort.seed + 1, domain, 'wide')] "
+      "-> drawn: list[Samples] = [samples(subject, max(len(EDGES), effort.samples), "
+      "effort.seed, domain, 'edge'), samples(subject, effort.samples, effort.seed, domain), "
+      "samples(subject, effort.samples, effort.seed + 2, domain, 'wide')]")),
+    ("what is not finite ahead has no table either; a table sees both sides",
+     tuple(_DIFFERENCES + t for t in (
+         "derivative: ahead, behind = (value(reach), value(-reach)) -> "
+         "ahead, behind = (value(reach), value(reach))",
+     ))),
+    ("no emitted text asks for its name, nor has it annotations",
+     tuple("gradgen/oracles/rounding.py:Rounded.__init__: " + t for t in (
+         "namespace['__name__'] = getattr(subject.emitted, '__module__', None) or "
+         "'gradgen_emitted' -> namespace['__name__'] = getattr(subject.emitted, '__module__', "
+         "None) and 'gradgen_emitted'",
+         "exec(compile(tree, '<gradgen rounding>', 'exec', dont_inherit=True), namespace) -> "
+         "exec(compile(tree, '<gradgen rounding>', 'exec', dont_inherit=False), namespace)",
+     ))),
+    ("the signs are as often of one kind as of the other",
+     tuple("gradgen/oracles/rounding.py:Rounded._rounded: " + t for t in (
+         "return value.dtype.type(value * (1.0 + np.finfo(value.dtype).eps * self._signs(()))) "
+         "-> return value.dtype.type(value * (1.0 - np.finfo(value.dtype).eps * "
+         "self._signs(())))",
+         "return value * (1.0 + 2.0 ** (-52) * float(self._signs(()))) -> "
+         "return value * (1.0 - 2.0 ** (-52) * float(self._signs(())))",
+     ))),
+    ("the three sides still have three numbers; all exponents are greater by one",
+     tuple("gradgen/oracles/branch.py:_sides: " + t for t in (
+         "found += [(first > v) * 2 + (first == v) for v in others] -> "
+         "found += [(first >= v) * 2 + (first == v) for v in others]",
+         "found += [(first > v) * 2 + (first == v) for v in others] -> "
+         "found += [(first > v) * 3 + (first == v) for v in others]",
+         "found += [np.frexp(v * 1.0)[1] for v in values] -> "
+         "found += [np.frexp(v * 2.0)[1] for v in values]",
+     ))),
+    ("what has no items is empty whatever its ends are",
+     ("gradgen/oracles/intervals.py:points: return Interval(INF, -INF, items=()) -> "
+      "return Interval(INF, INF, items=())",)),
+    ("a step, or how good is good enough: nothing is promised of the number",
+     tuple(_STEPS + t for t in (
+         "STARTS: STARTS = (-3, -7, 1, -12, -18, -26) -> STARTS = (-3, -7, 1, -12, -19, -26)",
+         "GOOD_ENOUGH: GOOD_ENOUGH = 2e-11 -> GOOD_ENOUGH = 1e-11",
+     ))),
+    ("a length or a size of that order: nothing is promised of the number",
+     tuple(_DIFFERENCES + t for t in (
+         "derivative: for reach in (0.02 * around, 2e-05 * around, 0.02 * abs(at)): -> "
+         "for reach in (0.02 * around, 2e-05 * around, 0.04 * abs(at)):",
+         "derivative: noise = max(_noise(value, reach / 128.0), EPSILON * max(abs(ahead), "
+         "abs(behind))) -> noise = max(_noise(value, reach / 64.0), EPSILON * max(abs(ahead), "
+         "abs(behind)))",
+         "derivative: scale = max(abs(found.value), size / max(abs(at), 1.0)) -> "
+         "scale = max(abs(found.value), size / max(abs(at), 2.0))",
+         "_has_kink: near, far = (abs(value(h) - 2.0 * middle + value(-h)) / h for h in "
+         "(step, 8.0 * step)) -> near, far = (abs(value(h) - 2.0 * middle + value(-h)) / h "
+         "for h in (step, 16.0 * step))",
+     ))),
+)  # fmt: skip
+
 
 def settle(title: str, killer: str | None, listed: Any, score: Counter[str]) -> None:
     """Count a mutant, and name a survivor and a false equivalent."""

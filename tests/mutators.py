@@ -19,7 +19,8 @@ SISTERS = (
     "sin cos", "sinh cosh", "exp expm1", "exp exp2", "log log1p", "sqrt square", "sign abs",
     "deg2rad rad2deg", "maximum minimum", "hypot arctan2", "any all", "min max",
     "index_add index_set", "bitor bitand", "either both", "mul div", "add sub",
-    "ones_like zeros_like", "eq ne",
+    "ones_like zeros_like", "eq ne", "agrees differs", "unchecked agrees", "proved agrees",
+    "differs unchecked",
 )  # fmt: skip
 SISTER: dict[str, list[str]] = {}
 for _pair in SISTERS:
@@ -107,6 +108,14 @@ def code_variants(node: ast.AST) -> Iterator[ast.AST]:
         yield ast.Return(ast.Constant(None))
     if isinstance(node, DELETED):
         yield ast.Pass()
+
+
+def checker_variants(node: ast.AST) -> Iterator[ast.AST]:
+    """As `code_variants`; numbers are bounds, twice or half as large."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, float) and node.value:
+        yield from (ast.Constant(2.0 * node.value), ast.Constant(0.5 * node.value))
+    else:
+        yield from code_variants(node)
 
 
 class _Swap(ast.NodeTransformer):

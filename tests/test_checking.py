@@ -10,6 +10,7 @@ from click.testing import CliRunner
 import gradgen
 from gradgen import checking
 from gradgen.cli import cli
+from gradgen.errors import GradgenError
 from gradgen.oracles.subject import from_file
 
 MODEL = """\
@@ -117,3 +118,19 @@ def test_parameters_that_are_positional_or_keywords_only_are_checked(tmp_path):
     assert "no sample" not in out
     report = gradgen.check(lambda x, /, y: x * y, wrt=("x", "y"), effort="quick")
     assert report.ok and not report.left_out
+
+
+def test_an_effort_that_there_is_not_is_refused_with_those_there_are():
+    with pytest.raises(GradgenError) as error:
+        gradgen.check(lambda x: x * x, effort="much")
+    assert str(error.value) == "effort='much': choose one of quick, normal, exhaustive"
+
+
+def test_within_the_time_everything_is_checked_and_each_oracle_is_named_as_it_starts(model):
+    told = []
+    report = checking.check_path(
+        f"{model}:entropy", shapes="p=n", effort="quick", seconds=3600.0, progress=told.append
+    )
+    assert report.ok and not any("time" in said for said in report.left_out)
+    assert told == ["forward", "symbolic", "complex step", "differences", "dot product", "accuracy"]
+    assert [oracle for oracle, _ in report.by_oracle()] == told

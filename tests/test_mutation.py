@@ -3,12 +3,14 @@
 import ast
 
 import pytest
-from mutation_code import code_mutants, place_of, places
+from mutation_places import GROUPS, place_of
 from mutation_rules import Rule, killer_of, rule_mutants, wrong_texts
 from mutators import changed, code_variants
 
 import gradgen
 from gradgen.ops import CALLS, METHODS, OPS
+from gradgen.oracles import numeric, steps
+from gradgen.oracles.report import Finding, Report
 
 
 def test_a_derivative_text_is_changed_in_every_way_that_is_named():
@@ -63,10 +65,63 @@ def test_every_row_with_a_text_has_mutants():
 
 
 def test_every_function_in_scope_exists_and_has_mutants():
-    found = {p.qualname: p for p in places("")}
+    found = {p.qualname: p for p in GROUPS["code"].places()}
     for name in ("_sum_vjp", "_matmul_vjp", "_index_vjp", "_reshape_vjp", "full_shape"):
         assert name in found  # they come from the table, with what they call
-    assert [p.qualname for p in found.values() if not any(code_mutants(p))] == []
+    assert [p.qualname for p in found.values() if not any(GROUPS["code"].mutants(p))] == []
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_whatever_is_in_scope_can_be_changed_and_put_back(group):
+    for place in GROUPS[group].places():
+        held = None if place.is_constant else place.function.__code__
+        put_back = place.plant(place.tree)
+        assert place.is_constant or place.function.__code__ is not held
+        put_back()
+        assert place.is_constant or place.function.__code__ is held
+
+
+def test_every_function_and_constant_that_decides_a_verdict_is_in_scope():
+    found = {p.qualname: p for p in GROUPS["checker"].places()}
+    for name in (
+        "bound_of",
+        "Tally.finding",
+        "Report.ok",
+        "_note",
+        "same_bits",
+        "table",
+        "SETTLED",
+        "TOO_INEXACT",
+        "RTOL",
+        "Watch.side",
+        "Interval.meet",
+        "forward",
+    ):
+        assert name in found  # fmt: skip
+    made = [title for p in GROUPS["checker"].places("entries.py:SETTLED")
+            for title, *_ in GROUPS["checker"].mutants(p)]  # fmt: skip
+    assert "(1e-08, 0.001) -> SETTLED, SETTLED_COARSELY = (2e-08, 0.001)" in " ".join(made)
+    assert len(made) == 4
+
+
+def test_a_planted_wrong_bound_is_used_by_whoever_imported_it_and_the_right_one_is_back():
+    place = place_of("gradgen/oracles/steps.py", "JITTERS")
+    wrong = next(tree for title, _, tree in GROUPS["checker"].mutants(place) if "= 5" in title)
+    put_back = place.plant(wrong)
+    assert numeric.JITTERS == steps.JITTERS == 5
+    put_back()
+    assert numeric.JITTERS == steps.JITTERS == 4
+
+
+def test_a_planted_wrong_verdict_is_given_by_a_property_too():
+    report = Report("f", ("x",), "", "quick", [Finding("o", "d/dx", "differs")])
+    place = place_of("gradgen/oracles/report.py", "Report.ok")
+    wrong = next(t for title, _, t in GROUPS["checker"].mutants(place)
+                 if title.endswith("-> return None"))  # fmt: skip
+    put_back = place.plant(wrong)
+    assert report.ok is None
+    put_back()
+    assert report.ok is False
 
 
 @pytest.mark.parametrize(("name", "position", "wrong"), [
@@ -90,15 +145,16 @@ def test_a_planted_wrong_function_is_used_wherever_it_was_held():
         return x.mean()
 
     place = place_of("gradgen/ops/reduction.py", "_mean_vjp")
-    wrong = next(t for title, _, t in code_mutants(place) if "'div'" in title and "'mul'" in title)
+    wrong = next(
+        t for title, _, t in GROUPS["code"].mutants(place) if "'div'" in title and "'mul'" in title
+    )
     right = gradgen.grad(f, shapes="x=4").source
     rows = OPS["mean"], CALLS["numpy.mean"], METHODS["mean"]
-    original = place.current
-    place.plant(wrong)
+    put_back = place.plant(wrong)
     try:
         assert gradgen.grad(f, shapes="x=4").source != right
         assert OPS["mean"] is CALLS["numpy.mean"][0] is METHODS["mean"]
     finally:
-        place.restore(original)
+        put_back()
     assert gradgen.grad(f, shapes="x=4").source == right
     assert (OPS["mean"], CALLS["numpy.mean"], METHODS["mean"]) == rows

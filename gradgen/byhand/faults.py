@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from gradgen.differences import EPSILON, Estimate
 from gradgen.oracles.branch import Edges, Watch
 from gradgen.oracles.digits import Session, quotient, session_of
 from gradgen.oracles.domain import Domain
@@ -24,7 +25,7 @@ from gradgen.oracles.exact import Unsupported
 from gradgen.oracles.report import Effort, Finding
 from gradgen.oracles.rounding import Rounded, rounded_of
 from gradgen.oracles.sample import Values, is_finite, quiet_call, samples
-from gradgen.oracles.steps import EPSILON, Estimate, Ray, by_differences, coarsest, value_noise
+from gradgen.oracles.steps import Ray, by_differences, coarsest, value_noise
 from gradgen.oracles.subject import Leaf, Subject
 
 ORACLE = "50 digits"

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from gradgen.differences import EPSILON, Estimate
 from gradgen.oracles.domain import Domain
 from gradgen.oracles.entries import (
     AGAIN,
@@ -37,7 +38,7 @@ from gradgen.oracles.reference import Exact, Reference, affordable
 from gradgen.oracles.report import Effort, Finding
 from gradgen.oracles.rounding import Rounded
 from gradgen.oracles.sample import Values, samples
-from gradgen.oracles.steps import EPSILON, Estimate, coarsest
+from gradgen.oracles.steps import coarsest
 from gradgen.oracles.subject import Subject
 
 ORACLE = "accuracy"

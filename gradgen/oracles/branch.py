@@ -63,6 +63,7 @@ class Watch:
         self.watched: list[tuple[str, tuple[int, ...]]] = []
         self._probe: Callable[..., Any] | None = None
         nodes: list[int] = []
+        names: dict[str, None] = {}
         for node, op in enumerate(graph.ops):
             args = graph.args[node]
             if not needed[node] or not any(active[a] for a in args):
@@ -72,11 +73,11 @@ class Watch:
                 continue
             read = (node,) if exact else tuple(a for a in args if _is_number(graph, a))
             self.watched.append(("exact" if exact else op, tuple(map(_place(nodes), read))))
+            names[called(graph, node)] = None
         if nodes:
             try:
                 self._probe = probe(subject, nodes)
             except (GradgenError, ArithmeticError, ValueError) as error:
-                names = dict.fromkeys(called(graph, n) for n in nodes if graph.ops[n] in OPS)
                 self.unknown = f"the branches of {', '.join(names)} cannot be watched: {error}"
 
     def side(self, values: Mapping[str, Any]) -> bytes | None:

@@ -27,11 +27,12 @@ from typing import Any
 
 import numpy as np
 
+from gradgen.differences import EPSILON, Estimate
 from gradgen.oracles.domain import Domain
 from gradgen.oracles.report import Effort, Finding
 from gradgen.oracles.rounding import Rounded, rounded_of, spread
 from gradgen.oracles.sample import Random, Samples, Values, copied, samples
-from gradgen.oracles.steps import EPSILON, Estimate, Ray, coarsest
+from gradgen.oracles.steps import Ray, coarsest
 from gradgen.oracles.subject import Leaf, Subject, call, flat_gradients
 
 # The bound relative to an entry below which it is settled, in double precision and in others.
@@ -302,7 +303,7 @@ def underflow(epsilon: float) -> float:
 def relative(part: float, whole: float) -> float:
     if math.isnan(part) or math.isinf(whole):
         return math.inf
-    return abs(part) / whole if whole else 0.0
+    return abs(part) / whole if whole else math.inf if part else 0.0
 
 
 def _size(values: Values, leaf: Leaf, entry: tuple[int, ...]) -> float:

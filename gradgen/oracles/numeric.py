@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gradgen.differences import EPSILON, Estimate
 from gradgen.oracles.branch import Watch
 from gradgen.oracles.domain import Domain
 from gradgen.oracles.entries import (
@@ -30,9 +31,7 @@ from gradgen.oracles.report import Effort, Finding
 from gradgen.oracles.rounding import rounded_of
 from gradgen.oracles.sample import EDGES, Random, Samples, Values, is_finite, quiet_call, samples
 from gradgen.oracles.steps import (
-    EPSILON,
     JITTERS,
-    Estimate,
     Ray,
     by_complex_step,
     by_differences,
@@ -282,7 +281,7 @@ def _dot(
     off = abs(total - seen.value)
     if off <= bound:
         zero = abs(seen.value) <= 16 * seen.error and seen.error <= 1000 * seen.rounding
-        return relative(off, size), 0.0 if zero else relative(bound, size), ""
+        return (0.0, 0.0, "") if zero else (relative(off, size), relative(bound, size), "")
     return (
         relative(off, size),
         math.inf,

@@ -6,31 +6,32 @@ Every estimate comes with an error of its own, which is measured and not assumed
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.exceptions import ComplexWarning
 
+from gradgen.differences import (
+    EPSILON,
+    IMAGINARY,
+    Estimate,
+    complex_slope,
+    complex_value,
+    real_value,
+    table,
+)
 from gradgen.graph import Graph
 from gradgen.liveness import reachable
 from gradgen.ops import OPS
 from gradgen.oracles.branch import Watch
 from gradgen.oracles.domain import depends_on
-from gradgen.oracles.sample import Random, Values, copied, quiet_call
+from gradgen.oracles.sample import Random, Values, copied
 from gradgen.oracles.subject import Leaf, Subject, call
 from gradgen.spelling import called
 
-EPSILON = 2.0**-52
-# So small that its square vanishes, and far from the smallest number.
-IMAGINARY = 1e-60
-# Below this, imaginary parts may have vanished on the way.
-VANISHED = 1e-220
-# First steps that are tried, in units of the point, as powers of 2; and steps of each, halved.
+# First steps that are tried, in units of the point, as powers of 2.
 STARTS = (-3, -7, 1, -12, -18, -26)
-LEVELS = 8
 # The error, relative to the derivative, at which no other first step is tried.
 GOOD_ENOUGH = 2e-11
 JITTERS = 4
@@ -53,15 +54,6 @@ ANALYTIC = frozenset({
     "tensorsolve", "linalg_diagonal", "linalg_trace", "diff", "ediff1d", "trapezoid", "average",
     "gradient",
 })  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A derivative, how far it may be off, and how much of that is rounding alone."""
-
-    value: float
-    error: float
-    rounding: float
 
 
 def not_analytic(subject: Subject) -> str:
@@ -107,22 +99,11 @@ class Ray:
 
     def at(self, step: float) -> float:
         """The value of the function; NaN where it has none."""
-        try:
-            value = np.asarray(quiet_call(self.subject, self.point(step)))
-        except Exception:  # whatever the user's function raises at these arguments
-            return math.nan
-        return float(value.reshape(())) if value.dtype.kind in "biuf" else math.nan
+        return real_value(lambda: call(self.subject, self.point(step)))
 
     def imaginary(self, step: float) -> tuple[complex, str]:
         """The value of the function a step into the imaginary, or why it has none."""
-        try:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
-                warnings.simplefilter("error", ComplexWarning)
-                found = call(self.subject, self.point(1j * step))
-            return complex(np.asarray(found).reshape(())), ""
-        except Exception as error:  # whatever the user's function makes of complex numbers
-            return complex(math.nan, math.nan), f"{type(error).__name__}: {error}"
+        return complex_value(lambda: call(self.subject, self.point(1j * step)))
 
     def moved(self, random: Random) -> Ray:
         """The same from a point that differs by a few roundings."""
@@ -152,25 +133,12 @@ def jittered(subject: Subject, values: Mapping[str, Any], random: Random) -> Val
 
 
 def by_complex_step(ray: Ray, random: Random, jitters: int = JITTERS) -> Estimate | str:
-    """The derivative along a ray by a complex step, or why there is none.
-
-    The error is how far roundings of the arguments move it, and how far the real part is from the
-    function's value: where complex arithmetic is less exact than real, it says so.
-    """
+    """The derivative along a ray by a complex step, or why there is none."""
     found, why = ray.imaginary(IMAGINARY)
-    value = found.imag / IMAGINARY
-    if why or not math.isfinite(value):
-        return why or "the complex value is not finite"
-    real = ray.at(0.0)
-    moved = [ray.moved(random).imaginary(IMAGINARY)[0].imag / IMAGINARY for _ in range(jitters)]
-    spread = max((abs(m - value) for m in moved), default=0.0)
-    if not math.isfinite(spread) or not math.isfinite(real):
-        return "the complex value is not finite nearby"
-    drift = abs(found.real - real) / abs(real) if real else float(found.real != 0)
-    if drift > 1e-6:
-        return "complex arithmetic gives another value than real arithmetic"
-    floor = spread + VANISHED
-    return Estimate(value, floor + EPSILON * abs(value), floor)
+    if why:
+        return why
+    beside = [ray.moved(random).imaginary(IMAGINARY / 2)[0] for _ in range(jitters)]
+    return complex_slope(found, beside, ray.at(0.0))
 
 
 def by_differences(
@@ -195,7 +163,7 @@ def by_differences(
         if any(watch.side(ray.point(s)) != side for s in steps):
             crossed = True
             continue
-        made = _table(ray.at, first, noise)
+        made = table(ray.at, first, noise)
         if made is not None:
             found[start] = made
             best = _best(found)
@@ -203,8 +171,8 @@ def by_differences(
                 break
     if found:
         best = _best(found)
-        others = [other for other in found.values() if other.value != best.value]
-        if thorough and others and not any(_overlap(best, other) for other in others):
+        meeting = sum(_overlap(best, other) for other in found.values())  # itself among them
+        if thorough and len(found) > 1 and meeting < 2:
             return "differences by large and small steps do not meet"
         return best
     return "a branch point is near" if crossed else "the function has no finite value nearby"
@@ -227,27 +195,6 @@ def _best(found: Mapping[int, Estimate]) -> Estimate:
         error = max(larger.error, abs(larger.value - best.value))
         if error < best.error:
             best = Estimate(larger.value, error, larger.rounding)
-    return best
-
-
-def _table(function: Callable[[float], float], first: float, noise: float) -> Estimate | None:
-    """The best entry of a table of extrapolated central differences."""
-    best: Estimate | None = None
-    before: list[float] = []
-    for level in range(LEVELS):
-        step = first / 2**level
-        row = [(function(step) - function(-step)) / (2 * step)]
-        if not math.isfinite(row[0]):
-            return None
-        rounding = 2.0 * noise / step
-        for j, above in enumerate(before):
-            row.append(row[j] + (row[j] - above) / (4.0 ** (j + 1) - 1.0))
-            error = max(abs(row[-1] - row[-2]), abs(row[-1] - above)) + rounding
-            if best is None or error < best.error:
-                best = Estimate(row[-1], error, rounding)
-        if best is not None and before and abs(row[-1] - before[-1]) > 4 * best.error:
-            break
-        before = row
     return best
 
 
