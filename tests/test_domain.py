@@ -459,8 +459,10 @@ def test_roundings_of_the_arguments_alone_move_what_copies_them():
 
 def test_what_raises_moves_nothing():
     runs = iter([None, (3.0, {"x": np.array([2.0])}), *[None] * 9])
-    fake = SimpleNamespace(plain=lambda v: (1.0, {"x": np.array([1.5])}), run=lambda v: next(runs))
-    assert rounding.spread(fake, {}) == (2.0, {"x": np.array([0.5])})
+    fake = SimpleNamespace(plain=lambda v: (1.0, {"x": np.array([1.5])}), run=lambda v: next(runs),
+                           unseen=lambda text: {"x": 0.25}[text])  # fmt: skip
+    # what is not seen by running is added
+    assert rounding.spread(fake, {}) == (2.0, {"x": np.array([0.5 + 0.25])})
     broken = SimpleNamespace(plain=lambda v: None, run=lambda v: (1.0, {}))
     assert rounding.spread(broken, {}) == (0.0, {})
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from gradgen.checking import _left_out, _plain, as_dict
+from gradgen.checking import _plain, as_dict, left_out
 from gradgen.differences import EPSILON, Estimate
 from gradgen.oracles import entries, numeric, steps
 from gradgen.oracles.domain import parse_domain
@@ -463,6 +463,7 @@ def shaky(values, found, moved):
         own=None,
         plain=lambda v: (0.0, {"x": np.array(found)}),
         run=lambda v: (next(moved), {"x": np.array(found) + next(moved)}),
+        unseen=lambda text: 0.0,
     )
     return Gradient(subject, values, rounded)
 
@@ -801,7 +802,7 @@ def test_what_was_left_out_is_said_once_for_each_oracle_and_reason():
         Finding("b", "d/dx", "unchecked", "why"), Finding("b", "d/dw", "differs", "why"),
         Finding("a", "d/dv", "unchecked", "why"),
     ]  # fmt: skip
-    assert list(_left_out(held)) == [
+    assert list(left_out(held)) == [
         "a: d/dx and 2 more: why", "a: d/du: other", "b: d/dx: why"
     ]  # fmt: skip
 
