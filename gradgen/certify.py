@@ -120,7 +120,7 @@ def objections(location: str, report: Report) -> list[str]:
 
 
 def certificate(
-    reports: Mapping[str, Report], source: str, text: str, replay: str
+    reports: Mapping[str, Report], evidence: Evidence, source: str, text: str, replay: str
 ) -> dict[str, Any]:
     """The certificate of an emitted text, as `certificate_lines` takes it.
 
@@ -138,7 +138,9 @@ def certificate(
         "source": source,
         "body": body_digest(text),
     }
-    domain = {name: report.domain for name, report in reports.items() if report.domain}
+    declared = [evidence.domain] if evidence.domain else []
+    assumed = {name: declared + report.domain for name, report in reports.items()}
+    domain = {name: lines for name, lines in assumed.items() if lines}
     left_out = {name: report.left_out for name, report in reports.items() if report.left_out}
     return found | ({"domain": domain} if domain else {}) | (
         {"unchecked": left_out} if left_out else {})  # fmt: skip

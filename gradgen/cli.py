@@ -399,7 +399,9 @@ def certified(jobs: Sequence[Job], request: Request, texts: Sequence[str]) -> li
             ]  # fmt: skip
             replay = f"gradgen verify {shlex.quote(request.place(job) or 'FILE')}"
             source = digest_of(text, SOURCE_LINE)
-            found.append(certificate_lines(certify.certificate(reports, source, text, replay)))
+            found.append(
+                certificate_lines(certify.certificate(reports, evidence, source, text, replay))
+            )
     if wanting:
         raise Wanting("\n".join(["not certified; nothing is written", *map(printable, wanting)]))
     return found

@@ -46,6 +46,8 @@ from gradgen.files import (
 )
 from gradgen.header import project_folder
 
+UNOPPOSED = "no oracle objects"
+
 VERIFY_HELP = """Replay the certificates of emitted files, and say whether they hold.
 
 A certificate is what `gradgen emit --certify` writes into the header of a FILE. The source that the
@@ -104,7 +106,7 @@ def replayed(path: Path) -> list[Claim]:
     found += claims(held, reports, source, text)
     for name, report in reports.items():
         told = objections(name, report)
-        found += [Claim(name, "no oracle objects", line, False) for line in told]
+        found += [Claim(name, UNOPPOSED, line, False) for line in told]
     return found
 
 
@@ -142,6 +144,11 @@ def show(name: str, found: list[Claim]) -> None:
     for column in ("claim", "certificate", "now", ""):
         table.add_column(column, overflow="fold")
     for claim in found:
+        if claim.claimed == UNOPPOSED:
+            continue
         mark = "[green]holds[/]" if claim.holds else "[red]fails[/]"
         table.add_row(*map(escape, (claim.what, claim.claimed, claim.found)), mark)
     console.print(table)
+    for claim in found:
+        if claim.claimed == UNOPPOSED:
+            console.print(claim.found, markup=False)

@@ -14,10 +14,6 @@ from gradgen.cli import cli
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
-MNIST = [
-    "--wrt", "W1,b1,W2,b2",
-    "--shapes", "W1=h d, b1=h, W2=k h, b2=k, X=n d, labels=n:int64",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,10 +49,31 @@ def test_the_numbers_in_the_readme_are_those_of_the_emitted_file(tmp_path):
     assert done.stdout.strip() == session.splitlines()[-1]
 
 
-def test_the_committed_gradient_is_current():
-    files = [f"{EXAMPLES / 'mnist_mlp.py'}:loss", "-o", str(EXAMPLES / "mnist_mlp_grad.py")]
-    result = CliRunner().invoke(cli, ["emit", *files, *MNIST, "--check"])
+def test_the_committed_gradients_are_those_that_the_list_asks_for():
+    result = CliRunner().invoke(cli, ["sync", "--check", "--config", str(ROOT / "pyproject.toml")])
     assert result.exit_code == 0, result.output
+
+
+def test_the_certificate_of_the_committed_gradient_holds_and_is_the_one_of_the_readme():
+    path = EXAMPLES / "logistic_grad.py"
+    result = CliRunner().invoke(cli, ["verify", str(path)])
+    assert result.exit_code == 0, result.output
+    lines = [line for line in path.read_text("utf-8").splitlines() if "gradgen-certificate" in line]
+    digests = [line for line in lines if line.split()[2] in ("source", "body")]
+    assert len(digests) == 2
+    shown = "\n".join(line for line in lines if line not in digests)
+    assert shown in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_audit_in_the_readme_is_the_one_of_the_example(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    given = ["--against", "examples/logistic.py:hasty_grad", "--shapes", "w=d, X=n d, y=n"]
+    result = CliRunner().invoke(cli, ["audit", "examples/logistic.py:loss", *given])
+    assert result.exit_code == 1
+    told = result.output[result.output.index("called:") :]
+    assert told in (ROOT / "README.md").read_text("utf-8")
+    right = [*given[:1], "examples/logistic.py:loss_grad", *given[2:]]
+    assert CliRunner().invoke(cli, ["audit", "examples/logistic.py:loss", *right]).exit_code == 0
 
 
 def test_the_emitted_gradient_trains_the_network():
