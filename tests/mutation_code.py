@@ -32,7 +32,8 @@ TESTS = Path(__file__).parent
 ROOT = Path(gradgen.__file__).parent.parent
 # What is mutated besides the adjoint functions of the rows: files and the functions in them.
 SCOPE = {
-    "gradgen/derive.py": ["_Reverse", "_reach", "_cover", "_zeros", "_may_alias_argument"],
+    "gradgen/sweep.py": ["Sweep"],
+    "gradgen/derive.py": ["Reverse", "_reach", "_cover", "_zeros", "_may_alias_argument"],
     "gradgen/read/front.py": (
         "Front.refresh", "Front.outer", "Front.guard", "Front.is_array", "Front.index",
         "Front.view", "Front.update", "Front.store", "Front.add_into", "Front.augment",
