@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 from gradgen.errors import ActiveTypeError, GradgenError, NotCompiledError, SourceError
 
 if TYPE_CHECKING:
-    from gradgen.api import emit, grad, value_and_grad
+    from gradgen.api import emit, grad, hvp, jvp, value_and_grad
     from gradgen.checking import check
     from gradgen.measure.compare import compare
 
 __all__ = [
     "ActiveTypeError", "GradgenError", "NotCompiledError", "SourceError", "check", "compare",
-    "emit", "grad", "value_and_grad",
+    "emit", "grad", "hvp", "jvp", "value_and_grad",
 ]  # fmt: skip
 __version__ = "0.1.0"
 
 # Functions whose modules are imported when they are asked for: pytest loads `pytest_plugin` in
 # every run, and need not load NumPy for it.
 _HOMES = {
-    "check": "gradgen.checking", "compare": "gradgen.measure.compare", "emit": "gradgen.api",
-    "grad": "gradgen.api", "value_and_grad": "gradgen.api",
+    "check": "gradgen.checking", "compare": "gradgen.measure.compare",
+    **dict.fromkeys(("emit", "grad", "hvp", "jvp", "value_and_grad"), "gradgen.api"),
 }  # fmt: skip
 
 

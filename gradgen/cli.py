@@ -21,7 +21,8 @@ from click.shell_completion import CompletionItem
 from gradgen.errors import GradgenError
 from gradgen.files import difference, judge, read_emitted, refuse_overwriting, write_files
 from gradgen.header import finished_text, header_lines, project_folder, relative_path
-from gradgen.program import MODES, STYLES, VERSION, Options, Program, compile_graph
+from gradgen.modes import MODES
+from gradgen.program import STYLES, VERSION, Options, Program, compile_graph
 from gradgen.read import Spec, parse_shapes, read_file
 from gradgen.read.scope import ModuleText
 from gradgen.render import TEMPLATE, join_units, printable

@@ -17,7 +17,7 @@ from gradgen.rules import adjoints
 from gradgen.sweep import LEAVES, Sweep, check_active, copied, located, name_of
 from gradgen.types import FLOAT, Shape, Type
 
-__all__ = ["Reverse", "check_active", "copied", "name_of", "reverse"]
+__all__ = ["Reverse", "check_active", "copied", "name_of", "reverse", "zeros"]
 
 
 @dataclass(slots=True)
@@ -76,6 +76,11 @@ class Reverse(Sweep):
             # what a definition computes belongs to the call that was swept just before
             self.loc = self.graph.locs[node] or self.loc
             self._step(node, self.adjoints.pop(node))
+
+    def collected(self, source: int) -> int | None:
+        """What was passed on to a source, which is forgotten; None if nothing was."""
+        held = self.adjoints.pop(source, None)
+        return None if held is None else self._total(source, held)
 
     # -- the sweep -----------------------------------------------------------------------------
 
@@ -275,7 +280,7 @@ class Reverse(Sweep):
             ordered = sorted(summed, key=lambda item: item[0][0][1] % t.shape[0])
             items = tuple(item[2] for item in ordered)
             return b.add("array", *items, attr=((len(items),), self._dtype_of(items, t)))
-        buffer = _zeros(b, node, t) if total is None else full_shape(b, total, t.shape)
+        buffer = zeros(b, node, t) if total is None else full_shape(b, total, t.shape)
         for number, (template, operands, part) in enumerate(summed):
             repeats = may_repeat(b, operands)
             first = total is None and number == 0 and not repeats
@@ -329,7 +334,8 @@ def _cover(summed: Sequence[Any], t: Type) -> bool:
     return t.rank == 1 and len(summed) == t.shape[0] and len(summed) <= 12
 
 
-def _zeros(b: GraphBuilder, node: int, t: Type) -> int:
+def zeros(b: GraphBuilder, node: int, t: Type) -> int:
+    """The node of an array of zeros with the shape and dtype of a node of type `t`."""
     dtype = None if t.dtype == "float64" else t.dtype
     return b.add("zeros", *(b.size(n) for n in t.shape), attr=dtype)
 

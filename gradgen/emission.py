@@ -15,6 +15,7 @@ from gradgen.errors import GradgenError, Location, Refusal, SourceError
 from gradgen.graph import Graph, GraphBuilder, Param, Record, Tree, leaves
 from gradgen.guards import argument_parts, shape_guard, value_guard
 from gradgen.liveness import reachable
+from gradgen.modes import MODES
 from gradgen.ops import OPS
 from gradgen.ops.indexing import may_repeat
 from gradgen.ops.table import UNARY
@@ -36,7 +37,7 @@ _DISPLAYS = (
     "array", "concatenate", "stack", "vstack", "hstack", "dstack", "column_stack", "total",
 )  # fmt: skip
 # What the names of emitted functions end in.
-_FUNCTIONS = ("value_and_grad", "grad", "forward", "backward")
+_FUNCTIONS = (*MODES, "forward", "backward")
 _TEMPORARY = "t"
 _REDUCTIONS = ("sum", "mean", "max", "min", "norm")
 _ALWAYS_INLINE = ("axis_size", "item_count")
@@ -87,7 +88,7 @@ def emit(
 ) -> Unit:
     """The unit for a derived graph, whose results are `(value, adjoints)`.
 
-    `mode` is `value_and_grad`, `grad` or `pair`. With `guard` the function that takes the arguments
+    `mode` is one of `MODES`. With `guard` the function that takes the arguments
     checks their shapes. Raises `SourceError` for an operation that the target lacks.
     """
     unit = Unit()
@@ -99,7 +100,7 @@ def emit(
     else:
         nodes = [n for n, need in enumerate(reachable(graph, graph.results)) if need]
         plan = Plan(f"{graph.name}_{mode}", graph.params, nodes, graph.results, list(doc))
-        if mode == "value_and_grad":
+        if mode == "value_and_grad" or (mode == "jvp" and isinstance(graph.results[0], int)):
             plan.value = next(leaves(graph.results))
         module.function(plan)
     module.finish()
@@ -561,11 +562,13 @@ class FunctionWriter:
         """The checks of what the program was compiled for: fixed values, and declared shapes."""
         lines: list[str] = []
         arrays: dict[str, Shape] = {}
+        # no signature tells that a tangent has the shape of its argument
+        guard = self.module.guard or any(p.added for p in self.plan.params)
         for param in self.plan.params:
             for text, part in argument_parts(param.name, param.tree):
                 if isinstance(part, Static):
                     lines += value_guard(text, part, self.function("builtins.ValueError"))
-                elif self.module.guard and self.graph.types[part].kind == "array":
+                elif guard and part is not None and self.graph.types[part].kind == "array":
                     arrays[text] = self.graph.types[part].shape
         if arrays:
             error = self.function("builtins.ValueError")
@@ -629,7 +632,7 @@ class FunctionWriter:
         """Whether an expression is the adjoint of a value with a name, and no short one."""
         hint = self.graph.hints[node]
         return (
-            hint is not None and hint.startswith("d_") and self.graph.locs[node] is None
+            hint is not None and hint.startswith(("d_", "t_")) and self.graph.locs[node] is None
             and len(expr.text) > NAMED_WIDTH
         )  # fmt: skip
 

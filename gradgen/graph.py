@@ -36,6 +36,8 @@ class Param:
     positional_only: bool = False
     default: str | None = None
     declared: str = ""
+    # Whether it is the derivative's own, as a tangent is; its shape is always checked.
+    added: bool = False
 
 
 @dataclass(slots=True)

@@ -14,7 +14,8 @@ from typing import Any
 
 from gradgen.errors import GradgenError, Source
 from gradgen.files import write_files
-from gradgen.program import MODES, STYLES
+from gradgen.modes import MODES
+from gradgen.program import STYLES
 from gradgen.read.source import parse, read_text
 from gradgen.targets import TARGETS
 

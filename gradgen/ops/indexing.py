@@ -411,15 +411,18 @@ def _extracted(front: Any, condition: Any, arr: Any) -> Type:
 
 def register_rows() -> None:
     """Enter the rows of this family."""
-    register(Op(name="index", infer=_index, vjp=_index_vjp, live=_index_live, bounded=True,
+    register(Op(name="index", infer=_index, vjp=_index_vjp, linear="first",
+                live=_index_live, bounded=True,
                 view=True, cost=0))  # fmt: skip
     register(Op(name="item", infer=item_type, bounded=True, view=True, cost=0))
     register(Op(name="count_true", infer=lambda types, attr, values: INT, bounded=True,
                 call="numpy.count_nonzero", bind=_bind_count_nonzero,
                 known=lambda types, atom: Dim.symbol(atom)))  # fmt: skip
-    register(Op(name="index_set", infer=_update, vjp=_set_vjp, live=_update_live, bounded=True,
+    register(Op(name="index_set", infer=_update, vjp=_set_vjp, linear="all",
+                live=_update_live, bounded=True,
                 cost=0))  # fmt: skip
-    register(Op(name="index_add", infer=_update, vjp=_add_vjp, live=_update_live, bounded=True,
+    register(Op(name="index_add", infer=_update, vjp=_add_vjp, linear="all",
+                live=_update_live, bounded=True,
                 call="numpy.add.at", bind=_bind_add_at))  # fmt: skip
     register(Op(name="index_sub", infer=_update, call="numpy.subtract.at", why="",
                 bind=_bind_subtract_at))  # fmt: skip

@@ -1,0 +1,194 @@
+"""What each mode asks for, derived: from a graph that was read to one with derivatives as results.
+
+The results of the derived graph are always `(value, aux, derivatives)`; the value is None where the
+mode does not give it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gradgen import derive, passes
+from gradgen.forward import Forward
+from gradgen.graph import Graph, GraphBuilder, Param, Record, Tree, leaves, map_tree
+from gradgen.ops import OPS
+
+MODES = ("value_and_grad", "grad", "pair", "jvp", "hvp")
+# Modes that give the value too.
+WITH_VALUE = ("value_and_grad", "pair", "jvp")
+# Modes that take tangents of the parameters.
+WITH_TANGENTS = ("jvp", "hvp")
+# Modes that take a value of any shape, and several.
+ANY_VALUE = ("jvp",)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to differentiate, and with respect to which parameters; `bare`: there is only one."""
+
+    graph: Graph
+    chosen: Sequence[Param]
+    bare: bool
+    value: Tree
+    aux: Tree = None
+
+    @property
+    def trees(self) -> list[Tree]:
+        """The nodes of the parameters."""
+        return [p.tree for p in self.chosen]
+
+    def told(self, derivatives: tuple[Tree, ...]) -> Tree:
+        """The derivatives as they are given back: that of a bare parameter without a tuple."""
+        return derivatives[0] if self.bare else derivatives
+
+
+def answer(mode: str, asked: Question) -> Graph:
+    """The derived graph, simplified; no derivative shares memory with an argument.
+
+    Raises `SourceError` where an active operation has no derivative.
+    """
+    if mode == "jvp":
+        return _jvp(asked)
+    graph = _gradient(asked, mode)
+    return _along_tangents(graph, asked) if mode == "hvp" else graph
+
+
+def _gradient(asked: Question, mode: str) -> Graph:
+    derived = derive.reverse(asked.graph, asked.trees, asked.value, 0 if mode == "pair" else None)
+    value, grads = derived.results
+    derived.results = (value if mode in WITH_VALUE else None, asked.aux, asked.told(grads))
+    names = [derive.name_of(asked.graph, n) for n in leaves(asked.trees)]
+    return _owned(passes.run(derived), names, "d_")
+
+
+def _jvp(asked: Question) -> Graph:
+    graph = derive.copied(asked.graph)
+    b = GraphBuilder(graph)
+    tangents = _along(b, asked.chosen, asked.value)
+    graph.results = (asked.value, asked.aux, tangents)
+    names = [derive.name_of(graph, n) or "value" for n in leaves(asked.value)]
+    return _owned(passes.run(graph), names, "t_")
+
+
+def _along_tangents(graph: Graph, asked: Question) -> Graph:
+    """From the gradient its derivative along tangents: forward over reverse."""
+    _, aux, gradient = graph.results
+    names = [p.name for p in asked.chosen]
+    chosen = [next(p for p in graph.params if p.name == name) for name in names]
+    graph.results = (None, aux, _along(GraphBuilder(graph), chosen, gradient))
+    wanted = [derive.name_of(graph, n) for p in chosen for n in leaves(p.tree)]
+    return _owned(passes.run(graph), wanted, "hvp_")
+
+
+def _along(b: GraphBuilder, chosen: Sequence[Param], values: Tree) -> Tree:
+    """The tangents of values along those of the chosen parameters, which become parameters."""
+    tangents = dict(add_tangents(b, chosen))
+    nodes = list(leaves(values))
+    found = dict(zip(nodes, Forward(b, tangents).push(nodes), strict=True))
+    results = {n: as_result(b, found[n], n) for n in found}
+    return map_tree(results.__getitem__, values)
+
+
+# -- tangents as arguments -------------------------------------------------------------------------
+
+
+def tangent_names(names: Sequence[str], chosen: Iterable[str]) -> dict[str, str]:
+    """What the tangents of the chosen parameters are called: `t_x`, which no parameter is."""
+    taken = set(names)
+    found = {}
+    for name in chosen:
+        wanted, count = f"t_{name}", 0
+        while wanted in taken:
+            count += 1
+            wanted = f"t_{name}_{count}"
+        taken.add(wanted)
+        found[name] = wanted
+    return found
+
+
+def add_tangents(b: GraphBuilder, chosen: Sequence[Param]) -> Iterable[tuple[int, int]]:
+    """Add a parameter for the tangent of each chosen one: pairs of its nodes and the tangent's.
+
+    It stands behind the others; where one of these has a default, it is given by name only.
+    """
+    graph = b.graph
+    names = tangent_names([p.name for p in graph.params], [p.name for p in chosen])
+    defaults = any(p.default is not None and not p.keyword_only for p in graph.params)
+    for param in chosen:
+        name = names[param.name]
+
+        def leaf(node: int, name: str = name) -> int:
+            _, path = graph.attrs[node]
+            return b.leaf("param", (name, path), graph.types[node])
+
+        tree = _renamed(map_tree(leaf, param.tree), name)
+        graph.params.append(Param(name, tree, param.keyword_only or defaults, added=True))
+        yield from zip(leaves(param.tree), leaves(tree), strict=True)
+    graph.params.sort(key=lambda p: p.keyword_only)
+
+
+def _renamed(tree: Tree, name: str) -> Tree:
+    """The tree of another parameter; what is no number in it may be anything."""
+    if isinstance(tree, Record):
+        values = tuple(_renamed(v, name) for v in tree.values)
+        return Record((name, tree.like[1]), tree.fields, values)
+    if isinstance(tree, dict):
+        return {key: _renamed(v, name) for key, v in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(_renamed(v, name) for v in tree)
+    return tree if isinstance(tree, int) else None
+
+
+# -- results ---------------------------------------------------------------------------------------
+
+
+def as_result(b: GraphBuilder, found: int | None, like: int) -> int:
+    """A tangent as it is given back: with the shape and dtype of its value."""
+    graph = b.graph
+    t = graph.types[like]
+    if found is None:
+        return b.add("zeros_like", like) if t.kind == "array" else b.const(0.0)
+    have = graph.types[found]
+    if t.kind == "array" and (have.shape != t.shape or have.kind != "array"):
+        return b.add("full_like", like, found)
+    if t.kind == "scalar" and t.dtype != "float64" and have.kind == "py":
+        return b.add("astype", found, attr=t.dtype)
+    return found
+
+
+def _owned(graph: Graph, names: Sequence[str | None], prefix: str) -> Graph:
+    """The graph with a copy of every derivative that would share memory with an argument.
+
+    `names` say what each one belongs to, leaf by leaf.
+    """
+    b = GraphBuilder(graph)
+    made: dict[int, int] = {}
+    left = iter(names)
+
+    def fresh(leaf: int) -> int:
+        name = next(left)
+        if leaf not in made:
+            made[leaf] = b.add("copy", leaf) if _is_shared(graph, leaf) else leaf
+            found = made[leaf]
+            if graph.locs[found] is None and not (graph.hints[found] or "").startswith(prefix):
+                # a definition may have called it otherwise
+                graph.hints[found] = name and f"{prefix}{name}"
+        return made[leaf]
+
+    value, aux, derivatives = graph.results
+    graph.results = (value, aux, map_tree(fresh, derivatives))
+    return graph
+
+
+def _is_shared(graph: Graph, node: int) -> bool:
+    """Whether an array is an argument, a captured one, or a view of these; or read-only."""
+    if graph.types[node].kind != "array":
+        return False
+    while graph.ops[node] in OPS and OPS[graph.ops[node]].view:
+        if graph.ops[node] == "broadcast_to":
+            return True
+        if any(graph.types[a].kind == "array" for a in graph.args[node][1:]):
+            return False
+        node = graph.args[node][0]
+    return graph.ops[node] in ("param", "global", "seed")

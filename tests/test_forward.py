@@ -1,0 +1,184 @@
+"""Forward mode: every row, golden case and function of the corpus, against two other sources.
+
+The tangent is held against reverse mode by <v, J u> = <J^T v, u>, within 100 roundings of its
+terms, and against the user's own function by a complex step along the direction, or by differences.
+"""
+
+import importlib
+import itertools
+import warnings
+
+import golden
+import numpy as np
+import pytest
+from corpus.table import ROWS as CORPUS
+from tangents import (
+    along,
+    defined,
+    differ_from_adjoint,
+    differ_from_slope,
+    directions,
+    jvp_of,
+    same_bits,
+)
+from test_cases import POINTS, emitted, is_analytic, quietly
+from test_corpus import FOLDER, REFUSED, function_of, shapes_of
+from test_matrix import FAMILIES, PATTERNS, operands, rules_of, spelled
+from test_matrix import ROWS as ELEMENTWISE
+from test_structural import arguments, title
+
+import gradgen
+from gradgen.api import emit_path
+from gradgen.errors import GradgenError
+from gradgen.ops import OPS
+
+HEAD = (
+    "import math\nimport numpy as np\nimport scipy.linalg\nimport scipy.special\n"
+    "from scipy.special import logsumexp\n\n\n"
+)
+
+# -- the rows --------------------------------------------------------------------------------------
+
+CASES = [
+    (f"{family}: {title(case)}", case)
+    for family in FAMILIES
+    for case in importlib.import_module(f"test_{family}").CASES
+]
+
+
+def function_texts(before, line, names):
+    """The texts of a case's function, and of its weighted sum."""
+    body = "".join(f"    {s}\n" for s in before.splitlines())
+    plain = f"{HEAD}def f({', '.join(names)}):\n{body}    return {line}\n"
+    weighted = f"{HEAD}def f({', '.join(names)}, V):\n{body}    return np.sum(V * ({line}))\n"
+    return plain, weighted
+
+
+def failures_of(before, line, shapes, how):
+    """What differs, for every choice of active arguments and both precisions, as text."""
+    plain, weighted = function_texts(before, line, shapes)
+    f, g = defined(plain), defined(weighted)
+    names = list(shapes)
+    choices = [tuple(names)] if len(names) == 1 else [tuple(names), *((n,) for n in names)]
+    for wrt, dtype in itertools.product(choices, (np.float64, np.float32)):
+        rng = np.random.default_rng(17)
+        data = arguments(shapes, dtype)
+        direction = {n: directions(data[n], rng) for n in wrt}
+        own = f(**data)
+        value, tangent = jvp_of(f, wrt, data, direction)
+        label = f"wrt={wrt} {dtype.__name__}: "
+        if dtype is np.float64 and not same_bits(value, own):
+            yield f"{label}value {value!r} is not {own!r}"
+        if np.asarray(tangent).dtype != np.asarray(own).dtype:
+            yield f"{label}the tangent is {np.asarray(tangent).dtype}"
+        if any(np.shares_memory(tangent, a) for a in (*data.values(), *direction.values())):
+            yield f"{label}the tangent shares memory with an argument"
+        seed = directions(own, rng)
+        gradients = gradgen.grad(g, wrt=wrt)(**data, V=seed)
+        eps = float(np.finfo(dtype).eps)
+        terms = differ_from_adjoint(tangent, seed, gradients, [direction[n] for n in wrt], eps)
+        yield from (label + text for text in terms)
+        if dtype is np.float64:
+            tolerance = 1e-12 if how == "complex" else 1e-8
+            slopes = along(f, data, direction, how)
+            yield from (label + t for t in differ_from_slope(tangent, slopes, tolerance))
+
+
+@pytest.mark.parametrize("case", [c for _, c in CASES], ids=[name for name, _ in CASES])
+def test_the_tangent_of_a_row_is_the_transpose_of_its_adjoint_and_the_slope_of_the_function(case):
+    _, before, line, shapes, how = case
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        failures = list(failures_of(before, line, shapes, how))
+    assert not failures, "\n".join(failures)
+
+
+@pytest.mark.parametrize(("name", "count"), ELEMENTWISE, ids=[name for name, _ in ELEMENTWISE])
+def test_the_tangent_of_lanes_is_the_transpose_of_their_adjoint(name, count):
+    names = "xyz"[:count]
+    plain, weighted = function_texts("", spelled(name, names), names)
+    f, g = defined(plain), defined(weighted)
+    active = tuple(n for n, rule in zip(names, rules_of(name, count), strict=True) if rule)
+    if not active:
+        return
+    rng = np.random.default_rng(23)
+    for shapes, dtype in itertools.product(PATTERNS[count], (np.float64, np.float32)):
+        given = operands(name, count, shapes, dtype, rng)
+        if given is None:
+            continue
+        data = dict(zip(names, given, strict=True))
+        direction = {n: directions(data[n], rng) for n in active}
+        own = f(**data)
+        seed = directions(own, rng)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                value, tangent = jvp_of(f, active, data, direction)
+        except GradgenError as refusal:
+            assert OPS[name].why or "has no derivative" in str(refusal) or "SciPy" in str(refusal)
+            return
+        assert dtype is np.float32 or same_bits(value, own)
+        assert np.asarray(tangent).dtype == np.asarray(own).dtype, (shapes, dtype)
+        assert np.shape(tangent) == np.shape(own), (shapes, dtype)
+        gradients = gradgen.grad(g, wrt=active)(**data, V=seed)
+        eps = float(np.finfo(dtype).eps)
+        failures = differ_from_adjoint(
+            tangent, seed, gradients, [direction[n] for n in active], eps
+        )
+        assert not failures, (shapes, dtype, failures)
+        if dtype is np.float64:
+            assert not differ_from_slope(tangent, along(f, data, direction, "real"), 1e-8)
+
+
+# -- golden cases and the corpus -------------------------------------------------------------------
+
+
+def names_of(text):
+    namespace = {"__name__": "emitted"}
+    exec(compile(text, "<emitted>", "exec", dont_inherit=True), namespace)
+    return namespace
+
+
+@pytest.mark.parametrize(("name", "at"), POINTS)
+def test_the_tangents_of_golden_cases_agree_with_their_gradients_and_slopes(name, at, tmp_path):
+    case = golden.load(name)
+    given = case.arguments(case.points[at])
+    wrt = [case.wrt()] if isinstance(case.wrt(), str) else case.wrt()
+    whole = {**case.defaults(), **given}
+    rng = np.random.default_rng(29)
+    direction = {n: directions(whole[n], rng) for n in wrt}
+    function = names_of(golden.emit(case, tmp_path, mode="jvp"))[f"{case.function}_jvp"]
+    tangents = {f"t_{n}": u for n, u in direction.items()}
+    (value, tangent), _ = quietly(function, **given, **tangents)
+    own_function = case.namespace()[case.function]
+    own, _ = quietly(own_function, **given)
+    assert same_bits(value, own)
+    assert type(value) is type(own)
+    (_, gradient), _ = quietly(emitted, case, case.arguments(case.points[at]))
+    gradients = gradient if isinstance(case.wrt(), list) else [gradient]
+    failures = differ_from_adjoint(tangent, 1.0, gradients, [direction[n] for n in wrt])
+    analytic = is_analytic(case) and "math" not in case.source
+    slopes = along(own_function, whole, direction, "complex" if analytic else "real")
+    failures += differ_from_slope(tangent, slopes, 1e-12 if analytic else 1e-9)
+    assert not failures, "\n".join(failures)
+
+
+@pytest.mark.parametrize("row", [r for r in CORPUS if r.where not in REFUSED],
+                         ids=[r.where for r in CORPUS if r.where not in REFUSED])  # fmt: skip
+def test_the_tangents_of_the_corpus_agree_with_its_gradients_and_slopes(row):
+    given = row.arguments()
+    location = f"{FOLDER / row.module}.py:{row.name}"
+    texts = [emit_path(location, wrt=row.wrt, shapes=shapes_of(given), mode=m)
+             for m in ("jvp", "grad")]  # fmt: skip
+    rng = np.random.default_rng(31)
+    direction = {n: directions(given[n], rng) for n in row.wrt}
+    function = names_of(texts[0])[f"{row.name}_jvp"]
+    value, tangent = function(**given, **{f"t_{n}": u for n, u in direction.items()})
+    np.testing.assert_equal(given, row.arguments())
+    assert same_bits(value, function_of(row)(**row.arguments()))
+    gradients = names_of(texts[1])[f"{row.name}_grad"](**row.arguments())
+    failures = differ_from_adjoint(tangent, 1.0, gradients, [direction[n] for n in row.wrt])
+    slopes = along(function_of(row), given, direction, row.how)
+    tolerance = row.tolerance or (1e-11 if row.how == "complex" else 1e-7)
+    failures += differ_from_slope(tangent, slopes, tolerance)
+    assert not failures, "\n".join(failures)
