@@ -39,6 +39,8 @@ class Forward(Sweep):
         self.defined: dict[int, list[int]] = {}
         self.pending: list[int] = []
         self.transposer: Reverse | None = None
+        # By the seed of a vjp: the node that it stands for, and zeros in its place.
+        self.seeds: dict[int, tuple[int, int]] = {}
 
     def push(self, values: Sequence[int]) -> list[int | None]:
         """The nodes of the tangents of values; None for one that does not change."""
@@ -50,6 +52,7 @@ class Forward(Sweep):
                     self.tangents[node] = self._tangent(node)
                 except Refusal as refusal:
                     raise located(refusal, self.loc) from None
+        self._forget_seeds()
         return [self._of(value) for value in values]
 
     def _of(self, node: int) -> int | None:
@@ -246,11 +249,11 @@ class Forward(Sweep):
         if isinstance(found, TupleType):
             wanted = self.item_lives[node]
             seeds = [
-                b.leaf("seed", ("of", node, k), t) if k in wanted else None
-                for k, t in enumerate(found.items)
+                self._seed(b.add("item", node, attr=k)) if k in wanted else None
+                for k in range(len(found.items))
             ]
         else:
-            seeds = [b.leaf("seed", ("of", node), found)]
+            seeds = [self._seed(node)]
         transposer.sources |= {seed for seed in seeds if seed is not None}
         parts = self._vjp(node, seeds)
         transposer._look_at_nodes()
@@ -261,10 +264,27 @@ class Forward(Sweep):
                 pulled.append((part, self._unbroadcast(t, graph.types[arg].shape, part)))
         transposer.pull(pulled)
         results = [None if seed is None else transposer.collected(seed) for seed in seeds]
-        transposer._look_at_nodes()
-        # a vjp that is not linear in its seed would be a wrong rule
-        assert not any(transposer.active[r] for r in results if r is not None), graph.ops[node]
         return results if isinstance(found, TupleType) else results[0]
+
+    def _seed(self, node: int) -> int:
+        """A new leaf for the adjoint of a node."""
+        zero = self.b.add("zeros_like", node)
+        seed = self.b.leaf("seed", ("of", len(self.graph)), self.graph.types[node])
+        self.seeds[seed] = (node, zero)
+        return seed
+
+    def _forget_seeds(self) -> None:
+        """What is linear in a seed has a derivative that reads nothing of it but its shape.
+
+        Where it is linear as a whole only, as a block of a matrix function is, it is taken at 0.
+        """
+        graph = self.graph
+        for node in range(min(self.seeds, default=len(graph)), len(graph)):
+            if not self.seeds.keys().isdisjoint(graph.args[node]):
+                which = OPS[graph.ops[node]].linear != "constant"
+                graph.args[node] = tuple(
+                    self.seeds[a][which] if a in self.seeds else a for a in graph.args[node]
+                )
 
     def _vjp(self, node: int, seeds: Sequence[int | None]) -> Sequence[int | None]:
         """The adjoints of the operands with a tangent, over their shapes, from those of results."""

@@ -148,12 +148,16 @@ def as_result(b: GraphBuilder, found: int | None, like: int) -> int:
     graph = b.graph
     t = graph.types[like]
     if found is None:
-        return b.add("zeros_like", like) if t.kind == "array" else b.const(0.0)
+        if t.kind == "array":
+            return b.add("zeros_like", like)
+        found = b.const(0.0)
     have = graph.types[found]
     if t.kind == "array" and (have.shape != t.shape or have.kind != "array"):
         return b.add("full_like", like, found)
     if t.kind == "scalar" and t.dtype != "float64" and have.kind == "py":
         return b.add("astype", found, attr=t.dtype)
+    if t.kind == "py" and have.kind != "py" and have.dtype != "float64":
+        return b.add("astype", found, attr="float64")
     return found
 
 
@@ -183,7 +187,8 @@ def _owned(graph: Graph, names: Sequence[str | None], prefix: str) -> Graph:
 
 def _is_shared(graph: Graph, node: int) -> bool:
     """Whether an array is an argument, a captured one, or a view of these; or read-only."""
-    if graph.types[node].kind != "array":
+    t = graph.types[node]
+    if t.kind == "py" or (t.kind == "scalar" and graph.ops[node] == "index"):
         return False
     while graph.ops[node] in OPS and OPS[graph.ops[node]].view:
         if graph.ops[node] == "broadcast_to":

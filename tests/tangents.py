@@ -1,5 +1,6 @@
 """What tangents are held against: reverse mode, and the user's function along a direction."""
 
+import contextlib
 import itertools
 import linecache
 import warnings
@@ -35,7 +36,9 @@ def directions(value, rng):
 
     def direction(leaf):
         drawn = rng.uniform(-1.0, 1.0, np.shape(leaf)) * np.where(leaf == 0.0, 1.0, np.abs(leaf))
-        return np.asarray(drawn, leaf.dtype) if isinstance(leaf, np.ndarray) else float(drawn)
+        if isinstance(leaf, np.ndarray):
+            return np.asarray(drawn, leaf.dtype)
+        return type(leaf)(drawn) if isinstance(leaf, np.floating) else float(drawn)
 
     return mapped(direction, value)
 
@@ -63,8 +66,9 @@ def along(f, arguments, direction, how):
             warnings.simplefilter("ignore")
             return [np.asarray(leaf) for leaf in leaves(f(**{**arguments, **there}))]
 
-    if how == "complex":
-        return [(np.imag(leaf) / 1e-200, 0.0) for leaf in at(1e-200j)]
+    with contextlib.suppress(TypeError):  # what takes no complex numbers is not analytic
+        if how == "complex":
+            return [(np.imag(leaf) / 1e-200, 0.0) for leaf in at(1e-200j)]
     rows, size = [], at(0.0)
     for level in range(4):
         step = 2.0 ** (-8 - level)
