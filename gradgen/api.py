@@ -128,10 +128,10 @@ def emit(
 ) -> str:  # fmt: skip
     """The source of a standalone module that computes the derivative of `f`.
 
-    The arguments are those of `value_and_grad`; `mode` is `value_and_grad`, `grad` or `pair`
-    (`f_forward` and `f_backward`). Arguments that nothing declares are taken as numbers. Raises
-    what `value_and_grad` raises, and `GradgenError` where a captured array is too large for a
-    literal.
+    The arguments are those of `value_and_grad`; `mode` is `value_and_grad`, `grad`, `pair`
+    (`f_forward` and `f_backward`), `jvp` or `hvp`. Arguments that nothing declares are taken
+    as numbers. Raises what `value_and_grad` raises, and `GradgenError` where a captured array is
+    too large for a literal.
     """
     refuse_argnums(unknown)
     options = Options(wrt, mode, target, style, has_aux, output)

@@ -67,8 +67,17 @@ def _jvp(asked: Question) -> Graph:
     b = GraphBuilder(graph)
     tangents = _along(b, asked.chosen, asked.value)
     graph.results = (asked.value, asked.aux, tangents)
+    _number(b, asked.value)
     names = [derive.name_of(graph, n) or "value" for n in leaves(asked.value)]
     return _owned(passes.run(graph), names, "t_")
+
+
+def _number(b: GraphBuilder, value: Tree) -> None:
+    """Names for the parts of a value of several, where the user gives none."""
+    parts = list(leaves(value))
+    for k, node in enumerate(parts if len(parts) > 1 else ()):
+        if derive.name_of(b.graph, node) is None:
+            b.label(node, None, f"value_{k}")
 
 
 def _along_tangents(graph: Graph, asked: Question) -> Graph:
