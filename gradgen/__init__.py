@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from gradgen.errors import ActiveTypeError, GradgenError, NotCompiledError, SourceError
 
 if TYPE_CHECKING:
-    from gradgen.api import emit, grad, hvp, jvp, value_and_grad
+    from gradgen.api import emit, grad, hvp, jvp, value_and_grad, vjp
     from gradgen.checking import check
     from gradgen.measure.compare import compare
 
 __all__ = [
     "ActiveTypeError", "GradgenError", "NotCompiledError", "SourceError", "check", "compare",
-    "emit", "grad", "hvp", "jvp", "value_and_grad",
+    "emit", "grad", "hvp", "jvp", "value_and_grad", "vjp",
 ]  # fmt: skip
 __version__ = "0.1.0"
 
@@ -22,7 +22,7 @@ __version__ = "0.1.0"
 # every run, and need not load NumPy for it.
 _HOMES = {
     "check": "gradgen.checking", "compare": "gradgen.measure.compare",
-    **dict.fromkeys(("emit", "grad", "hvp", "jvp", "value_and_grad"), "gradgen.api"),
+    **dict.fromkeys(("emit", "grad", "hvp", "jvp", "value_and_grad", "vjp"), "gradgen.api"),
 }  # fmt: skip
 
 

@@ -101,6 +101,28 @@ def jvp(
     return build(f, options, shapes, like)
 
 
+def vjp(
+    f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
+    target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
+    output: int | None = None, style: str = "default", **unknown: Any,
+) -> Any:  # fmt: skip
+    """The function that computes the value of `f`, of any shape, and its adjoints for a seed.
+
+    The arguments are those of `value_and_grad`, but `f` may return arrays, and several values in
+    tuples, lists or dicts. The emitted function takes the arguments of `f` and behind them `seed`,
+    with the structure, shapes and dtypes of the value: `f_vjp(x, y, seed)`, which is given by name
+    where a parameter has a default. It gives `(value, grads)`, with `has_aux`
+    `((value, aux), grads)`: the gradients of the sum of the products of value and seed.
+
+    The shapes of the seed are checked: it raises `ValueError` where they are not the value's.
+    """
+    refuse_argnums(unknown)
+    options = Options(wrt, "vjp", target, style, has_aux, output)
+    if f is None:
+        return lambda function: build(function, options, shapes, like)
+    return build(f, options, shapes, like)
+
+
 def hvp(
     f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
     target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
@@ -129,9 +151,9 @@ def emit(
     """The source of a standalone module that computes the derivative of `f`.
 
     The arguments are those of `value_and_grad`; `mode` is `value_and_grad`, `grad`, `pair`
-    (`f_forward` and `f_backward`), `jvp` or `hvp`. Arguments that nothing declares are taken
-    as numbers. Raises what `value_and_grad` raises, and `GradgenError` where a captured array is
-    too large for a literal.
+    (`f_forward` and `f_backward`), `vjp`, `jvp` or `hvp`. Arguments that nothing declares are
+    taken as numbers. Raises what `value_and_grad` raises, and `GradgenError` where a captured array
+    is too large for a literal.
     """
     refuse_argnums(unknown)
     options = Options(wrt, mode, target, style, has_aux, output)

@@ -15,7 +15,7 @@ from gradgen.ops.indexing import WHOLE, are_apart, indexed, is_reshape, may_repe
 from gradgen.ops.shape import full_shape
 from gradgen.rules import adjoints
 from gradgen.sweep import LEAVES, Sweep, check_active, copied, located, name_of
-from gradgen.types import FLOAT, Shape, Type
+from gradgen.types import Shape, Type
 
 __all__ = ["Reverse", "check_active", "copied", "name_of", "reverse", "zeros"]
 
@@ -35,22 +35,21 @@ class Adjoint:
     live: list[int | None] = field(default_factory=list)
 
 
-def reverse(graph: Graph, wrt: Sequence[Tree], value: int, seed: int | None = None) -> Graph:
+def reverse(graph: Graph, wrt: Sequence[Tree], value: Tree, seeds: Tree = None) -> Graph:
     """A graph that also computes the adjoints of the trees `wrt` of parameter nodes.
 
-    Its results are `(value, adjoints)`. The seed of the value is 1, or a new `seed` node if `seed`
-    is not None. Raises `SourceError` where an active operation has no derivative, `ActiveTypeError`
-    where a parameter of `wrt` holds integers.
+    Its results are `(value, adjoints)`. The adjoints of the value are `seeds`, nodes of `graph` in
+    the structure of the value; by default the value is one number, whose adjoint is 1. Raises
+    `SourceError` where an active operation has no derivative, `ActiveTypeError` where a parameter
+    of `wrt` holds integers.
     """
     graph = copied(graph)
     sources = list(leaves(list(wrt)))
     for leaf in sources:
         check_active(graph, leaf)
     sweep = Reverse(GraphBuilder(graph), sources)
-    # of a number the seed may be a Python float, which has no methods and is weak
-    own_seed = graph.types[value] if graph.types[value].shape else FLOAT
-    one = sweep.b.const(1.0) if seed is None else sweep.b.leaf("seed", "seed", own_seed)
-    sweep.pull([(value, one)])
+    given = [sweep.b.const(1.0)] if seeds is None else leaves(seeds)
+    sweep.pull(zip(leaves(value), given, strict=True))
     graph.results = (value, tuple(map_tree(sweep.gradient, tree) for tree in wrt))
     return graph
 

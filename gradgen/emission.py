@@ -100,7 +100,9 @@ def emit(
     else:
         nodes = [n for n, need in enumerate(reachable(graph, graph.results)) if need]
         plan = Plan(f"{graph.name}_{mode}", graph.params, nodes, graph.results, list(doc))
-        if mode == "value_and_grad" or (mode == "jvp" and isinstance(graph.results[0], int)):
+        if mode == "value_and_grad" or (
+            mode in ("jvp", "vjp") and isinstance(graph.results[0], int)
+        ):
             plan.value = next(leaves(graph.results))
         module.function(plan)
     module.finish()
@@ -130,7 +132,7 @@ def _split(graph: Graph, doc: Sequence[str]) -> tuple[Plan, Plan]:
     backward, saved = sorted(own), sorted(kept)
     ahead = [n for n, need in enumerate(forward) if need]
     first = Plan(f"{graph.name}_forward", graph.params, ahead, (value, tuple(saved)), list(doc),
-                 keep=saved, value=value)  # fmt: skip
+                 keep=saved, value=value if isinstance(value, int) else -1)  # fmt: skip
     lines = ["Adjoints, from what the forward function saved and the seed of its value."]
     second = Plan(f"{graph.name}_backward", [], backward, adjoints, lines,
                   extra_params=("saved", "seed"), unpack=saved)  # fmt: skip
@@ -521,7 +523,7 @@ class FunctionWriter:
         if op == "global":
             return Expr(self.module.global_name(node))
         if op == "seed":
-            return Expr("seed")
+            return Expr(spell_path(*attr))
         return Expr(spell_path(*attr))
 
     # -- the body ------------------------------------------------------------------------------

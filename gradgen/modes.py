@@ -6,21 +6,25 @@ mode does not give it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gradgen import derive, passes
 from gradgen.forward import Forward
 from gradgen.graph import Graph, GraphBuilder, Param, Record, Tree, leaves, map_tree
 from gradgen.ops import OPS
+from gradgen.types import FLOAT
 
-MODES = ("value_and_grad", "grad", "pair", "jvp", "hvp")
+MODES = ("value_and_grad", "grad", "pair", "vjp", "jvp", "hvp")
 # Modes that give the value too.
-WITH_VALUE = ("value_and_grad", "pair", "jvp")
+WITH_VALUE = ("value_and_grad", "pair", "vjp", "jvp")
 # Modes that take tangents of the parameters.
 WITH_TANGENTS = ("jvp", "hvp")
+# Modes that take a seed in the structure of the value.
+WITH_SEEDS = ("pair", "vjp")
 # Modes that take a value of any shape, and several.
-ANY_VALUE = ("jvp",)
+ANY_VALUE = ("pair", "vjp", "jvp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +59,15 @@ def answer(mode: str, asked: Question) -> Graph:
 
 
 def _gradient(asked: Question, mode: str) -> Graph:
-    derived = derive.reverse(asked.graph, asked.trees, asked.value, 0 if mode == "pair" else None)
+    graph, seeds = derive.copied(asked.graph), None
+    b = GraphBuilder(graph)
+    if mode in WITH_SEEDS:
+        seeds = add_seeds(b, asked.value, mode)
+        _number(b, asked.value)
+    derived = derive.reverse(graph, asked.trees, asked.value, seeds)
     value, grads = derived.results
     derived.results = (value if mode in WITH_VALUE else None, asked.aux, asked.told(grads))
-    names = [derive.name_of(asked.graph, n) for n in leaves(asked.trees)]
+    names = [derive.name_of(graph, n) for n in leaves(asked.trees)]
     return _owned(passes.run(derived), names, "d_")
 
 
@@ -99,7 +108,7 @@ def _along(b: GraphBuilder, chosen: Sequence[Param], values: Tree) -> Tree:
     return map_tree(results.__getitem__, values)
 
 
-# -- tangents as arguments -------------------------------------------------------------------------
+# -- tangents and seeds as arguments ---------------------------------------------------------------
 
 
 def tangent_names(names: Sequence[str], chosen: Iterable[str]) -> dict[str, str]:
@@ -132,9 +141,48 @@ def add_tangents(b: GraphBuilder, chosen: Sequence[Param]) -> Iterable[tuple[int
             return b.leaf("param", (name, path), graph.types[node])
 
         tree = _renamed(map_tree(leaf, param.tree), name)
-        graph.params.append(Param(name, tree, param.keyword_only or defaults, added=True))
+        graph.params.append(
+            Param(name, tree, param.keyword_only or defaults, declared="derivative", added=True)
+        )
         yield from zip(leaves(param.tree), leaves(tree), strict=True)
     graph.params.sort(key=lambda p: p.keyword_only)
+
+
+def seed_name(names: Sequence[str]) -> str:
+    """What the seed is called: `seed`, which no parameter is."""
+    count = 0
+    while (wanted := f"seed_{count}" if count else "seed") in names:
+        count += 1
+    return wanted
+
+
+def add_seeds(b: GraphBuilder, value: Tree, mode: str) -> Tree:
+    """The adjoints of a value, in its structure: a parameter, or what `f_backward` is given."""
+    graph = b.graph
+    name = seed_name([p.name for p in graph.params]) if mode == "vjp" else "seed"
+
+    def leaf(node: int, path: tuple[Any, ...]) -> int:
+        # of a number the seed may be a Python float, which has no methods and is weak
+        t = graph.types[node] if graph.types[node].shape else FLOAT
+        return b.leaf("param" if mode == "vjp" else "seed", (name, path), t)
+
+    seeds = _with_paths(leaf, value)
+    if mode == "vjp":
+        defaults = any(p.default is not None and not p.keyword_only for p in graph.params)
+        graph.params.append(Param(name, seeds, defaults, declared="derivative", added=True))
+        graph.params.sort(key=lambda p: p.keyword_only)
+    return seeds
+
+
+def _with_paths(
+    function: Callable[[int, tuple[Any, ...]], int], tree: Tree, path: tuple[Any, ...] = ()
+) -> Tree:
+    """The tree with `function` applied to every node and the path to it."""
+    if isinstance(tree, int):
+        return function(tree, path)
+    if isinstance(tree, dict):
+        return {key: _with_paths(function, v, (*path, key)) for key, v in tree.items()}
+    return type(tree)(_with_paths(function, v, (*path, k)) for k, v in enumerate(tree))
 
 
 def _renamed(tree: Tree, name: str) -> Tree:

@@ -24,6 +24,7 @@ from gradgen.modes import (
     WITH_VALUE,
     Question,
     answer,
+    seed_name,
     tangent_names,
 )
 from gradgen.notes import header_notes
@@ -172,6 +173,8 @@ def active_names(wrt: Wrt, names: Sequence[str]) -> frozenset[str]:
 
 def added_names(options: Options, names: Sequence[str]) -> list[str]:
     """What the emitted function takes besides the parameters, of which these are the names."""
+    if options.mode == "vjp":
+        return [seed_name(names)]
     if options.mode not in WITH_TANGENTS:
         return []
     chosen = [names[i] if isinstance(i, int) else i for i in wrt_items(options.wrt)[0]
@@ -205,13 +208,13 @@ def choose_result(graph: Graph, options: Options) -> tuple[Tree, Tree]:
 def _refuse_value(graph: Graph, value: int, options: Options) -> None:
     """Refuse a value that is no float, or one of a shape that the mode does not take."""
     t, place = graph.types[value], graph.locs[value]
-    if t.is_float and (not t.shape or options.mode in (*ANY_VALUE, "pair")):
+    if t.is_float and (not t.shape or options.mode in ANY_VALUE):
         return
     message = ""
     if t.shape and options.mode not in ANY_VALUE:
         shape = ", ".join(map(str, t.shape)) + ("," if len(t.shape) == 1 else "")
         message = f"the result of {graph.name} is an array of shape ({shape}), not one number"
-        hint = "return np.sum(...), or use mode pair"
+        hint = "return np.sum(...), or use mode vjp"
     elif not t.is_float and graph.ops[value] != "const":
         message = f"the result of {graph.name} is {t}, which has no derivative"
         hint = "return a float"
@@ -288,6 +291,8 @@ def _doc(graph: Graph, typed: Sequence[Param], options: Options, wrt: Sequence[s
 
 def _summary(name: str, typed: Sequence[Param], mode: str, wrt: Sequence[str]) -> str:
     """What the emitted function computes, in a sentence."""
+    if mode == "vjp":
+        return f"Value of {name}, and the adjoints of {_in_words(wrt)} for a seed of the value."
     along = _in_words([p.name for p in typed if p.added])
     if mode == "jvp":
         return f"Value of {name}, and its derivative along {along}."

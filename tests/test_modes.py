@@ -9,7 +9,9 @@ import pytest
 from tangents import (
     along,
     defined,
+    differ_from_adjoint,
     differ_from_slope,
+    directions,
     leaves,
     same_bits,
 )
@@ -33,8 +35,15 @@ def load(name):
 
 def of_file(case):
     """The emitted function of a case, and the user's."""
-    made = golden.run(case.output, case.name)[f"{case.function}_{case.mode}"]
-    return made, case.namespace()[case.function]
+    names, function = golden.run(case.output, case.name), case.namespace()[case.function]
+    if case.mode != "pair":
+        return names[f"{case.function}_{case.mode}"], function
+
+    def pair(seed, **arguments):
+        value, saved = names[f"{case.function}_forward"](**arguments)
+        return value, names[f"{case.function}_backward"](saved, seed)
+
+    return pair, function
 
 
 def own(case, function, arguments):
@@ -64,7 +73,9 @@ def test_golden_results_are_those_derived_by_hand(name, at):
     assert not any(np.shares_memory(r, a) for r in leaves(found) for a in arrays)
 
 
-@pytest.mark.parametrize(("name", "at"), [p for p in POINTS if load(p[0]).mode in ("jvp", "vjp")])
+@pytest.mark.parametrize(
+    ("name", "at"), [p for p in POINTS if load(p[0]).mode in ("jvp", "vjp", "pair")]
+)
 def test_the_value_is_bit_identical_to_the_functions_own(name, at):
     case = load(name)
     arguments = case.arguments(case.points[at])
@@ -78,7 +89,8 @@ def test_the_value_is_bit_identical_to_the_functions_own(name, at):
 @pytest.mark.parametrize("name", CASES)
 def test_there_are_no_more_operations_than_in_the_derivation_by_hand(name):
     case = load(name)
-    count = operations(case.output, f"{case.function}_{case.mode}")
+    parts = ("forward", "backward") if case.mode == "pair" else (case.mode,)
+    count = operations(case.output, *(f"{case.function}_{part}" for part in parts))
     by_hand = operations(case.hand, "hand")
     if name in BEYOND:
         assert count > by_hand, f"{name} no longer exceeds: take it off BEYOND"
@@ -278,6 +290,66 @@ def test_integers_to_differentiate_are_refused():
 
 def scaled_sum(x):
     return np.sum(2.0 * x)
+
+
+# -- vjp -------------------------------------------------------------------------------------------
+
+
+SEVERAL = """
+def f(p, x):
+    y = p["w"] * np.sin(x)
+    return {"y": y, "rest": (np.sum(y * y), [p["b"] * x[:2], p["b"]])}
+"""
+
+
+@pytest.mark.parametrize("shapes", [None, "p.w=n, p.b=scalar, x=n"])
+def test_the_adjoints_of_several_values_of_any_shape_are_the_transpose_of_their_tangents(shapes):
+    f = defined(HEAD + SEVERAL.lstrip())
+    rng = np.random.default_rng(13)
+    arguments = {"p": {"w": rng.normal(size=4), "b": 3.0}, "x": rng.normal(size=4)}
+    own_value = f(**arguments)
+    seed, direction = directions(own_value, rng), directions(arguments, rng)
+    value, gradients = gradgen.vjp(f, wrt=("p", "x"), shapes=shapes)(**arguments, seed=seed)
+    _, tangent = gradgen.jvp(f, wrt=("p", "x"), shapes=shapes)(
+        **arguments, t_p=direction["p"], t_x=direction["x"]
+    )
+    assert same_bits(value, own_value)
+    assert not differ_from_adjoint(tangent, seed, gradients, direction)
+    slopes = along(f, arguments, direction, "complex")
+    assert not differ_from_slope(tangent, slopes, 1e-14)
+
+
+def test_rows_of_the_jacobian_are_adjoints_and_columns_are_tangents():
+    f = defined(HEAD + "def f(x):\n    return np.cumsum(np.exp(x) * x[::-1]) / np.sum(x)\n")
+    x = np.array([0.3, 1.2, -0.7])
+    rows = np.array([gradgen.vjp(f)(x, e)[1] for e in np.eye(3)])
+    columns = np.stack([gradgen.jvp(f)(x, e)[1] for e in np.eye(3)], axis=-1)
+    np.testing.assert_allclose(rows, columns, rtol=1e-13, atol=1e-14)
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_seed_of_another_shape_is_an_error_with_both_shapes(declared):
+    def f(x, A):
+        return A @ x
+
+    made = gradgen.vjp(f, shapes="x=n, A=m n") if declared else gradgen.vjp(f)
+    made(np.ones(3), np.ones((2, 3)), np.ones(2))
+    with pytest.raises(ValueError, match=r"f_vjp takes .* and seed \(.*seed.shape=\(3,\)"):
+        made(np.ones(3), np.ones((2, 3)), np.ones(3))
+
+
+def test_the_seed_gives_way_to_a_parameter_of_its_name():
+    f = defined(HEAD + "def f(seed, k=2.0):\n    return k * seed**2\n")
+    made = gradgen.vjp(f, shapes="seed=scalar")
+    assert str(inspect.signature(made)) == "(seed, k=2.0, *, seed_1)"
+    assert made(3.0, seed_1=0.5) == (18.0, 6.0)
+
+
+def test_adjoints_share_no_memory_with_the_seed():
+    seed = np.ones(3)
+    _, gradient = gradgen.vjp(lambda x: x + 1.0, shapes="x=n")(np.zeros(3), seed)
+    np.testing.assert_array_equal(gradient, seed)
+    assert not np.shares_memory(gradient, seed)
 
 
 # -- hvp -------------------------------------------------------------------------------------------
