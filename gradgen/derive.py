@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any
@@ -62,6 +62,8 @@ class Reverse(Sweep):
         self.adjoints: dict[int, Adjoint] = {}
         # The nodes whose adjoints are still to be passed on, negated: a heap.
         self.pending: list[int] = []
+        # What the adjoint of a value is called, by the name of the value.
+        self.naming: Callable[[str], str] = "d_{}".format
         # Adjoints that programs computed, under the names that these give them.
         self.programmed: set[int] = set()
 
@@ -261,7 +263,8 @@ class Reverse(Sweep):
         if name is not None and graph.names[total] is None and fits:
             many = len(adjoint.plain) + len(adjoint.parts) > 1
             own = graph.locs[total] is None and many and graph.names[node] is not None
-            b.label(total, f"d_{name}" if own else None, f"d_{name}")
+            called = self.naming(name)
+            b.label(total, called if own else None, called)
         return total
 
     def _assemble(self, node: int, total: int | None, parts: dict[Any, list[int]]) -> int:
@@ -292,10 +295,10 @@ class Reverse(Sweep):
         return None if t.dtype == "float64" or known == {t.dtype} else t.dtype
 
     def gradient(self, leaf: int) -> int:
-        """The adjoint of a parameter, as an array of its own with the parameter's shape."""
+        """The adjoint of a source, as an array of its own with its shape; it is forgotten."""
         graph, b = self.graph, self.b
         t = graph.types[leaf]
-        adjoint = self.adjoints.get(leaf)
+        adjoint = self.adjoints.pop(leaf, None)
         if adjoint is None and t.kind == "array":
             return b.add("zeros_like", leaf)
         total = b.const(0.0) if adjoint is None else self._cast(self._total(leaf, adjoint), leaf)
@@ -306,8 +309,9 @@ class Reverse(Sweep):
             total = b.add("ones_like", leaf) if one else b.add("full_like", leaf, total)
         elif t.kind == "array" and _may_alias_argument(graph, total):
             total = b.add("copy", total)
-        if graph.locs[total] is None:
-            b.label(total, None, f"d_{name_of(graph, leaf)}")
+        name = name_of(graph, leaf)
+        if graph.locs[total] is None and name is not None:
+            b.label(total, None, self.naming(name))
         return total
 
     def _is_number(self, node: int) -> bool:

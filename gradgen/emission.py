@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import keyword
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +40,8 @@ _DISPLAYS = (
 # What the names of emitted functions end in.
 _FUNCTIONS = (*MODES, "forward", "backward")
 _TEMPORARY = "t"
+# How adjoints, tangents, and entries of Jacobians and Hessians are called: d_x, t_x, dy_dx, h_x_y.
+_DERIVED = re.compile(r"[dth]_|d\w*_d").match
 _REDUCTIONS = ("sum", "mean", "max", "min", "norm")
 _ALWAYS_INLINE = ("axis_size", "item_count")
 FOREVER = 1 << 60
@@ -634,7 +637,7 @@ class FunctionWriter:
         """Whether an expression is the adjoint of a value with a name, and no short one."""
         hint = self.graph.hints[node]
         return (
-            hint is not None and hint.startswith(("d_", "t_")) and self.graph.locs[node] is None
+            hint is not None and _DERIVED(hint) is not None and self.graph.locs[node] is None
             and len(expr.text) > NAMED_WIDTH
         )  # fmt: skip
 

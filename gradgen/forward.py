@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
@@ -31,6 +31,8 @@ class Forward(Sweep):
     def __init__(self, b: GraphBuilder, tangents: Mapping[int, int]) -> None:
         super().__init__(b, tangents)
         self.tangents: dict[int, Tangent] = dict(tangents)
+        # What the tangent of a value is called, by the name of the value.
+        self.naming: Callable[[str], str] = "t_{}".format
         # Where each node is read at all; None: everywhere.
         self.lives: dict[int, list[int | None]] = {}
         # Where each of several results is read.
@@ -163,7 +165,7 @@ class Forward(Sweep):
     def _name(self, node: int, tangent: int) -> None:
         name, graph = name_of(self.graph, node), self.graph
         if name is not None and graph.names[tangent] is None and graph.locs[tangent] is None:
-            self.b.label(tangent, None, f"t_{name}")
+            self.b.label(tangent, None, self.naming(name))
 
     def _sum(self, parts: Sequence[int]) -> int | None:
         total: int | None = None

@@ -7,16 +7,16 @@ mode does not give it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gradgen import derive, passes
 from gradgen.forward import Forward
 from gradgen.graph import Graph, GraphBuilder, Param, Record, Tree, leaves, map_tree
-from gradgen.ops import OPS
+from gradgen.jacobians import hessian, jacobian
+from gradgen.question import Question, as_result, owned
 from gradgen.types import FLOAT
 
-MODES = ("value_and_grad", "grad", "pair", "vjp", "jvp", "hvp")
+MODES = ("value_and_grad", "grad", "pair", "vjp", "jvp", "jacobian", "hvp", "hessian")
 # Modes that give the value too.
 WITH_VALUE = ("value_and_grad", "pair", "vjp", "jvp")
 # Modes that take tangents of the parameters.
@@ -24,27 +24,7 @@ WITH_TANGENTS = ("jvp", "hvp")
 # Modes that take a seed in the structure of the value.
 WITH_SEEDS = ("pair", "vjp")
 # Modes that take a value of any shape, and several.
-ANY_VALUE = ("pair", "vjp", "jvp")
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What to differentiate, and with respect to which parameters; `bare`: there is only one."""
-
-    graph: Graph
-    chosen: Sequence[Param]
-    bare: bool
-    value: Tree
-    aux: Tree = None
-
-    @property
-    def trees(self) -> list[Tree]:
-        """The nodes of the parameters."""
-        return [p.tree for p in self.chosen]
-
-    def told(self, derivatives: tuple[Tree, ...]) -> Tree:
-        """The derivatives as they are given back: that of a bare parameter without a tuple."""
-        return derivatives[0] if self.bare else derivatives
+ANY_VALUE = ("pair", "vjp", "jvp", "jacobian")
 
 
 def answer(mode: str, asked: Question) -> Graph:
@@ -54,6 +34,8 @@ def answer(mode: str, asked: Question) -> Graph:
     """
     if mode == "jvp":
         return _jvp(asked)
+    if mode in ("jacobian", "hessian"):
+        return (jacobian if mode == "jacobian" else hessian)(asked)
     graph = _gradient(asked, mode)
     return _along_tangents(graph, asked) if mode == "hvp" else graph
 
@@ -68,7 +50,7 @@ def _gradient(asked: Question, mode: str) -> Graph:
     value, grads = derived.results
     derived.results = (value if mode in WITH_VALUE else None, asked.aux, asked.told(grads))
     names = [derive.name_of(graph, n) for n in leaves(asked.trees)]
-    return _owned(passes.run(derived), names, "d_")
+    return owned(passes.run(derived), names, "d_")
 
 
 def _jvp(asked: Question) -> Graph:
@@ -78,7 +60,7 @@ def _jvp(asked: Question) -> Graph:
     graph.results = (asked.value, asked.aux, tangents)
     _number(b, asked.value)
     names = [derive.name_of(graph, n) or "value" for n in leaves(asked.value)]
-    return _owned(passes.run(graph), names, "t_")
+    return owned(passes.run(graph), names, "t_")
 
 
 def _number(b: GraphBuilder, value: Tree) -> None:
@@ -96,7 +78,7 @@ def _along_tangents(graph: Graph, asked: Question) -> Graph:
     chosen = [next(p for p in graph.params if p.name == name) for name in names]
     graph.results = (None, aux, _along(GraphBuilder(graph), chosen, gradient))
     wanted = [derive.name_of(graph, n) for p in chosen for n in leaves(p.tree)]
-    return _owned(passes.run(graph), wanted, "hvp_")
+    return owned(passes.run(graph), wanted, "hvp_")
 
 
 def _along(b: GraphBuilder, chosen: Sequence[Param], values: Tree) -> Tree:
@@ -195,62 +177,3 @@ def _renamed(tree: Tree, name: str) -> Tree:
     if isinstance(tree, (list, tuple)):
         return type(tree)(_renamed(v, name) for v in tree)
     return tree if isinstance(tree, int) else None
-
-
-# -- results ---------------------------------------------------------------------------------------
-
-
-def as_result(b: GraphBuilder, found: int | None, like: int) -> int:
-    """A tangent as it is given back: with the shape and dtype of its value."""
-    graph = b.graph
-    t = graph.types[like]
-    if found is None:
-        if t.kind == "array":
-            return b.add("zeros_like", like)
-        found = b.const(0.0)
-    have = graph.types[found]
-    if t.kind == "array" and (have.shape != t.shape or have.kind != "array"):
-        return b.add("full_like", like, found)
-    if t.kind == "scalar" and t.dtype != "float64" and have.kind == "py":
-        return b.add("astype", found, attr=t.dtype)
-    if t.kind == "py" and have.kind != "py" and have.dtype != "float64":
-        return b.add("astype", found, attr="float64")
-    return found
-
-
-def _owned(graph: Graph, names: Sequence[str | None], prefix: str) -> Graph:
-    """The graph with a copy of every derivative that would share memory with an argument.
-
-    `names` say what each one belongs to, leaf by leaf.
-    """
-    b = GraphBuilder(graph)
-    made: dict[int, int] = {}
-    left = iter(names)
-
-    def fresh(leaf: int) -> int:
-        name = next(left)
-        if leaf not in made:
-            made[leaf] = b.add("copy", leaf) if _is_shared(graph, leaf) else leaf
-            found = made[leaf]
-            if graph.locs[found] is None and not (graph.hints[found] or "").startswith(prefix):
-                # a definition may have called it otherwise
-                graph.hints[found] = name and f"{prefix}{name}"
-        return made[leaf]
-
-    value, aux, derivatives = graph.results
-    graph.results = (value, aux, map_tree(fresh, derivatives))
-    return graph
-
-
-def _is_shared(graph: Graph, node: int) -> bool:
-    """Whether an array is an argument, a captured one, or a view of these; or read-only."""
-    t = graph.types[node]
-    if t.kind == "py" or (t.kind == "scalar" and graph.ops[node] == "index"):
-        return False
-    while graph.ops[node] in OPS and OPS[graph.ops[node]].view:
-        if graph.ops[node] == "broadcast_to":
-            return True
-        if any(graph.types[a].kind == "array" for a in graph.args[node][1:]):
-            return False
-        node = graph.args[node][0]
-    return graph.ops[node] in ("param", "global", "seed")

@@ -22,12 +22,12 @@ from gradgen.modes import (
     MODES,
     WITH_TANGENTS,
     WITH_VALUE,
-    Question,
     answer,
     seed_name,
     tangent_names,
 )
 from gradgen.notes import header_notes
+from gradgen.question import Question
 from gradgen.read import LengthError
 from gradgen.render import inspect_unit
 from gradgen.targets import TARGETS
@@ -298,7 +298,8 @@ def _summary(name: str, typed: Sequence[Param], mode: str, wrt: Sequence[str]) -
         return f"Value of {name}, and its derivative along {along}."
     if mode == "pair":
         return f"Value of {name}, and what its backward function needs."
-    what = {"value_and_grad": "Value and gradient", "grad": "Gradient", "hvp": "Hessian"}[mode]
+    what = {"value_and_grad": "Value and gradient", "grad": "Gradient"}.get(mode, "Hessian")
+    what = "Jacobian" if mode == "jacobian" else what
     times = f", times {along}" if mode == "hvp" else ""
     return f"{what} of {name} with respect to {_in_words(wrt)}{times}."
 

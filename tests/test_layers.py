@@ -9,10 +9,10 @@ ROOT = Path(__file__).parent.parent
 # fmt: off
 ORDER = [
     "definitions", "errors", "types", "ops", "graph", "read", "rules", "sweep", "derive", "forward",
-    "liveness", "simplify", "passes", "modes", "targets", "layout", "guards", "bounds", "emission",
-    "notes", "render", "certificate", "program", "header", "live", "oracles", "checking",
-    "differences", "testing", "pytest_plugin", "measure", "draw", "api", "files", "sync", "cli",
-    "cli_check", "cli_compare", "cli_sync",
+    "liveness", "simplify", "passes", "question", "jacobians", "modes", "targets", "layout",
+    "guards", "bounds", "emission", "notes", "render", "certificate", "program", "header", "live",
+    "oracles", "checking", "differences", "testing", "pytest_plugin", "measure", "draw", "api",
+    "files", "sync", "cli", "cli_check", "cli_compare", "cli_sync",
 ]
 # fmt: on
 EXEMPT = {"__init__", "__main__"}
