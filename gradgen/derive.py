@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any
 
-from gradgen.errors import Refusal
+from gradgen.errors import NeedsLength, Refusal
 from gradgen.graph import Graph, GraphBuilder, Tree, leaves, map_tree
 from gradgen.ops import OPS
 from gradgen.ops.indexing import WHOLE, are_apart, indexed, is_reshape, may_repeat, resolve
@@ -17,7 +17,7 @@ from gradgen.rules import adjoints
 from gradgen.sweep import LEAVES, Sweep, check_active, copied, located, name_of
 from gradgen.types import Shape, Type
 
-__all__ = ["Reverse", "check_active", "copied", "name_of", "reverse", "zeros"]
+__all__ = ["Reverse", "check_active", "copied", "filled", "name_of", "reverse"]
 
 
 @dataclass(slots=True)
@@ -282,7 +282,7 @@ class Reverse(Sweep):
             ordered = sorted(summed, key=lambda item: item[0][0][1] % t.shape[0])
             items = tuple(item[2] for item in ordered)
             return b.add("array", *items, attr=((len(items),), self._dtype_of(items, t)))
-        buffer = zeros(b, node, t) if total is None else full_shape(b, total, t.shape)
+        buffer = filled(b, "zeros", node) if total is None else full_shape(b, total, t.shape)
         for number, (template, operands, part) in enumerate(summed):
             repeats = may_repeat(b, operands)
             first = total is None and number == 0 and not repeats
@@ -337,10 +337,14 @@ def _cover(summed: Sequence[Any], t: Type) -> bool:
     return t.rank == 1 and len(summed) == t.shape[0] and len(summed) <= 12
 
 
-def zeros(b: GraphBuilder, node: int, t: Type) -> int:
-    """The node of an array of zeros with the shape and dtype of a node of type `t`."""
-    dtype = None if t.dtype == "float64" else t.dtype
-    return b.add("zeros", *(b.size(n) for n in t.shape), attr=dtype)
+def filled(b: GraphBuilder, name: str, like: int) -> int:
+    """The node of an array of `zeros` or `ones` with the shape and dtype of a node."""
+    t = b.graph.types[like]
+    try:
+        sizes = [b.size(n) for n in t.shape]
+    except NeedsLength:
+        return b.add(f"{name}_like", like)
+    return b.add(name, *sizes, attr=None if t.dtype == "float64" else t.dtype)
 
 
 def _may_alias_argument(graph: Graph, node: int) -> bool:

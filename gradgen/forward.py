@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
-from gradgen.derive import Reverse, zeros
+from gradgen.derive import Reverse, filled
 from gradgen.errors import Refusal
 from gradgen.graph import GraphBuilder
 from gradgen.ops import OPS
@@ -188,7 +188,7 @@ class Forward(Sweep):
         return None if t is None else full_shape(self.b, t, self.graph.types[arg].shape)
 
     def _zero(self, arg: int) -> int:
-        return self.b.add("zeros_like", arg) if self.graph.types[arg].shape else self.b.const(0.0)
+        return filled(self.b, "zeros", arg) if self.graph.types[arg].shape else self.b.const(0.0)
 
     def _itself(self, node: int) -> Tangent:
         """The operation itself on the tangents of its first operand, or of all together."""
@@ -220,7 +220,7 @@ class Forward(Sweep):
         if t_new is None and op == "index_add":
             return t
         if t is None:
-            t = zeros(b, buffer, graph.types[buffer])
+            t = filled(b, "zeros", buffer)
             op = "index_add" if op == "index_add" and may_repeat(b, operands) else "index_set"
         t_new = b.const(0.0) if t_new is None else t_new
         return b.add(op, t, t_new, *operands, attr=graph.attrs[node])

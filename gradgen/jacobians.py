@@ -96,18 +96,13 @@ def hessian(asked: Question) -> Graph:
     blocks: Entries = {}
     for j, (q, l, _) in enumerate(numbers):
         forward = Forward(b, {read[j]: b.const(1.0)})
-        forward.naming = f"{{}}_d{inputs[q].named(l)}".format
+        forward.naming = f"d{{}}_d{inputs[q].named(l)}".format
         # the others are those of the numbers before
         for (p, k, _), entry in zip(numbers, forward.push(gradient[: j + 1]), strict=False):
-            _call(b, entry, f"h_{inputs[p].named(k)}_{inputs[q].named(l)}", read)
             blocks.setdefault((p, q), {})[k, l] = entry
             blocks.setdefault((q, p), {})[l, k] = entry
-    rows = iter(range(len(inputs)))
-
-    def row(_: int) -> Tree:
-        return _row(b, asked, inputs, inputs, blocks, next(rows))
-
-    return _finished(b, asked, aux, asked.told(tuple(map_tree(row, t) for t in asked.trees)))
+    b.graph.results = (None, aux, None)
+    return _finished(b, asked, (inputs, inputs), blocks, "h_{}_{}")
 
 
 def _refuse_whole(asked: Question, inputs: Sequence[Numbers], matrix: str, instead: str) -> None:
@@ -200,7 +195,6 @@ def _by_columns(b: GraphBuilder, values: Sequence[Numbers], inputs: Sequence[Num
                 if values[o].items is None:
                     assert node is not None
                     entry = as_result(b, entry, node)
-                _call(b, entry, f"d{values[o].named(at)}_d{source.named(k)}", [item])
                 entries.setdefault((o, p), {})[at, k] = entry
     return entries
 
@@ -220,15 +214,8 @@ def _by_rows(b: GraphBuilder, values: Sequence[Numbers], inputs: Sequence[Number
                     if node is None or (node not in sweep.adjoints and source.items is not None):
                         continue
                     entry = sweep.gradient(node)
-                    _call(b, entry, f"d{value.named(at)}_d{source.named(k)}", sources)
                     entries.setdefault((o, p), {})[at, k] = entry
     return entries
-
-
-def _call(b: GraphBuilder, entry: int | None, name: str, sources: Sequence[int]) -> None:
-    """Name an entry, unless it is a node of the user's."""
-    if entry is not None and b.graph.locs[entry] is None and entry not in sources:
-        b.graph.hints[entry] = name
 
 
 # -- the matrices ----------------------------------------------------------------------------------
@@ -240,35 +227,48 @@ def _assembled(
     """The derived graph by one of the two sweeps, simplified."""
     b = GraphBuilder(derive.copied(asked.graph))
     entries = sweep(b, values, inputs)
-    rows = iter(range(len(values)))
+    b.graph.results = (None, asked.aux, None)
+    return _finished(b, asked, (values, inputs), entries, "d{}_d{}")
+
+
+def _finished(
+    b: GraphBuilder, asked: Question, sides: tuple[Sequence[Numbers], Sequence[Numbers]],
+    entries: Entries, naming: str,
+) -> Graph:  # fmt: skip
+    """The graph with the matrix as its result, simplified, and its entries named."""
+    values, inputs = sides
+    pairs = [(o, p) for o in range(len(values)) for p in range(len(inputs))]
+    blocks = iter([_block(b, values[o], inputs[p], entries.get((o, p), {})) for o, p in pairs])
 
     def row(_: int) -> Tree:
-        return _row(b, asked, values, inputs, entries, next(rows))
+        return asked.told(tuple(map_tree(lambda _: next(blocks), tree) for tree in asked.trees))
 
-    return _finished(b, asked, asked.aux, map_tree(row, asked.value))
+    rows = asked.value if values is not inputs else asked.told(tuple(asked.trees))
+    b.graph.results = (None, b.graph.results[1], map_tree(row, rows))
+    graph = owned(passes.run(b.graph), [None] * len(pairs), "")
+    for (o, p), block in zip(pairs, leaves(graph.results[2]), strict=True):
+        value, source = values[o], inputs[p]
+        names = [naming.format(value.named(i), source.named(k)) for i, k in _places(value, source)]
+        called = "matrix" if len(pairs) == 1 else naming.format(value.name, source.name)
+        if value.shape or source.shape:
+            _call(graph, block, called)
+        if value.items is None or source.items is None or graph.ops[block] != "array":
+            names = names[:1]
+        parts = graph.args[block] if graph.ops[block] in ("array", "stack") else (block,)
+        for part, name in zip(parts, names, strict=False):
+            _call(graph, part, name)
+    return graph
 
 
-def _finished(b: GraphBuilder, asked: Question, aux: Tree, matrix: Tree) -> Graph:
-    """The graph with the matrix as its result, simplified."""
-    b.graph.results = (None, aux, matrix)
-    blocks = list(leaves(matrix))
-    if len(blocks) == 1 and b.graph.types[blocks[0]].shape and b.graph.locs[blocks[0]] is None:
-        b.graph.hints[blocks[0]] = "matrix"
-    return owned(passes.run(b.graph), [None] * len(blocks), "")
+def _call(graph: Graph, node: int, name: str) -> None:
+    """Name an entry, unless it is a node of the user's or has a name as another one."""
+    if graph.locs[node] is None and not (graph.hints[node] or "").startswith(("h_", "matrix")):
+        graph.hints[node] = name
 
 
-def _row(
-    b: GraphBuilder, asked: Question, values: Sequence[Numbers], inputs: Sequence[Numbers],
-    entries: Entries, o: int,
-) -> Tree:  # fmt: skip
-    """The derivatives of one value, in the structure of the parameters."""
-    columns = iter(range(len(inputs)))
-
-    def block(_: int) -> int:
-        p = next(columns)
-        return _block(b, values[o], inputs[p], entries.get((o, p), {}))
-
-    return asked.told(tuple(map_tree(block, tree) for tree in asked.trees))
+def _places(value: Numbers, source: Numbers) -> list[tuple[int, int]]:
+    """The items of a value by those of a parameter, row by row."""
+    return [(i, k) for i in range(len(value.nodes)) for k in range(len(source.nodes))]
 
 
 def _block(
@@ -276,20 +276,16 @@ def _block(
 ) -> int:
     """The derivative of one value by one parameter: of the shape of both, one behind the other."""
     graph = b.graph
-    places = [(i, k) for i in range(len(value.nodes)) for k in range(len(source.nodes))]
-    found = [entries.get(place) for place in places]
-    name = f"d{value.name}_d{source.name}"
+    found = [entries.get(place) for place in _places(value, source)]
     if value.items is not None and source.items is not None:
         if not value.shape and not source.shape:
             return as_result(b, found[0], value.node)
         numbers = [b.const(0.0) if n is None else n for n in found]
         dtype = graph.types[value.node].dtype
         strict = None if dtype in ("float", "float64") else dtype
-        made = b.add("array", *numbers, attr=((*value.shape, *source.shape), strict))
-        _call(b, made, name, ())
-        return made
+        return b.add("array", *numbers, attr=((*value.shape, *source.shape), strict))
     whole, other = (value, source) if value.items is None else (source, value)
-    parts = [b.add("zeros_like", whole.node) if part is None else part for part in found]
+    parts = [as_result(b, part, whole.node) for part in found]
     if not other.shape:
         return parts[0]
     if len(other.shape) > 1:
@@ -297,9 +293,7 @@ def _block(
             f"{other.name} has {len(other.shape)} axes, which a Jacobian with {whole.name}, an "
             "array that is not read item by item, does not take here; make it flat"
         )
-    made = b.add("stack", *parts, attr=len(value.shape) if whole is value else 0)
-    _call(b, made, name, ())
-    return made
+    return b.add("stack", *parts, attr=len(value.shape) if whole is value else 0)
 
 
 def operations(graph: Graph) -> int:

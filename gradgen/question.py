@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gradgen.derive import filled
 from gradgen.graph import Graph, GraphBuilder, Param, Tree, map_tree
 from gradgen.ops import OPS
 
@@ -33,13 +34,11 @@ def as_result(b: GraphBuilder, found: int | None, like: int) -> int:
     """A tangent as it is given back: with the shape and dtype of its value."""
     graph = b.graph
     t = graph.types[like]
-    if found is None:
-        if t.kind == "array":
-            return b.add("zeros_like", like)
-        found = b.const(0.0)
+    found = b.const(0.0) if found is None else found
     have = graph.types[found]
     if t.kind == "array" and (have.shape != t.shape or have.kind != "array"):
-        return b.add("full_like", like, found)
+        fill = {0.0: "zeros", 1.0: "ones"}.get(graph.values[found], "")
+        return filled(b, fill, like) if fill else b.add("full_like", like, found)
     if t.kind == "scalar" and t.dtype != "float64" and have.kind == "py":
         return b.add("astype", found, attr=t.dtype)
     if t.kind == "py" and have.kind != "py" and have.dtype != "float64":

@@ -33,7 +33,7 @@ ROOT = Path(gradgen.__file__).parent.parent
 # What is mutated besides the adjoint functions of the rows: files and the functions in them.
 SCOPE = {
     "gradgen/sweep.py": ["Sweep"],
-    "gradgen/derive.py": ["Reverse", "_reach", "_cover", "zeros", "_may_alias_argument"],
+    "gradgen/derive.py": ["Reverse", "_reach", "_cover", "filled", "_may_alias_argument"],
     "gradgen/read/front.py": (
         "Front.refresh", "Front.outer", "Front.guard", "Front.is_array", "Front.index",
         "Front.view", "Front.update", "Front.store", "Front.add_into", "Front.augment",
