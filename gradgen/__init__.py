@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, Any
 from gradgen.errors import ActiveTypeError, GradgenError, NotCompiledError, SourceError
 
 if TYPE_CHECKING:
-    from gradgen.api import emit, grad, hvp, jvp, value_and_grad, vjp
+    from gradgen.api import emit, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
     from gradgen.checking import check
     from gradgen.measure.compare import compare
 
 __all__ = [
     "ActiveTypeError", "GradgenError", "NotCompiledError", "SourceError", "check", "compare",
-    "emit", "grad", "hvp", "jvp", "value_and_grad", "vjp",
+    "emit", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp",
 ]  # fmt: skip
 __version__ = "0.1.0"
 
 # Functions whose modules are imported when they are asked for: pytest loads `pytest_plugin` in
 # every run, and need not load NumPy for it.
 _HOMES = {
-    "check": "gradgen.checking", "compare": "gradgen.measure.compare",
-    **dict.fromkeys(("emit", "grad", "hvp", "jvp", "value_and_grad", "vjp"), "gradgen.api"),
+    "check": "gradgen.checking", "compare": "gradgen.measure.compare", "emit": "gradgen.api",
+    "grad": "gradgen.api", "hessian": "gradgen.api", "hvp": "gradgen.api",
+    "jacobian": "gradgen.api", "jvp": "gradgen.api", "value_and_grad": "gradgen.api",
+    "vjp": "gradgen.api",
 }  # fmt: skip
 
 

@@ -123,6 +123,54 @@ def vjp(
     return build(f, options, shapes, like)
 
 
+def jacobian(
+    f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
+    target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
+    output: int | None = None, style: str = "default", **unknown: Any,
+) -> Any:  # fmt: skip
+    """The function that computes the derivatives of all values of `f` by all parameters in `wrt`.
+
+    The arguments are those of `value_and_grad`, but `f` may return arrays, and several values in
+    tuples, lists or dicts. The result has the structure of the value, and in each place of it that
+    of a gradient; a derivative has the shape of the value and behind it that of the parameter, an
+    (m, n) array for vectors. With `has_aux` it is `(matrices, aux)`.
+
+    A parameter that is a number, or an array of known shape that is read item by item, and a value
+    that is a number or made of numbers (`np.array([u, v])`), give straight-line code in which rows
+    and columns share what they have in common: in forward or reverse mode, whichever takes fewer
+    operations. Where arrays are used as wholes, parameters have to be numbers, or values; else the
+    emitted function loops over the columns, which call the `f_jvp` beside it. That takes one `wrt`,
+    an array with one axis, and one value; the rest is refused.
+    """
+    refuse_argnums(unknown)
+    options = Options(wrt, "jacobian", target, style, has_aux, output)
+    if f is None:
+        return lambda function: build(function, options, shapes, like)
+    return build(f, options, shapes, like)
+
+
+def hessian(
+    f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
+    target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
+    output: int | None = None, style: str = "default", **unknown: Any,
+) -> Any:  # fmt: skip
+    """The function that computes the second derivatives of `f`.
+
+    The arguments are those of `value_and_grad`. The result has the structure of the gradient, and
+    in each place of it again; the second derivative by two parameters has the shape of the first
+    and behind it that of the second. With `has_aux` it is `(matrices, aux)`.
+
+    Of numbers, and of arrays of known shape that are read item by item, it is straight-line code
+    with each of a symmetric pair computed once. Of one array with one axis that is used as a whole
+    it is a loop over the columns, which call the `f_hvp` beside it; the rest is refused.
+    """
+    refuse_argnums(unknown)
+    options = Options(wrt, "hessian", target, style, has_aux, output)
+    if f is None:
+        return lambda function: build(function, options, shapes, like)
+    return build(f, options, shapes, like)
+
+
 def hvp(
     f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
     target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
@@ -151,9 +199,9 @@ def emit(
     """The source of a standalone module that computes the derivative of `f`.
 
     The arguments are those of `value_and_grad`; `mode` is `value_and_grad`, `grad`, `pair`
-    (`f_forward` and `f_backward`), `vjp`, `jvp` or `hvp`. Arguments that nothing declares are
-    taken as numbers. Raises what `value_and_grad` raises, and `GradgenError` where a captured array
-    is too large for a literal.
+    (`f_forward` and `f_backward`), `vjp`, `jvp`, `jacobian`, `hvp` or `hessian`. Arguments that
+    nothing declares are taken as numbers. Raises what `value_and_grad` raises, and `GradgenError`
+    where a captured array is too large for a literal.
     """
     refuse_argnums(unknown)
     options = Options(wrt, mode, target, style, has_aux, output)

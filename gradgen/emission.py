@@ -22,7 +22,7 @@ from gradgen.ops.indexing import may_repeat
 from gradgen.ops.table import UNARY
 from gradgen.ops.written import Call
 from gradgen.read import Static
-from gradgen.targets import Expr, Target
+from gradgen.targets import TARGETS, Expr, Target
 from gradgen.targets.base import call, infix, number, prefix, quoted, sequence
 from gradgen.targets.numpy import subscript, written
 from gradgen.types import Dim, Shape, TupleType
@@ -110,6 +110,42 @@ def emit(
         module.function(plan)
     module.finish()
     return unit
+
+
+def columns(graph: Graph, unit: Unit, product: str, matrix: str) -> FunctionText:
+    """The function of a matrix: by the unit's function of its products, from unit vectors.
+
+    It is a loop of Python over the columns, of which there are as many as the array has items.
+    """
+    own = [p for p in graph.params if not p.added]
+    (tangent,) = [p for p in graph.params if p.added]
+    numpy = "import numpy as np"
+    known = next((line for line in unit.imports if line.startswith("import numpy")), numpy)
+    if known not in unit.imports:
+        unit.imports = sorted([*unit.imports, known], key=import_order)
+    np_name = known.split()[-1]
+    writer = FunctionWriter(ModuleWriter(graph, TARGETS["numpy"], Unit(), True),
+                            Plan(f"{graph.name}_{matrix}", own, [], (), []))  # fmt: skip
+    words = [f"{p.name}={p.name}" if p.keyword_only else p.name for p in own]
+    words.append(f"{tangent.name}={tangent.name}" if tangent.keyword_only else tangent.name)
+    words.sort(key=lambda word: "=" in word)
+    dtype = graph.types[next(leaves(tangent.tree))].dtype
+    more = "" if dtype == "float64" else f", dtype={np_name}.{dtype}"
+    part, axis = ("[1]", ", axis=-1") if product == "jvp" else ("", "")
+    name, taken = "columns", {p.name for p in graph.params}
+    while name in taken:
+        name += "_"
+    what = "Jacobian" if matrix == "jacobian" else "Hessian"
+    column = f"{graph.name}_{product}({', '.join(words)}){part}"
+    each = f"for {tangent.name} in {np_name}.eye({tangent.added}.size{more})"
+    lines = [f"{name} = [{column} {each}]"]
+    if len(INDENT) + len(lines[0]) > WIDTH:
+        lines = [f"{name} = [", INDENT + column, INDENT + each, "]"]
+    return FunctionText(
+        f"{graph.name}_{matrix}", writer._signature(),
+        [f"{what} of {graph.name} with respect to {tangent.added}, column by column."],
+        [*lines, f"return {np_name}.stack({name}{axis})"],
+    )  # fmt: skip
 
 
 def _split(graph: Graph, doc: Sequence[str]) -> tuple[Plan, Plan]:

@@ -36,8 +36,9 @@ class Param:
     positional_only: bool = False
     default: str | None = None
     declared: str = ""
-    # Whether it is the derivative's own, as a tangent is; its shape is always checked.
-    added: bool = False
+    # Of what it is the tangent or the seed, which the derivative takes besides the parameters; its
+    # shape is always checked.
+    added: str = ""
 
 
 @dataclass(slots=True)

@@ -57,8 +57,8 @@ Entries = dict[tuple[int, int], dict[tuple[int, int], int | None]]
 def jacobian(asked: Question) -> Graph:
     """The graph of the matrix of derivatives, in the structure of the value and of the parameters.
 
-    Raises `SourceError` where neither all parameters nor all values are numbers, and where an
-    active operation has no derivative.
+    Raises `WholeArray` where neither all parameters nor all values are numbers, and `SourceError`
+    where an active operation has no derivative.
     """
     values, inputs = _values(asked), _inputs(asked.graph, asked)
     candidates = []
@@ -74,8 +74,8 @@ def jacobian(asked: Question) -> Graph:
 def hessian(asked: Question) -> Graph:
     """The graph of the second derivatives, each pair of numbers once.
 
-    Raises `SourceError` where a parameter is an array that is not read item by item, and where an
-    active operation has no derivative.
+    Raises `WholeArray` where a parameter is an array that is not read item by item, and
+    `SourceError` where an active operation has no derivative.
     """
     graph = derive.copied(asked.graph)
     inputs = _inputs(graph, asked)
@@ -105,14 +105,27 @@ def hessian(asked: Question) -> Graph:
     return _finished(b, asked, (inputs, inputs), blocks, "h_{}_{}")
 
 
+class WholeArray(Exception):
+    """A parameter is an array that is not read item by item, and so a matrix has no straight line.
+
+    `refusal` is what is said where it cannot be found column by column either.
+    """
+
+    def __init__(self, refusal: GradgenError) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
 def _refuse_whole(asked: Question, inputs: Sequence[Numbers], matrix: str, instead: str) -> None:
-    graph = asked.graph
     whole = next(p for p in inputs if p.items is None)
-    message = f"the {matrix} with respect to {whole.name}, an array that is not read item by item"
-    place = graph.locs[next(leaves(asked.value))]
+    message = (
+        f"{whole.name} is an array that is not read item by item: a {matrix} with respect to it is "
+        "for one array with one axis in wrt, and one result"
+    )
+    place = asked.graph.locs[next(leaves(asked.value))]
     if place is None:
-        raise GradgenError(f"{message}; use {instead}")
-    raise SourceError(message, place, f"use {instead}")
+        raise WholeArray(GradgenError(f"{message}; use {instead}"))
+    raise WholeArray(SourceError(message, place, f"use {instead}"))
 
 
 # -- what is taken as numbers ----------------------------------------------------------------------

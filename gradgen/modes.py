@@ -27,10 +27,15 @@ WITH_SEEDS = ("pair", "vjp")
 ANY_VALUE = ("pair", "vjp", "jvp", "jacobian")
 
 
+# By the mode that asks for a matrix: the mode of its products with vectors.
+PRODUCTS = {"jacobian": "jvp", "hessian": "hvp"}
+
+
 def answer(mode: str, asked: Question) -> Graph:
     """The derived graph, simplified; no derivative shares memory with an argument.
 
-    Raises `SourceError` where an active operation has no derivative.
+    Raises `SourceError` where an active operation has no derivative, and `WholeArray` where a
+    matrix can only be found column by column, by a function of mode `PRODUCTS[mode]`.
     """
     if mode == "jvp":
         return _jvp(asked)
@@ -124,7 +129,7 @@ def add_tangents(b: GraphBuilder, chosen: Sequence[Param]) -> Iterable[tuple[int
 
         tree = _renamed(map_tree(leaf, param.tree), name)
         graph.params.append(
-            Param(name, tree, param.keyword_only or defaults, declared="derivative", added=True)
+            Param(name, tree, param.keyword_only or defaults, declared="tangent", added=param.name)
         )
         yield from zip(leaves(param.tree), leaves(tree), strict=True)
     graph.params.sort(key=lambda p: p.keyword_only)
@@ -151,7 +156,7 @@ def add_seeds(b: GraphBuilder, value: Tree, mode: str) -> Tree:
     seeds = _with_paths(leaf, value)
     if mode == "vjp":
         defaults = any(p.default is not None and not p.keyword_only for p in graph.params)
-        graph.params.append(Param(name, seeds, defaults, declared="derivative", added=True))
+        graph.params.append(Param(name, seeds, defaults, declared="seed", added="value"))
         graph.params.sort(key=lambda p: p.keyword_only)
     return seeds
 

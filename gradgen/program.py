@@ -12,14 +12,16 @@ import numpy as np
 
 from gradgen import derive
 from gradgen.bounds import length_guard, needed_lengths
-from gradgen.emission import Unit
+from gradgen.emission import Unit, columns
 from gradgen.emission import emit as emit_unit
 from gradgen.errors import GradgenError, Location, NeedsLength, SourceError
 from gradgen.graph import Graph, Param, Record, Tree, leaves, map_tree
 from gradgen.guards import argument_parts
+from gradgen.jacobians import WholeArray
 from gradgen.modes import (
     ANY_VALUE,
     MODES,
+    PRODUCTS,
     WITH_TANGENTS,
     WITH_VALUE,
     answer,
@@ -80,20 +82,35 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     for leaf in leaves(value):
         _refuse_value(graph, leaf, options)
     graph.least = _lengths(graph, guard)
-    derived = answer(options.mode, Question(graph, chosen, bare, value, aux))
+    mode, derived = _answered(options, Question(graph, chosen, bare, value, aux))
     value, aux, derivatives = derived.results
-    if options.mode in WITH_VALUE:
+    if mode in WITH_VALUE:
         derived.results = ((value, aux), derivatives) if options.has_aux else (value, derivatives)
     else:
         derived.results = (derivatives, aux) if options.has_aux else derivatives
     derived.least = list(needed_lengths(derived, 0 if guard else 2, slices=False))
     _refuse_arrays(derived, options)
     typed = [replace(p, tree=map_tree(derived.types.__getitem__, p.tree)) for p in derived.params]
-    doc = _doc(graph, typed, options, [p.name for p in chosen])
-    unit = emit_unit(derived, TARGETS[options.target], options.mode, doc, guard)
+    doc = _doc(graph, typed, mode, [p.name for p in chosen])
+    unit = emit_unit(derived, TARGETS[options.target], mode, doc, guard)
+    if mode != options.mode:
+        unit.functions.append(columns(derived, unit, mode, options.mode))
     unit.notes += header_notes(derived, TARGETS[options.target])
     inspect_unit(unit)
     return Program(derived, unit, shapes_text(typed), tuple(p.name for p in chosen))
+
+
+def _answered(options: Options, asked: Question) -> tuple[str, Graph]:
+    """The derived graph and its mode: of a matrix that of its products, where it takes a loop."""
+    try:
+        return options.mode, answer(options.mode, asked)
+    except WholeArray as whole:
+        trees = [tree for tree in asked.trees if isinstance(tree, int)]
+        alone = asked.bare and not options.has_aux and isinstance(asked.value, int)
+        if not alone or [asked.graph.types[tree].rank for tree in trees] != [1]:
+            raise whole.refusal from None
+    mode = PRODUCTS[options.mode]
+    return mode, answer(mode, asked)
 
 
 def _lengths(graph: Graph, guard: bool) -> list[tuple[Size, Location | None]]:
@@ -273,9 +290,9 @@ def _leaf_text(t: Type) -> str:
     return text if t.dtype == "float64" and t.kind == "array" else f"{text}:{t.dtype}"
 
 
-def _doc(graph: Graph, typed: Sequence[Param], options: Options, wrt: Sequence[str]) -> list[str]:
+def _doc(graph: Graph, typed: Sequence[Param], mode: str, wrt: Sequence[str]) -> list[str]:
     lines = textwrap.wrap(
-        _summary(graph.name, typed, options.mode, wrt), 80,
+        _summary(graph.name, typed, mode, wrt), 80,
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
     arrays = [item for item in _shape_items(typed) if not item.endswith("=scalar")]

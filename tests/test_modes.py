@@ -25,7 +25,11 @@ POINTS = [
     (name, at) for name in CASES for at in range(len(golden.load(name, golden.MODE_CASES).points))
 ]
 # Derivations by hand that know more than the chain rule, and what.
-BEYOND = {"jvp_spring": "2.0 * (0.5 * k) is k, where the value has 0.5 * k"}
+BEYOND = {
+    "jvp_spring": "2.0 * (0.5 * k) is k, where the value has 0.5 * k",
+    "hessian_morse": "a factor common to both terms of a product's derivative",
+    "hessian_rosenbrock": "sums are multiplied out, and their constants gathered",
+}
 HEAD = "import math\nimport numpy as np\n\n\n"
 
 
