@@ -33,6 +33,10 @@ ROOT = Path(gradgen.__file__).parent.parent
 # What is mutated besides the adjoint functions of the rows: files and the functions in them.
 SCOPE = {
     "gradgen/sweep.py": ["Sweep"],
+    "gradgen/forward.py": ["Forward"],
+    "gradgen/question.py": ["as_result", "owned", "_is_shared"],
+    "gradgen/jacobians.py": ["jacobian", "hessian", "_values", "_inputs", "_users", "_items_read",
+                             "_by_columns", "_by_rows", "_finished", "_block"],
     "gradgen/derive.py": ["Reverse", "_reach", "_cover", "filled", "_may_alias_argument"],
     "gradgen/read/front.py": (
         "Front.refresh", "Front.outer", "Front.guard", "Front.is_array", "Front.index",

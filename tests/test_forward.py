@@ -4,6 +4,7 @@ The tangent is held against reverse mode by <v, J u> = <J^T v, u>, within 100 ro
 terms, and against the user's own function by a complex step along the direction, or by differences.
 """
 
+import dataclasses
 import importlib
 import itertools
 import warnings
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from corpus.table import ROWS as CORPUS
 from tangents import (
+    EPSILON,
     along,
     defined,
     differ_from_adjoint,
@@ -136,6 +138,40 @@ def test_the_tangent_of_lanes_is_the_transpose_of_their_adjoint(name, count):
             assert not differ_from_slope(tangent, along(f, data, direction, "real"), 1e-8)
 
 
+def planted(name, **changes):
+    return name, dataclasses.replace(OPS[name], **changes)
+
+
+@pytest.mark.parametrize(("wrong", "before", "line", "shapes"), [
+    (planted("tanh", d=("g * (1.0 - out)",)), "", "np.tanh(x)", {"x": (3,)}),
+    (planted("mul", d=("g * y", "-g * x")), "", "x * y", {"x": (3,), "y": (3,)}),
+    (planted("div", d=("g / y", "-g * out")), "", "x / y", {"x": (3,), "y": (3,)}),
+    (planted("sin", d=("g * cos(x) * 1.000001",)), "", "np.sin(x)", {"x": (3,)}),
+    (planted("matmul", linear="all"), "", "x @ y", {"x": (2, 3), "y": (3,)}),
+    (planted("concatenate", linear="each"), "", "np.concatenate([x, y])", {"x": (2,), "y": (2,)}),
+    (planted("cumprod", linear="first"), "", "np.cumprod(x)", {"x": (3,)}),
+    (planted("prod", linear="constant"), "", "np.prod(x)", {"x": (3,)}),
+    (planted("insert", linear="first"), "", "np.insert(x, 1, 0.5)", {"x": (3,)}),
+    (planted("index_set", linear="each"), "u = x * 1.0\nu[0] = y", "u", {"x": (3,), "y": ()}),
+    (planted("det", adjoint="adjoints_linalg.inv"), "", "np.linalg.det(x) * x", {"x": (4, 4)}),
+])  # fmt: skip
+def test_an_error_that_is_planted_in_a_row_is_caught(wrong, before, line, shapes, monkeypatch):
+    assert not list(failures_of(before, line, shapes, "real"))
+    monkeypatch.setitem(OPS, *wrong)
+    caught = False
+    try:
+        caught = bool(list(failures_of(before, line, shapes, "real")))
+    except (GradgenError, ValueError):
+        caught = True  # while compiling, or by the emitted code
+    assert caught
+
+
+def test_the_texts_of_where_say_the_same_as_where_itself(monkeypatch):
+    case = ("y = np.where(x > 0.9, x, x * x)", "y * np.where(x > 1.2, x[::-1], 0.5)", {"x": (5,)})
+    monkeypatch.setitem(OPS, *planted("where", linear=""))
+    assert not list(failures_of(*case, "real"))
+
+
 # -- golden cases and the corpus -------------------------------------------------------------------
 
 
@@ -187,4 +223,44 @@ def test_the_tangents_of_the_corpus_agree_with_its_gradients_and_slopes(row):
     slopes = along(function_of(row), given, direction, row.how)
     tolerance = row.tolerance or (1e-11 if row.how == "complex" else 1e-7)
     failures += differ_from_slope(tangent, slopes, tolerance)
+    assert not failures, "\n".join(failures)
+
+
+def failures_of_products(product, slope, given, wrt, tolerance):
+    """What differs between products with the Hessian and differences of the gradient, as text."""
+    rng = np.random.default_rng(37)
+    u, v = ({n: directions(given[n], rng) for n in wrt} for _ in range(2))
+    along_u, along_v = (
+        product(**given, **{f"t_{n}": d for n, d in direction.items()}) for direction in (u, v)
+    )
+    # <v, H u> = <u, H v>; the products of a second derivative may cancel more than a gradient does
+    one, other = list(v.values()), list(u.values())
+    failures = differ_from_adjoint(along_u, one, along_v, other, 1000 * EPSILON)
+    central = along(slope, given, u, "real")
+    return failures + differ_from_slope(along_u, central, tolerance)
+
+
+@pytest.mark.parametrize(("name", "at"), POINTS)
+def test_the_products_of_golden_cases_agree_with_differences_of_their_gradients(name, at, tmp_path):
+    case = golden.load(name)
+    given = {**case.defaults(), **case.arguments(case.points[at])}
+    wrt = [case.wrt()] if isinstance(case.wrt(), str) else case.wrt()
+    product = names_of(golden.emit(case, tmp_path, mode="hvp"))[f"{case.function}_hvp"]
+    slope = names_of(golden.emit(case, tmp_path, mode="grad"))[f"{case.function}_grad"]
+    failures, _ = quietly(failures_of_products, product, slope, given, wrt, 1e-8)
+    assert not failures, "\n".join(failures)
+
+
+@pytest.mark.parametrize("row", [r for r in CORPUS if r.where not in REFUSED],
+                         ids=[r.where for r in CORPUS if r.where not in REFUSED])  # fmt: skip
+def test_the_products_of_the_corpus_agree_with_differences_of_its_gradients(row):
+    given = row.arguments()
+    location = f"{FOLDER / row.module}.py:{row.name}"
+    product, slope = (
+        names_of(emit_path(location, wrt=row.wrt, shapes=shapes_of(given), mode=m))[
+            f"{row.name}_{m}"
+        ]
+        for m in ("hvp", "grad")
+    )
+    failures = failures_of_products(product, slope, given, row.wrt, 1e-6)
     assert not failures, "\n".join(failures)
