@@ -22,6 +22,7 @@ LOCATION is PATH.py:function. The file is executed, since the function itself is
   complex step  where the function is analytic
   differences   Richardson's extrapolation, with an error estimate
   dot product   <v, J u> against <J^T v, u>
+  tangent       the same, with J u by the emitted jvp
 
 Each reports by itself; none rescues another. What the function assumes of its arguments is
 printed and used for sampling; --domain narrows it.
