@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any
 
-from gradgen.errors import NeedsLength, Refusal
+from gradgen.errors import Refusal
 from gradgen.graph import Graph, GraphBuilder, Tree, leaves, map_tree
 from gradgen.ops import OPS
 from gradgen.ops.indexing import WHOLE, are_apart, indexed, is_reshape, may_repeat, resolve
-from gradgen.ops.shape import full_shape
+from gradgen.ops.shape import filled, full_shape
 from gradgen.rules import adjoints
 from gradgen.sweep import LEAVES, Sweep, check_active, copied, located, name_of
 from gradgen.types import Shape, Type
 
-__all__ = ["Reverse", "check_active", "copied", "filled", "name_of", "reverse"]
+__all__ = ["Reverse", "check_active", "copied", "name_of", "reverse"]
 
 
 @dataclass(slots=True)
@@ -335,16 +335,6 @@ def _reach(node: int, arg: int, graph: Graph, shape: Shape) -> Shape:
 
 def _cover(summed: Sequence[Any], t: Type) -> bool:
     return t.rank == 1 and len(summed) == t.shape[0] and len(summed) <= 12
-
-
-def filled(b: GraphBuilder, name: str, like: int) -> int:
-    """The node of an array of `zeros` or `ones` with the shape and dtype of a node."""
-    t = b.graph.types[like]
-    try:
-        sizes = [b.size(n) for n in t.shape]
-    except NeedsLength:
-        return b.add(f"{name}_like", like)
-    return b.add(name, *sizes, attr=None if t.dtype == "float64" else t.dtype)
 
 
 def _may_alias_argument(graph: Graph, node: int) -> bool:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
-from gradgen.derive import Reverse, filled
-from gradgen.errors import Refusal
+from gradgen.derive import Reverse
+from gradgen.errors import Location, Refusal
 from gradgen.graph import GraphBuilder
 from gradgen.ops import OPS
 from gradgen.ops.indexing import may_repeat
-from gradgen.ops.shape import full_shape
+from gradgen.ops.shape import filled, full_shape
 from gradgen.rules import adjoints
 from gradgen.sweep import Sweep, located, name_of
 from gradgen.types import TupleType
@@ -28,8 +28,12 @@ class Forward(Sweep):
     active operation has no derivative.
     """
 
-    def __init__(self, b: GraphBuilder, tangents: Mapping[int, int]) -> None:
+    def __init__(
+        self, b: GraphBuilder, tangents: Mapping[int, int], loc: Location | None = None
+    ) -> None:
         super().__init__(b, tangents)
+        # what is derived has no place of its own
+        self.loc = loc
         self.tangents: dict[int, Tangent] = dict(tangents)
         # What the tangent of a value is called, by the name of the value.
         self.naming: Callable[[str], str] = "t_{}".format

@@ -95,7 +95,7 @@ def hessian(asked: Question) -> Graph:
     b = GraphBuilder(graph)
     blocks: Entries = {}
     for j, (q, l, _) in enumerate(numbers):
-        forward = Forward(b, {read[j]: b.const(1.0)})
+        forward = Forward(b, {read[j]: b.const(1.0)}, asked.graph.locs[asked.value])
         forward.naming = f"d{{}}_d{inputs[q].named(l)}".format
         # the others are those of the numbers before
         for (p, k, _), entry in zip(numbers, forward.push(gradient[: j + 1]), strict=False):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from gradgen import derive, passes
+from gradgen.errors import Location
 from gradgen.forward import Forward
 from gradgen.graph import Graph, GraphBuilder, Param, Record, Tree, leaves, map_tree
 from gradgen.jacobians import hessian, jacobian
@@ -61,7 +62,7 @@ def _gradient(asked: Question, mode: str) -> Graph:
 def _jvp(asked: Question) -> Graph:
     graph = derive.copied(asked.graph)
     b = GraphBuilder(graph)
-    tangents = _along(b, asked.chosen, asked.value)
+    tangents = _along(b, asked.chosen, asked.value, None)
     graph.results = (asked.value, asked.aux, tangents)
     _number(b, asked.value)
     names = [derive.name_of(graph, n) or "value" for n in leaves(asked.value)]
@@ -81,16 +82,17 @@ def _along_tangents(graph: Graph, asked: Question) -> Graph:
     _, aux, gradient = graph.results
     names = [p.name for p in asked.chosen]
     chosen = [next(p for p in graph.params if p.name == name) for name in names]
-    graph.results = (None, aux, _along(GraphBuilder(graph), chosen, gradient))
+    place = asked.graph.locs[asked.value]
+    graph.results = (None, aux, _along(GraphBuilder(graph), chosen, gradient, place))
     wanted = [derive.name_of(graph, n) for p in chosen for n in leaves(p.tree)]
     return owned(passes.run(graph), wanted, "hvp_")
 
 
-def _along(b: GraphBuilder, chosen: Sequence[Param], values: Tree) -> Tree:
+def _along(b: GraphBuilder, chosen: Sequence[Param], values: Tree, place: Location | None) -> Tree:
     """The tangents of values along those of the chosen parameters, which become parameters."""
     tangents = dict(add_tangents(b, chosen))
     nodes = list(leaves(values))
-    found = dict(zip(nodes, Forward(b, tangents).push(nodes), strict=True))
+    found = dict(zip(nodes, Forward(b, tangents, place).push(nodes), strict=True))
     results = {n: as_result(b, found[n], n) for n in found}
     return map_tree(results.__getitem__, values)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gradgen.derive import filled
 from gradgen.graph import Graph, GraphBuilder, Param, Tree, map_tree
 from gradgen.ops import OPS
+from gradgen.ops.shape import filled
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ SCOPE = {
     "gradgen/question.py": ["as_result", "owned", "_is_shared"],
     "gradgen/jacobians.py": ["jacobian", "hessian", "_values", "_inputs", "_users", "_items_read",
                              "_by_columns", "_by_rows", "_finished", "_block"],
-    "gradgen/derive.py": ["Reverse", "_reach", "_cover", "filled", "_may_alias_argument"],
+    "gradgen/derive.py": ["Reverse", "_reach", "_cover", "_may_alias_argument"],
     "gradgen/read/front.py": (
         "Front.refresh", "Front.outer", "Front.guard", "Front.is_array", "Front.index",
         "Front.view", "Front.update", "Front.store", "Front.add_into", "Front.augment",

@@ -1,7 +1,9 @@
 """What gradgen emits in the modes beyond the gradient: golden files, values, refusals."""
 
+import dataclasses
 import inspect
 import warnings
+from typing import NamedTuple
 
 import golden
 import numpy as np
@@ -267,9 +269,9 @@ def test_tangents_of_one_node_reach_both_calls_that_a_definition_stands_for():
     assert not differ_from_slope(tangent, along(f, {"x": x}, direction, "real"), 1e-9)
 
 
-def test_a_long_program_is_swept_linearly_and_without_recursion():
-    lines = "".join(f"    y = y * x + {k % 7}.0\n" for k in range(3000))
-    f = defined(f"{HEAD}def f(x):\n    y = x\n{lines}    return y\n")
+def test_a_long_program_that_reads_each_value_twice_is_swept_linearly():
+    lines = "".join(f"    y = 0.5 * y * y + 0.{k % 7 + 1}\n" for k in range(3000))
+    f = defined(f"{HEAD}def f(x):\n    y = x\n{lines}    return y + x * y\n")
     value, tangent = gradgen.jvp(f, shapes="x=scalar")(0.9, 1.0)
     assert value == f(0.9)
     assert not differ_from_slope(tangent, along(f, {"x": 0.9}, {"x": 1.0}, "complex"), 1e-10)
@@ -287,6 +289,24 @@ def test_what_has_no_tangent_is_refused_by_name(line, said):
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("mode", ["jvp", "vjp", "hvp", "jacobian", "hessian"])
+def test_a_refusal_names_the_line_of_what_has_no_derivative(mode):
+    body = "    y = np.sin(x)\n    z = special.hyp1f1(y, 1.0, 2.0)\n    return z * y\n"
+    f = defined(f"{HEAD}from scipy import special\n\n\ndef f(x):\n{body}")
+    with pytest.raises(gradgen.SourceError) as caught:
+        getattr(gradgen, mode)(f, shapes="x=scalar")
+    assert caught.value.text.strip() == "z = special.hyp1f1(y, 1.0, 2.0)"
+
+
+def test_what_the_second_sweep_refuses_names_a_line_of_the_source():
+    body = "    y = special.ellipk(x)\n    return y * y\n"
+    f = defined(f"{HEAD}from scipy import special\n\n\ndef f(x):\n{body}")
+    for mode in ("hvp", "hessian"):
+        with pytest.raises(gradgen.SourceError, match="elliprd has no derivative") as caught:
+            getattr(gradgen, mode)(f, shapes="x=scalar")
+        assert caught.value.text.strip() in ("y = special.ellipk(x)", "return y * y")
+
+
 def test_integers_to_differentiate_are_refused():
     with pytest.raises(gradgen.ActiveTypeError, match="the argument x is int64"):
         gradgen.jvp(scaled_sum)(np.array([1, 2]), np.array([1, 1]))
@@ -294,6 +314,58 @@ def test_integers_to_differentiate_are_refused():
 
 def scaled_sum(x):
     return np.sum(2.0 * x)
+
+
+@dataclasses.dataclass
+class Model:
+    w: np.ndarray
+    b: float
+    kind: str = "linear"
+
+
+class Pair(NamedTuple):
+    a: float
+    b: np.ndarray
+
+
+def of_model(model, pair):
+    return model.w * pair.a + model.b * pair.b
+
+
+def test_dataclasses_and_named_tuples_have_tangents_of_their_kind():
+    model, pair = Model(np.array([1.0, 2.0]), 3.0), Pair(0.5, np.array([-1.0, 4.0]))
+    t_model, t_pair = Model(np.array([0.1, 0.2]), -1.0), Pair(2.0, np.array([1.0, 1.0]))
+    made = gradgen.jvp(of_model, wrt=("model", "pair"))
+    value, tangent = made(model, pair, t_model, t_pair)
+    assert same_bits(value, of_model(model, pair))
+    want = t_model.w * pair.a + model.w * t_pair.a + t_model.b * pair.b + model.b * t_pair.b
+    np.testing.assert_allclose(tangent, want, rtol=1e-15)
+    product = gradgen.hvp(lambda model: np.sum(model.w**2) * model.b)(model, t_model)
+    assert isinstance(product, Model)
+    np.testing.assert_allclose(product.w, 2 * (t_model.w * 3.0 + model.w * t_model.b))
+    np.testing.assert_allclose(product.b, 2 * t_model.w @ model.w)
+
+
+def test_one_of_several_results_is_chosen_and_examples_declare():
+    def f(x):
+        return np.sin(x), np.sum(x), len(x)
+
+    made = gradgen.jvp(f, output=1, like=(np.ones(3),))
+    assert made(np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.5, 1.0])) == (6.0, 2.0)
+
+
+def test_a_method_and_an_array_without_items():
+    class Scaled:
+        def __init__(self, k):
+            self.k = k
+
+        def value(self, x):
+            return np.sum(self.k * x**2)
+
+    made = gradgen.jvp(Scaled(3.0).value)
+    assert made(np.array([1.0, 2.0]), np.array([1.0, 1.0])) == (15.0, 18.0)
+    assert made(np.zeros(0), np.zeros(0)) == (0.0, 0.0)
+    assert gradgen.hvp(Scaled(2.0).value)(np.zeros(0), np.zeros(0)).shape == (0,)
 
 
 # -- vjp -------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Any
 
 from gradgen.errors import NeedsLength, Refusal
 from gradgen.ops.order import along, unsupported
+from gradgen.ops.shape import filled
 from gradgen.ops.table import OPS, Op, register, register_written
 from gradgen.ops.written import item_type
 from gradgen.types import INT, Builder, Dim, Shape, Size, TupleType, Type, broadcast, product
@@ -246,14 +247,14 @@ def _index_live(b: Builder, node: int, live: int) -> Sequence[int | None]:
         return (live, *rest)
     if may_repeat(b, operands):
         # read where any of the places that name an item is
-        counts = b.add("zeros", *(b.size(n) for n in b.type_of(x).shape), attr="int64")
+        counts = filled(b, "zeros", x, "int64")
         counts = b.add("index_add", counts, live, *operands, attr=template)
         return (b.add("ne", counts, b.const(0)), *rest)
     if all(item in ("n", "e", every) for item in template):
         spelled = resolve(template, b.type_of(x).rank)
         added = tuple(("i", 0) if item == "n" else every for item in spelled)
         return (b.add("index", live, attr=added), *rest)
-    zeros = b.add("zeros", *(b.size(n) for n in b.type_of(x).shape), attr="bool")
+    zeros = filled(b, "zeros", x, "bool")
     return (b.add("index_set", zeros, live, *operands, attr=template), *rest)
 
 

@@ -134,6 +134,17 @@ def full_shape(b: Builder, g: int, shape: Shape) -> int:
     return b.add("broadcast_to", g, *(b.size(n) for n in shape))
 
 
+def filled(b: Builder, name: str, like: int, dtype: str = "") -> int:
+    """An array of `zeros` or `ones` with the shape of a node, and with its dtype or another."""
+    t = b.type_of(like)
+    dtype = dtype or t.dtype
+    try:
+        sizes = [b.size(n) for n in t.shape]
+    except NeedsLength:
+        return b.add(f"{name}_like", like, attr=None if dtype == t.dtype else dtype)
+    return b.add(name, *sizes, attr=None if dtype == "float64" else dtype)
+
+
 def _reshape_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:
     x, *sizes = b.args_of(node)
     rest = [None] * len(sizes)
