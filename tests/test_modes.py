@@ -2,6 +2,8 @@
 
 import dataclasses
 import inspect
+import subprocess
+import sys
 import warnings
 from typing import NamedTuple
 
@@ -17,10 +19,12 @@ from tangents import (
     leaves,
     same_bits,
 )
-from test_cases import assert_close, quietly
+from test_cases import assert_close, canonical, quietly
 
 import gradgen
 from gradgen.measure.counting import operations
+from gradgen.program import Options, compile_graph
+from gradgen.read import parse_shapes, read_file
 
 CASES = golden.names(golden.MODE_CASES)
 POINTS = [
@@ -102,6 +106,38 @@ def test_there_are_no_more_operations_than_in_the_derivation_by_hand(name):
         assert count > by_hand, f"{name} no longer exceeds: take it off BEYOND"
     else:
         assert count <= by_hand, f"{count} operations, {by_hand} by hand"
+
+
+@pytest.mark.parametrize("command", [["format", "--diff"], ["check", "--no-cache"]])
+def test_ruff_with_its_default_settings_has_nothing_to_change(command, tmp_path):
+    for name in CASES:
+        (tmp_path / f"{name}.py").write_text(load(name).output, "utf-8", newline="\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", *command, "--isolated", "--quiet", str(tmp_path)],
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+EVERY = [(golden.CASES, n) for n in golden.names()] + [(golden.MODE_CASES, n) for n in CASES]
+
+
+@pytest.mark.parametrize(("home", "name"), EVERY, ids=[name for _, name in EVERY])
+def test_what_is_emitted_in_a_mode_reads_back_as_the_graph_that_was_emitted(home, name, tmp_path):
+    case = golden.load(name, home)
+    golden.emit(case, tmp_path, mode="jvp")
+    shapes = parse_shapes(case.options.get("shapes"))
+    source = read_file(tmp_path / f"{name}.py", case.function, shapes)
+    scalar = isinstance(source.results, int) and not source.types[source.results].shape
+    for mode in ("jvp", "vjp", *(("hvp",) if scalar else ())):
+        text = golden.emit(case, tmp_path, mode=mode)
+        options = Options(case.wrt(), mode, case.options.get("target", "numpy"))
+        path = tmp_path / f"{name}_{mode}.py"
+        path.write_text(text, "utf-8")
+        line = next(w for w in text.splitlines() if w.startswith("# gradgen-shapes:"))
+        again = read_file(path, f"{case.function}_{mode}", parse_shapes(line.partition(": ")[2]))
+        assert canonical(again) == canonical(compile_graph(source, options).graph)
 
 
 # -- jvp -------------------------------------------------------------------------------------------
