@@ -60,13 +60,18 @@ def function_texts(before, line, names):
     return plain, weighted
 
 
-def failures_of(before, line, shapes, how):
-    """What differs, for every choice of active arguments and both precisions, as text."""
+# The first case of each kind is held against the others in every way.
+CHIEF = {name.split(":")[0] + case[0]: name for name, case in reversed(CASES)}.values()
+
+
+def failures_of(before, line, shapes, how, every=True):
+    """What differs, as text: `every` choice of active arguments and both precisions, or one."""
     plain, weighted = function_texts(before, line, shapes)
     f, g = defined(plain), defined(weighted)
     names = list(shapes)
     choices = [tuple(names)] if len(names) == 1 else [tuple(names), *((n,) for n in names)]
-    for wrt, dtype in itertools.product(choices, (np.float64, np.float32)):
+    ways = list(itertools.product(choices, (np.float64, np.float32)))
+    for wrt, dtype in ways if every else ways[:1]:
         rng = np.random.default_rng(17)
         data = arguments(shapes, dtype)
         direction = {n: directions(data[n], rng) for n in wrt}
@@ -92,12 +97,14 @@ def failures_of(before, line, shapes, how):
             yield from (label + t for t in differ_from_slope(tangent, slopes, tolerance))
 
 
-@pytest.mark.parametrize("case", [c for _, c in CASES], ids=[name for name, _ in CASES])
-def test_the_tangent_of_a_row_is_the_transpose_of_its_adjoint_and_the_slope_of_the_function(case):
+@pytest.mark.parametrize(("name", "case"), CASES, ids=[name for name, _ in CASES])
+def test_the_tangent_of_a_row_is_the_transpose_of_its_adjoint_and_the_slope_of_the_function(
+    name, case
+):
     _, before, line, shapes, how = case
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        failures = list(failures_of(before, line, shapes, how))
+        failures = list(failures_of(before, line, shapes, how, name in CHIEF))
     assert not failures, "\n".join(failures)
 
 

@@ -502,6 +502,18 @@ def test_the_hessian_by_products_is_symmetric():
     np.testing.assert_allclose(hessian, hessian.T, rtol=1e-13, atol=1e-14)
 
 
+def test_what_is_read_of_an_array_whose_length_is_a_count_is_known_in_the_second_sweep():
+    body = (
+        "    y = x.copy()\n    y[y > 0.4] = 0.5 * x[0]\n"
+        "    s = np.sum(np.cumsum(np.clip(y, 0.1, 0.9)[y > 0.2]) ** 2)\n"
+        "    return np.sum(np.where(s > 0.1, np.log(np.where(s > 0.1, s, 1.0)), 0.0))\n"
+    )
+    f = defined(f"{HEAD}def f(x):\n{body}")
+    x, u = np.array([0.3, 0.5, 0.25, 0.8]), np.array([1.0, -0.5, 2.0, 1.0])
+    central = along(gradgen.grad(f), {"x": x}, {"x": u}, "real")
+    assert not differ_from_slope(gradgen.hvp(f)(x, u), central, 1e-9)
+
+
 def test_the_product_of_a_function_that_is_linear_is_zero():
     def f(x, c):
         return np.sum(c * x)
