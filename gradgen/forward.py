@@ -138,7 +138,7 @@ class Forward(Sweep):
     # -- the tangent of one node ---------------------------------------------------------------
 
     def _tangent(self, node: int) -> Tangent:
-        graph, args = self.graph, self.graph.args[node]
+        graph, args, before = self.graph, self.graph.args[node], len(self.graph)
         row = OPS[graph.ops[node]]
         found: Tangent
         if graph.ops[node] == "item":
@@ -163,13 +163,11 @@ class Forward(Sweep):
         self._look_at_nodes()
         if isinstance(found, int):
             found = self._cast(found, node)
-            self._name(node, found)
+            name = name_of(graph, node)
+            if name is not None and found >= before and graph.names[found] is None:
+                # a program may have called it otherwise
+                graph.hints[found] = self.naming(name)
         return found
-
-    def _name(self, node: int, tangent: int) -> None:
-        name, graph = name_of(self.graph, node), self.graph
-        if name is not None and graph.names[tangent] is None and graph.locs[tangent] is None:
-            self.b.label(tangent, None, self.naming(name))
 
     def _sum(self, parts: Sequence[int]) -> int | None:
         total: int | None = None
@@ -249,6 +247,7 @@ class Forward(Sweep):
         graph, b = self.graph, self.b
         if self.transposer is None:
             self.transposer = Reverse(b, ())
+            self.transposer.naming = self.naming
         transposer = self.transposer
         found: Any = graph.types[node]
         seeds: list[int | None]
@@ -286,11 +285,22 @@ class Forward(Sweep):
         """
         graph = self.graph
         for node in range(min(self.seeds, default=len(graph)), len(graph)):
-            if not self.seeds.keys().isdisjoint(graph.args[node]):
+            found = graph.lengths.get(str(graph.values[node]))
+            if graph.ops[node] == "axis_size" and found is not None and self._of_seed(node):
+                # what is computed of a seed is not computed for its length
+                graph.args[node], graph.attrs[node] = (found[0],), found[1]
+            elif not self.seeds.keys().isdisjoint(graph.args[node]):
                 which = OPS[graph.ops[node]].linear != "constant"
                 graph.args[node] = tuple(
                     self.seeds[a][which] if a in self.seeds else a for a in graph.args[node]
                 )
+
+    def _of_seed(self, node: int) -> bool:
+        """Whether the argument of a node depends on a seed, and a parameter has its length."""
+        assert self.transposer is not None
+        (arg,) = self.graph.args[node]
+        _, axis = self.graph.lengths[str(self.graph.values[node])]
+        return axis is not None and self.transposer.active[arg]
 
     def _vjp(self, node: int, seeds: Sequence[int | None]) -> Sequence[int | None]:
         """The adjoints of the operands with a tangent, over their shapes, from those of results."""
