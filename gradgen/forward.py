@@ -161,12 +161,15 @@ class Forward(Sweep):
         else:
             raise Refusal(row.why or f"{row.call or row.name} has no derivative here")
         self._look_at_nodes()
+        for part in found if isinstance(found, list) else [found]:
+            if part is not None and part >= before:
+                # a program may have called it otherwise
+                graph.hints[part] = None
         if isinstance(found, int):
             found = self._cast(found, node)
             name = name_of(graph, node)
-            if name is not None and found >= before and graph.names[found] is None:
-                # a program may have called it otherwise
-                graph.hints[found] = self.naming(name)
+            if name is not None and graph.names[found] is None and graph.locs[found] is None:
+                self.b.label(found, None, self.naming(name))
         return found
 
     def _sum(self, parts: Sequence[int]) -> int | None:

@@ -258,7 +258,7 @@ def test_a_function_that_is_named_twice_is_misuse():
     assert err == f"{USAGE}Error: Invalid value for LOCATION: 'a.py:f,g,f' names f twice\n"
 
 
-@pytest.mark.parametrize("args", [[], ["--mode", "hessian", "a.py:f"], ["a.py:f", "--nope"]])
+@pytest.mark.parametrize("args", [[], ["--mode", "adjoint", "a.py:f"], ["a.py:f", "--nope"]])
 def test_click_refuses_the_rest_with_the_same_exit_code(args):
     assert run("emit", *args, code=2)[1].startswith(USAGE)
 
