@@ -81,6 +81,119 @@ def grad(
     return build(f, options, shapes, like)
 
 
+def jvp(
+    f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
+    target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
+    output: int | None = None, style: str = "default", **unknown: Any,
+) -> Any:  # fmt: skip
+    """The function that computes the value of `f`, of any shape, and its derivative along tangents.
+
+    The arguments are those of `value_and_grad`, but `f` may return arrays, and several values in
+    tuples, lists or dicts. The emitted function takes the arguments of `f` and behind them a
+    tangent for each parameter in `wrt`, called `t_x` for `x`, with the structure, shapes and dtypes
+    of its parameter: `f_jvp(x, y, t_x)`. It gives `(value, tangent)`, with `has_aux`
+    `((value, aux), tangent)`; the tangent has the structure, shapes and dtypes of the value.
+
+    Where a parameter has a default, tangents are given by name. The lengths of tangents are
+    checked: it raises `ValueError` where they are not those of the parameters.
+    """
+    refuse_argnums(unknown)
+    options = Options(wrt, "jvp", target, style, has_aux, output)
+    if f is None:
+        return lambda function: build(function, options, shapes, like)
+    return build(f, options, shapes, like)
+
+
+def vjp(
+    f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
+    target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
+    output: int | None = None, style: str = "default", **unknown: Any,
+) -> Any:  # fmt: skip
+    """The function that computes the value of `f`, of any shape, and its adjoints for a seed.
+
+    The arguments are those of `value_and_grad`, but `f` may return arrays, and several values in
+    tuples, lists or dicts. The emitted function takes the arguments of `f` and behind them `seed`,
+    with the structure, shapes and dtypes of the value: `f_vjp(x, y, seed)`, which is given by name
+    where a parameter has a default. It gives `(value, grads)`, with `has_aux`
+    `((value, aux), grads)`: the gradients of the sum of the products of value and seed.
+
+    The shapes of the seed are checked: it raises `ValueError` where they are not the value's.
+    """
+    refuse_argnums(unknown)
+    options = Options(wrt, "vjp", target, style, has_aux, output)
+    if f is None:
+        return lambda function: build(function, options, shapes, like)
+    return build(f, options, shapes, like)
+
+
+def jacobian(
+    f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
+    target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
+    output: int | None = None, style: str = "default", **unknown: Any,
+) -> Any:  # fmt: skip
+    """The function that computes the derivatives of all values of `f` by all parameters in `wrt`.
+
+    The arguments are those of `value_and_grad`, but `f` may return arrays, and several values in
+    tuples, lists or dicts. The result has the structure of the value, and in each place of it that
+    of a gradient; a derivative has the shape of the value and behind it that of the parameter, an
+    (m, n) array for vectors. With `has_aux` it is `(matrices, aux)`.
+
+    A parameter that is a number, or an array of known shape that is read item by item, and a value
+    that is a number or made of numbers (`np.array([u, v])`), give straight-line code in which rows
+    and columns share what they have in common: in forward or reverse mode, whichever takes fewer
+    operations. Where arrays are used as wholes, parameters have to be numbers, or values; else the
+    emitted function loops over the columns, which call the `f_jvp` beside it. That takes one `wrt`,
+    an array with one axis, and one value; the rest is refused.
+    """
+    refuse_argnums(unknown)
+    options = Options(wrt, "jacobian", target, style, has_aux, output)
+    if f is None:
+        return lambda function: build(function, options, shapes, like)
+    return build(f, options, shapes, like)
+
+
+def hessian(
+    f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
+    target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
+    output: int | None = None, style: str = "default", **unknown: Any,
+) -> Any:  # fmt: skip
+    """The function that computes the second derivatives of `f`.
+
+    The arguments are those of `value_and_grad`. The result has the structure of the gradient, and
+    in each place of it again; the second derivative by two parameters has the shape of the first
+    and behind it that of the second. With `has_aux` it is `(matrices, aux)`.
+
+    Of numbers, and of arrays of known shape that are read item by item, it is straight-line code
+    with each of a symmetric pair computed once. Of one array with one axis that is used as a whole
+    it is a loop over the columns, which call the `f_hvp` beside it; the rest is refused.
+    """
+    refuse_argnums(unknown)
+    options = Options(wrt, "hessian", target, style, has_aux, output)
+    if f is None:
+        return lambda function: build(function, options, shapes, like)
+    return build(f, options, shapes, like)
+
+
+def hvp(
+    f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
+    target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
+    output: int | None = None, style: str = "default", **unknown: Any,
+) -> Any:  # fmt: skip
+    """The function that computes the Hessian of `f` times a vector, without the Hessian.
+
+    The arguments are those of `value_and_grad`. The emitted function takes the arguments of `f` and
+    behind them a tangent for each parameter in `wrt`, as `jvp` does; it gives what the gradient
+    changes by along the tangents, in the structure of the gradient: `f_hvp(x, t_x)` is what
+    `scipy.optimize.minimize(hessp=...)` takes. With `has_aux` its result is `(product, aux)`. A
+    gradient along with it is the `jvp` of `f_grad`, as emitted.
+    """
+    refuse_argnums(unknown)
+    options = Options(wrt, "hvp", target, style, has_aux, output)
+    if f is None:
+        return lambda function: build(function, options, shapes, like)
+    return build(f, options, shapes, like)
+
+
 def emit(
     f: Callable[..., Any], wrt: Wrt = None, has_aux: bool = False, target: str = "numpy",
     shapes: Shapes = None, like: Any = None, *, mode: str = "value_and_grad",
@@ -88,10 +201,10 @@ def emit(
 ) -> str:  # fmt: skip
     """The source of a standalone module that computes the derivative of `f`.
 
-    The arguments are those of `value_and_grad`; `mode` is `value_and_grad`, `grad` or `pair`
-    (`f_forward` and `f_backward`). Arguments that nothing declares are taken as numbers. Raises
-    what `value_and_grad` raises, and `GradgenError` where a captured array is too large for a
-    literal.
+    The arguments are those of `value_and_grad`; `mode` is `value_and_grad`, `grad`, `pair`
+    (`f_forward` and `f_backward`), `vjp`, `jvp`, `jacobian`, `hvp` or `hessian`. Arguments that
+    nothing declares are taken as numbers. Raises what `value_and_grad` raises, and `GradgenError`
+    where a captured array is too large for a literal.
     """
     refuse_argnums(unknown)
     options = Options(wrt, mode, target, style, has_aux, output, stabilize)

@@ -14,12 +14,12 @@ from gradgen.live import Shapes
 from gradgen.oracles.accuracy import accuracy
 from gradgen.oracles.domain import Domain, assumptions, check_names, parse_domain
 from gradgen.oracles.gains import gains
-from gradgen.oracles.numeric import complex_step, differences, dot_product, forward
+from gradgen.oracles.numeric import complex_step, differences, dot_product, forward, tangent
 from gradgen.oracles.report import EFFORTS, Effort, Finding, Report
 from gradgen.oracles.subject import Subject, from_file, from_function
 from gradgen.oracles.symbolic import symbolic
 
-ORACLES = (forward, symbolic, complex_step, differences, dot_product, accuracy)
+ORACLES = (forward, symbolic, complex_step, differences, dot_product, tangent, accuracy)
 Progress = Callable[[str], None]
 
 

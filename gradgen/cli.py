@@ -30,7 +30,8 @@ from gradgen.files import (
     write_files,
 )
 from gradgen.header import finished_text, header_lines, project_folder, relative_path
-from gradgen.program import EFFORTS, MODES, STYLES, VERSION, Options, Program, compile_graph
+from gradgen.modes import MODES
+from gradgen.program import EFFORTS, STYLES, VERSION, Options, Program, compile_graph
 from gradgen.read import Spec, parse_shapes, read_file
 from gradgen.read.scope import ModuleText
 from gradgen.render import TEMPLATE, join_units, printable

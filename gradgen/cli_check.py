@@ -28,6 +28,7 @@ LOCATION is PATH.py:function. The file is executed, since the function itself is
   complex step  where the function is analytic
   differences   Richardson's extrapolation, with an error estimate
   dot product   <v, J u> against <J^T v, u>
+  tangent       the same, with J u by the emitted jvp
   accuracy      errors in units in the last place, against 50 digits and more
 
 Each reports by itself; none rescues another. Where an accurate rewrite exists (log1p, expm1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import keyword
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,12 +16,13 @@ from gradgen.errors import GradgenError, Location, Refusal, SourceError
 from gradgen.graph import Graph, GraphBuilder, Param, Record, Tree, leaves
 from gradgen.guards import argument_parts, shape_guard, value_guard
 from gradgen.liveness import reachable
+from gradgen.modes import MODES
 from gradgen.ops import OPS
 from gradgen.ops.indexing import may_repeat
 from gradgen.ops.table import UNARY
 from gradgen.ops.written import Call
 from gradgen.read import Static
-from gradgen.targets import Expr, Target
+from gradgen.targets import TARGETS, Expr, Target
 from gradgen.targets.base import call, infix, number, prefix, quoted, sequence
 from gradgen.targets.numpy import subscript, written
 from gradgen.types import Dim, Shape, TupleType
@@ -36,8 +38,10 @@ _DISPLAYS = (
     "array", "concatenate", "stack", "vstack", "hstack", "dstack", "column_stack", "total",
 )  # fmt: skip
 # What the names of emitted functions end in.
-_FUNCTIONS = ("value_and_grad", "grad", "forward", "backward")
+_FUNCTIONS = (*MODES, "forward", "backward")
 _TEMPORARY = "t"
+# How adjoints, tangents, and entries of Jacobians and Hessians are called: d_x, t_x, dy_dx, h_x_y.
+_DERIVED = re.compile(r"[dth]_|d\w*_d").match
 _REDUCTIONS = ("sum", "mean", "max", "min", "norm")
 _ALWAYS_INLINE = ("axis_size", "item_count")
 FOREVER = 1 << 60
@@ -87,7 +91,7 @@ def emit(
 ) -> Unit:
     """The unit for a derived graph, whose results are `(value, adjoints)`.
 
-    `mode` is `value_and_grad`, `grad` or `pair`. With `guard` the function that takes the arguments
+    `mode` is one of `MODES`. With `guard` the function that takes the arguments
     checks their shapes. Raises `SourceError` for an operation that the target lacks.
     """
     unit = Unit()
@@ -99,11 +103,49 @@ def emit(
     else:
         nodes = [n for n, need in enumerate(reachable(graph, graph.results)) if need]
         plan = Plan(f"{graph.name}_{mode}", graph.params, nodes, graph.results, list(doc))
-        if mode == "value_and_grad":
+        if mode == "value_and_grad" or (
+            mode in ("jvp", "vjp") and isinstance(graph.results[0], int)
+        ):
             plan.value = next(leaves(graph.results))
         module.function(plan)
     module.finish()
     return unit
+
+
+def columns(graph: Graph, unit: Unit, product: str, matrix: str) -> FunctionText:
+    """The function of a matrix: by the unit's function of its products, from unit vectors.
+
+    It is a loop of Python over the columns, of which there are as many as the array has items.
+    """
+    own = [p for p in graph.params if not p.added]
+    (tangent,) = [p for p in graph.params if p.added]
+    numpy = "import numpy as np"
+    known = next((line for line in unit.imports if line.startswith("import numpy")), numpy)
+    if known not in unit.imports:
+        unit.imports = sorted([*unit.imports, known], key=import_order)
+    np_name = known.split()[-1]
+    writer = FunctionWriter(ModuleWriter(graph, TARGETS["numpy"], Unit(), True),
+                            Plan(f"{graph.name}_{matrix}", own, [], (), []))  # fmt: skip
+    words = [f"{p.name}={p.name}" if p.keyword_only else p.name for p in own]
+    words.append(f"{tangent.name}={tangent.name}" if tangent.keyword_only else tangent.name)
+    words.sort(key=lambda word: "=" in word)
+    dtype = graph.types[next(leaves(tangent.tree))].dtype
+    more = "" if dtype == "float64" else f", dtype={np_name}.{dtype}"
+    part, axis = ("[1]", ", axis=-1") if product == "jvp" else ("", "")
+    name, taken = "columns", {p.name for p in graph.params}
+    while name in taken:
+        name += "_"
+    what = "Jacobian" if matrix == "jacobian" else "Hessian"
+    column = f"{graph.name}_{product}({', '.join(words)}){part}"
+    each = f"for {tangent.name} in {np_name}.eye({tangent.added}.size{more})"
+    lines = [f"{name} = [{column} {each}]"]
+    if len(INDENT) + len(lines[0]) > WIDTH:
+        lines = [f"{name} = [", INDENT + column, INDENT + each, "]"]
+    return FunctionText(
+        f"{graph.name}_{matrix}", writer._signature(),
+        [f"{what} of {graph.name} with respect to {tangent.added}, column by column."],
+        [*lines, f"return {np_name}.stack({name}{axis})"],
+    )  # fmt: skip
 
 
 def _split(graph: Graph, doc: Sequence[str]) -> tuple[Plan, Plan]:
@@ -129,7 +171,7 @@ def _split(graph: Graph, doc: Sequence[str]) -> tuple[Plan, Plan]:
     backward, saved = sorted(own), sorted(kept)
     ahead = [n for n, need in enumerate(forward) if need]
     first = Plan(f"{graph.name}_forward", graph.params, ahead, (value, tuple(saved)), list(doc),
-                 keep=saved, value=value)  # fmt: skip
+                 keep=saved, value=value if isinstance(value, int) else -1)  # fmt: skip
     lines = ["Adjoints, from what the forward function saved and the seed of its value."]
     second = Plan(f"{graph.name}_backward", [], backward, adjoints, lines,
                   extra_params=("saved", "seed"), unpack=saved)  # fmt: skip
@@ -522,7 +564,7 @@ class FunctionWriter:
         if op == "global":
             return Expr(self.module.global_name(node))
         if op == "seed":
-            return Expr("seed")
+            return Expr(spell_path(*attr))
         return Expr(spell_path(*attr))
 
     # -- the body ------------------------------------------------------------------------------
@@ -563,11 +605,13 @@ class FunctionWriter:
         """The checks of what the program was compiled for: fixed values, and declared shapes."""
         lines: list[str] = []
         arrays: dict[str, Shape] = {}
+        # no signature tells that a tangent has the shape of its argument
+        guard = self.module.guard or any(p.added for p in self.plan.params)
         for param in self.plan.params:
             for text, part in argument_parts(param.name, param.tree):
                 if isinstance(part, Static):
                     lines += value_guard(text, part, self.function("builtins.ValueError"))
-                elif self.module.guard and self.graph.types[part].kind == "array":
+                elif guard and part is not None and self.graph.types[part].kind == "array":
                     arrays[text] = self.graph.types[part].shape
         if arrays:
             error = self.function("builtins.ValueError")
@@ -631,7 +675,7 @@ class FunctionWriter:
         """Whether an expression is the adjoint of a value with a name, and no short one."""
         hint = self.graph.hints[node]
         return (
-            hint is not None and hint.startswith("d_") and self.graph.locs[node] is None
+            hint is not None and _DERIVED(hint) is not None and self.graph.locs[node] is None
             and len(expr.text) > NAMED_WIDTH
         )  # fmt: skip
 

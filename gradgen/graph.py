@@ -36,6 +36,9 @@ class Param:
     positional_only: bool = False
     default: str | None = None
     declared: str = ""
+    # Of what it is the tangent or the seed, which the derivative takes besides the parameters; its
+    # shape is always checked.
+    added: str = ""
 
 
 @dataclass(slots=True)

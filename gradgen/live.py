@@ -13,7 +13,7 @@ import numpy as np
 
 from gradgen.errors import GradgenError, NotCompiledError, SourceError
 from gradgen.graph import Graph, Record
-from gradgen.program import Options, Program, active_names, compile_graph
+from gradgen.program import Options, Program, active_names, added_names, compile_graph
 from gradgen.read import LengthError, LiveTypes, Spec, Static, parse_shapes, read_live
 from gradgen.render import render
 
@@ -76,8 +76,11 @@ class Deferred:
         self.__name__ = getattr(function, "__name__", "f")
         self.__qualname__ = getattr(function, "__qualname__", self.__name__)
         self.__module__ = getattr(function, "__module__", __name__)
-        self._names, self._defaults = read_signature(function)
-        self._active = active_names(options.wrt, self._names)
+        own, self._defaults = read_signature(function)
+        self._active = active_names(options.wrt, own)
+        # the tangents come last, and tell nothing that is not checked when they are given
+        self._names = [*own, *added_names(options, own)]
+        self._own = frozenset(own)
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """The derivative at these arguments; they are the original function's."""
@@ -129,7 +132,10 @@ class Deferred:
             tried: set[Any] = set()
             for lengths, numbers in LEVELS:
                 types = LiveTypes(lengths, numbers, self._active)
-                specs = {name: types.spec(value, name) for name, value in given.items()}
+                specs = {
+                    name: types.spec(value, name)
+                    for name, value in given.items() if name in self._own
+                }  # fmt: skip
                 key = signature_key(specs)
                 if key in self._compiled:
                     return self._compiled[key]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from gradgen.graph import Graph, GraphBuilder, Tree, leaves, map_tree
 
@@ -43,10 +44,7 @@ def finish(graph: Graph, builder: GraphBuilder, mapping: Sequence[int]) -> Graph
     new.results = map_tree(lambda n: mapping[n], graph.results)
     for param in graph.params:
         kept = map_tree(lambda n: mapping[n], param.tree)
-        new.params.append(
-            type(param)(param.name, kept, param.keyword_only, param.positional_only,
-                        param.default, param.declared)
-        )  # fmt: skip
+        new.params.append(replace(param, tree=kept))
     new.lengths = {
         k: (mapping[n], axis) for k, (n, axis) in graph.lengths.items() if mapping[n] >= 0
     }

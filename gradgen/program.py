@@ -10,15 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from gradgen import derive, passes
+from gradgen import derive
 from gradgen.bounds import length_guard, needed_lengths
-from gradgen.emission import Unit
+from gradgen.emission import Unit, columns
 from gradgen.emission import emit as emit_unit
 from gradgen.errors import GradgenError, Location, NeedsLength, SourceError
-from gradgen.graph import Graph, GraphBuilder, Param, Record, Tree, leaves, map_tree
+from gradgen.graph import Graph, Param, Record, Tree, leaves, map_tree
 from gradgen.guards import argument_parts
+from gradgen.jacobians import WholeArray
+from gradgen.modes import (
+    ANY_VALUE,
+    MODES,
+    PRODUCTS,
+    WITH_TANGENTS,
+    WITH_VALUE,
+    answer,
+    seed_name,
+    tangent_names,
+)
 from gradgen.notes import header_notes
-from gradgen.ops import OPS
+from gradgen.question import Question
 from gradgen.read import LengthError
 from gradgen.render import inspect_unit
 from gradgen.stabilize import Rewrite, note_lines, stabilize
@@ -26,7 +37,6 @@ from gradgen.targets import TARGETS
 from gradgen.types import Size, Type
 
 VERSION = "0.1.0"
-MODES = ("value_and_grad", "grad", "pair")
 STYLES = ("default",)
 # How much evidence is gathered; the limits of each stand in `gradgen.oracles.report`.
 EFFORTS = ("quick", "normal", "exhaustive")
@@ -82,28 +92,40 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
         for leaf in leaves(param.tree):
             derive.check_active(graph, leaf)
     value, aux = choose_result(graph, options)
-    _refuse_non_scalar(graph, value, options)
+    for leaf in leaves(value):
+        _refuse_value(graph, leaf, options)
     graph.least = _lengths(graph, guard)
-    seed = 0 if options.mode == "pair" else None
-    derived = derive.reverse(graph, [p.tree for p in chosen], value, seed)
-    value, grads = derived.results
-    gradients: Tree = grads[0] if bare else grads
-    if options.mode == "grad":
-        derived.results = (gradients, aux) if options.has_aux else gradients
+    mode, derived = _answered(options, Question(graph, chosen, bare, value, aux))
+    value, aux, derivatives = derived.results
+    if mode in WITH_VALUE:
+        derived.results = ((value, aux), derivatives) if options.has_aux else (value, derivatives)
     else:
-        derived.results = ((value, aux), gradients) if options.has_aux else (value, gradients)
-    names = [derive.name_of(graph, leaf) for p in chosen for leaf in leaves(p.tree)]
-    derived = own_gradients(passes.run(derived), options, names)
+        derived.results = (derivatives, aux) if options.has_aux else derivatives
     derived.least = list(needed_lengths(derived, 0 if guard else 2, slices=False))
     _refuse_arrays(derived, options)
-    typed = [replace(p, tree=map_tree(graph.types.__getitem__, p.tree)) for p in graph.params]
-    doc = _doc(graph, typed, options, [p.name for p in chosen])
-    unit = emit_unit(derived, TARGETS[options.target], options.mode, doc, guard)
+    typed = [replace(p, tree=map_tree(derived.types.__getitem__, p.tree)) for p in derived.params]
+    doc = _doc(graph, typed, mode, [p.name for p in chosen])
+    unit = emit_unit(derived, TARGETS[options.target], mode, doc, guard)
     unit.notes += note_lines(rewrites)
+    if mode != options.mode:
+        unit.functions.append(columns(derived, unit, mode, options.mode))
     unit.notes += header_notes(derived, TARGETS[options.target])
     inspect_unit(unit)
     return Program(derived, unit, shapes_text(typed), tuple(p.name for p in chosen),
                    rewrites)  # fmt: skip
+
+
+def _answered(options: Options, asked: Question) -> tuple[str, Graph]:
+    """The derived graph and its mode: of a matrix that of its products, where it takes a loop."""
+    try:
+        return options.mode, answer(options.mode, asked)
+    except WholeArray as whole:
+        trees = [tree for tree in asked.trees if isinstance(tree, int)]
+        alone = asked.bare and not options.has_aux and isinstance(asked.value, int)
+        if not alone or [asked.graph.types[tree].rank for tree in trees] != [1]:
+            raise whole.refusal from None
+    mode = PRODUCTS[options.mode]
+    return mode, answer(mode, asked)
 
 
 def _lengths(graph: Graph, guard: bool) -> list[tuple[Size, Location | None]]:
@@ -126,48 +148,6 @@ def _lengths(graph: Graph, guard: bool) -> list[tuple[Size, Location | None]]:
                 raise
             raise LengthError(refusal.message, loc, refusal.hint) from None
     return list(needed)
-
-
-def own_gradients(graph: Graph, options: Options, names: Sequence[str | None]) -> Graph:
-    """The graph with a copy of every gradient that would share memory with an argument.
-
-    `names` are those of the arguments, leaf by leaf.
-    """
-    b = GraphBuilder(graph)
-    made: dict[int, int] = {}
-    left = iter(names)
-
-    def fresh(leaf: int) -> int:
-        name = next(left)
-        if leaf not in made:
-            made[leaf] = b.add("copy", leaf) if _is_shared(graph, leaf) else leaf
-            found = made[leaf]
-            if graph.locs[found] is None and not (graph.hints[found] or "").startswith("d_"):
-                # a definition may have called it otherwise
-                graph.hints[found] = name and f"d_{name}"
-        return made[leaf]
-
-    results = graph.results
-    if options.mode != "grad":
-        graph.results = (results[0], map_tree(fresh, results[1]))
-    elif options.has_aux:
-        graph.results = (map_tree(fresh, results[0]), results[1])
-    else:
-        graph.results = map_tree(fresh, results)
-    return graph
-
-
-def _is_shared(graph: Graph, node: int) -> bool:
-    """Whether an array is an argument, a captured one, or a view of these; or read-only."""
-    if graph.types[node].kind != "array":
-        return False
-    while graph.ops[node] in OPS and OPS[graph.ops[node]].view:
-        if graph.ops[node] == "broadcast_to":
-            return True
-        if any(graph.types[a].kind == "array" for a in graph.args[node][1:]):
-            return False
-        node = graph.args[node][0]
-    return graph.ops[node] in ("param", "global", "seed")
 
 
 def choose_parameters(graph: Graph, wrt: Wrt) -> tuple[list[Param], bool]:
@@ -223,8 +203,19 @@ def active_names(wrt: Wrt, names: Sequence[str]) -> frozenset[str]:
     )  # fmt: skip
 
 
-def choose_result(graph: Graph, options: Options) -> tuple[int, Tree]:
-    """The node of the value to differentiate, and the auxiliary results."""
+def added_names(options: Options, names: Sequence[str]) -> list[str]:
+    """What the emitted function takes besides the parameters, of which these are the names."""
+    if options.mode == "vjp":
+        return [seed_name(names)]
+    if options.mode not in WITH_TANGENTS:
+        return []
+    chosen = [names[i] if isinstance(i, int) else i for i in wrt_items(options.wrt)[0]
+              if i in names or (isinstance(i, int) and -len(names) <= i < len(names))]  # fmt: skip
+    return list(tangent_names(names, chosen).values())
+
+
+def choose_result(graph: Graph, options: Options) -> tuple[Tree, Tree]:
+    """The value to differentiate, one node but for modes that take several, and what else."""
     results = graph.results
     if options.has_aux and options.output is not None:
         raise GradgenError("has_aux and output exclude each other")
@@ -238,7 +229,7 @@ def choose_result(graph: Graph, options: Options) -> tuple[int, Tree]:
         value, aux = results[options.output], None
     else:
         value, aux = results, None
-    if not isinstance(value, int):
+    if not isinstance(value, int) and options.mode not in ANY_VALUE:
         raise GradgenError(
             f"{graph.name} returns several values; choose one with --output K (output=K)"
             ", or return (value, aux) and pass has_aux=True"
@@ -246,19 +237,21 @@ def choose_result(graph: Graph, options: Options) -> tuple[int, Tree]:
     return value, aux
 
 
-def _refuse_non_scalar(graph: Graph, value: int, options: Options) -> None:
+def _refuse_value(graph: Graph, value: int, options: Options) -> None:
+    """Refuse a value that is no float, or one of a shape that the mode does not take."""
     t, place = graph.types[value], graph.locs[value]
-    if options.mode == "pair" and t.is_float:
+    if t.is_float and (not t.shape or options.mode in ANY_VALUE):
         return
     message = ""
-    if t.shape:
+    if t.shape and options.mode not in ANY_VALUE:
         shape = ", ".join(map(str, t.shape)) + ("," if len(t.shape) == 1 else "")
         message = f"the result of {graph.name} is an array of shape ({shape}), not one number"
+        hint = "return np.sum(...), or use mode vjp"
     elif not t.is_float and graph.ops[value] != "const":
         message = f"the result of {graph.name} is {t}, which has no derivative"
+        hint = "return a float"
     if not message:
         return
-    hint = "return np.sum(...), or use mode pair" if t.shape else "return a float"
     if place is None:
         raise GradgenError(f"{message}; {hint}")
     raise SourceError(message, place, hint)
@@ -312,14 +305,11 @@ def _leaf_text(t: Type) -> str:
     return text if t.dtype == "float64" and t.kind == "array" else f"{text}:{t.dtype}"
 
 
-def _doc(graph: Graph, typed: Sequence[Param], options: Options, wrt: Sequence[str]) -> list[str]:
-    what = {"value_and_grad": "Value and gradient", "grad": "Gradient",
-            "pair": "Value, and what the backward function needs for the adjoints,"}  # fmt: skip
-    names = wrt[0] if len(wrt) == 1 else f"{', '.join(wrt[:-1])} and {wrt[-1]}"
-    summary = f"{what[options.mode]} of {graph.name} with respect to {names}."
-    lines = textwrap.wrap(summary, 80, break_long_words=False, break_on_hyphens=False)
-    if options.mode == "pair":
-        lines = [f"Value of {graph.name}, and what its backward function needs."]
+def _doc(graph: Graph, typed: Sequence[Param], mode: str, wrt: Sequence[str]) -> list[str]:
+    lines = textwrap.wrap(
+        _summary(graph.name, typed, mode, wrt), 80,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
     arrays = [item for item in _shape_items(typed) if not item.endswith("=scalar")]
     numbers = [p.name for p in graph.params if p.declared == ""]
     if arrays:
@@ -329,6 +319,25 @@ def _doc(graph: Graph, typed: Sequence[Param], options: Options, wrt: Sequence[s
     if graph.doc:
         lines += ["", *graph.doc.splitlines()]
     return lines
+
+
+def _summary(name: str, typed: Sequence[Param], mode: str, wrt: Sequence[str]) -> str:
+    """What the emitted function computes, in a sentence."""
+    if mode == "vjp":
+        return f"Value of {name}, and the adjoints of {_in_words(wrt)} for a seed of the value."
+    along = _in_words([p.name for p in typed if p.added])
+    if mode == "jvp":
+        return f"Value of {name}, and its derivative along {along}."
+    if mode == "pair":
+        return f"Value of {name}, and what its backward function needs."
+    what = {"value_and_grad": "Value and gradient", "grad": "Gradient"}.get(mode, "Hessian")
+    what = "Jacobian" if mode == "jacobian" else what
+    times = f", times {along}" if mode == "hvp" else ""
+    return f"{what} of {name} with respect to {_in_words(wrt)}{times}."
+
+
+def _in_words(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _wrapped(head: str, items: Sequence[str]) -> list[str]:

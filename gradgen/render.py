@@ -21,6 +21,7 @@ _ALLOWED = (
     ast.Attribute, ast.Name, ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.Subscript, ast.Slice,
     ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.operator, ast.unaryop,
     ast.boolop, ast.cmpop, ast.expr_context, ast.If, ast.Raise, ast.JoinedStr, ast.FormattedValue,
+    ast.ListComp, ast.comprehension,
 )  # fmt: skip
 _ROOTS = ("numpy", "math", "scipy", "builtins")
 _BUILTINS = {
@@ -145,7 +146,7 @@ def inspect_unit(unit: Unit) -> None:
 
     Raises `GradgenError` if it does not parse or holds anything that emission never writes.
     """
-    names = {line.split()[-1] for line in unit.imports}
+    names = {line.split()[-1] for line in unit.imports} | {f.name for f in unit.functions}
     for line in (*unit.imports, *unit.constants):
         _inspect(line, names)
     for function in unit.functions:

@@ -14,7 +14,8 @@ from typing import Any
 
 from gradgen.errors import GradgenError, Source
 from gradgen.files import write_files
-from gradgen.program import EFFORTS, MODES, STYLES
+from gradgen.modes import MODES
+from gradgen.program import EFFORTS, STYLES
 from gradgen.read.source import parse, read_text
 from gradgen.targets import TARGETS
 

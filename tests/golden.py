@@ -6,6 +6,9 @@ A file in tests/cases begins with comment lines, all but `at` optional:
     # at: x=[1.0, -2.0], y=0.5
     # expect: value=1.5 grad=(2.0, 0.0) rtol=1e-15 source="who says so"
 
+Cases of modes whose functions take more than the source's, or give something else than a gradient,
+stand in tests/mode_cases; their `at` lines have values for what is taken besides: tangents, seeds.
+
 `at` may come several times, `expect` belongs to the first. The function to differentiate is the
 last one of the source. The hand section's function takes its arguments (in mode pair also `seed`)
 and gives its results; it runs in the source's namespace.
@@ -26,6 +29,7 @@ import numpy as np
 from gradgen.api import emit_path
 
 CASES = Path(__file__).parent / "cases"
+MODE_CASES = Path(__file__).parent / "mode_cases"
 HAND = "# --- hand ---\n"
 OUTPUT = "# --- output ---\n"
 _DIRECTIVE = re.compile(r"# (options|at|expect): (.*)")
@@ -142,14 +146,14 @@ def parse(name: str, text: str) -> Case:
 
 
 @cache
-def load(name: str) -> Case:
+def load(name: str, home: Path = CASES) -> Case:
     """The case of this name."""
-    return parse(name, (CASES / f"{name}.py").read_text("utf-8"))
+    return parse(name, (home / f"{name}.py").read_text("utf-8"))
 
 
-def names() -> list[str]:
+def names(home: Path = CASES) -> list[str]:
     """The names of all cases."""
-    return sorted(path.stem for path in CASES.glob("*.py"))
+    return sorted(path.stem for path in home.glob("*.py"))
 
 
 def emit(case: Case, folder: Path, mode: str | None = None) -> str:
@@ -169,8 +173,9 @@ def emit(case: Case, folder: Path, mode: str | None = None) -> str:
 
 def update(folder: Path) -> None:
     """Rewrite the output section of every case."""
-    for name in names():
-        path = CASES / f"{name}.py"
+    for home, name in [(h, name) for h in (CASES, MODE_CASES) for name in names(h)]:
+        path = home / f"{name}.py"
         head = path.read_text("utf-8").partition(OUTPUT)[0]
-        path.write_text(head + OUTPUT + emit(load(name), folder), "utf-8", newline="\n")
+        text = emit(load(name, home), folder)
+        path.write_text(head + OUTPUT + text, "utf-8", newline="\n")
     load.cache_clear()

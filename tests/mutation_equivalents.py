@@ -67,11 +67,12 @@ RULES = listed(
          ("93405312000", "93405311999")))),
 )  # fmt: skip
 
-_DERIVE, _FRONT = "gradgen/derive.py:_Reverse.", "gradgen/read/front.py:Front."
+_DERIVE, _FRONT = "gradgen/derive.py:Reverse.", "gradgen/read/front.py:Front."
+_SWEEP = "gradgen/sweep.py:Sweep."
 
 CODE = listed(
     ("an over-estimate: the rule of an operand with none contributes nothing",
-     tuple(_DERIVE + t for t in (
+     tuple(_SWEEP + t for t in (
          "_is_active: return any((active[a] and rule is not None for a, rule in zip(args, rules, "
          "strict=True))) -> return any((rule is not None for a, rule in zip(args, rules, "
          "strict=True)))",
@@ -94,13 +95,13 @@ CODE = listed(
                "any((graph.types[o].rank >= 1 for o in args[1:])) and graph.types[g].shape",
                "any((graph.types[o].rank > 0 for o in args[1:])) and graph.types[g].shape"))),
     ("`number and array` is the array where the number is true, and else False",
-     (_DERIVE + "_branch: both = 'bitand' if t.shape or graph.types[live].shape else 'both' -> "
+     (_SWEEP + "_branch: both = 'bitand' if t.shape or graph.types[live].shape else 'both' -> "
       "both = 'bitand' if graph.types[live].shape else 'both'",)),
     ("the copy is made once more after the passes",
-     (_DERIVE + "_final: elif t.kind == 'array' and _may_alias_argument(graph, total): -> else:",
+     (_DERIVE + "gradient: elif t.kind == 'array' and _may_alias_argument(graph, total): -> else:",
       "gradgen/derive.py:_may_alias_argument: return True -> return False",
       "gradgen/derive.py:_may_alias_argument: while OPS[graph.ops[node]].view if graph.ops[node] "
-      "not in _LEAVES else False: -> while False if graph.ops[node] not in _LEAVES else "
+      "not in LEAVES else False: -> while False if graph.ops[node] not in LEAVES else "
       "OPS[graph.ops[node]].view:")),
     ("it is asked for cells only",
      (_FRONT + "index: if isinstance(value, Cell) and basic and view: -> if basic and view:",)),

@@ -24,7 +24,12 @@ from gradgen.rules import compiled, mentions
 ROOT = Path(gradgen.__file__).parent.parent
 # What is mutated besides the adjoint functions of the rows: files and the functions in them.
 COMPILER = {
-    "gradgen/derive.py": ["_Reverse", "_reach", "_cover", "_zeros", "_may_alias_argument"],
+    "gradgen/sweep.py": ["Sweep"],
+    "gradgen/forward.py": ["Forward"],
+    "gradgen/question.py": ["as_result", "owned", "_is_shared"],
+    "gradgen/jacobians.py": ["jacobian", "hessian", "_values", "_inputs", "_users", "_items_read",
+                             "_by_columns", "_by_rows", "_finished", "_block"],
+    "gradgen/derive.py": ["Reverse", "_reach", "_cover", "_may_alias_argument"],
     "gradgen/read/front.py": (
         "Front.refresh", "Front.outer", "Front.guard", "Front.is_array", "Front.index",
         "Front.view", "Front.update", "Front.store", "Front.add_into", "Front.augment",

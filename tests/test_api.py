@@ -176,7 +176,7 @@ def test_a_vector_result_is_refused_with_the_hint():
     with pytest.raises(SourceError) as caught:
         grad(double, shapes="x=n")
     assert caught.value.msg == "the result of double is an array of shape (n,), not one number"
-    assert caught.value.hint == "return np.sum(...), or use mode pair"
+    assert caught.value.hint == "return np.sum(...), or use mode vjp"
     assert caught.value.text.strip() == "return x * 2"
     with pytest.raises(SourceError):
         grad(double)(np.ones(3))

@@ -73,6 +73,24 @@ def module(text):
     return namespace
 
 
+# -- modes ---------------------------------------------------------------------------------------
+
+
+def test_every_mode_is_emitted_and_checked_for_several_functions_of_a_file(project):
+    for mode, parts in (
+        ("jvp", ["f_jvp", "g_jvp"]), ("vjp", ["f_vjp", "g_vjp"]), ("hvp", ["f_hvp", "g_hvp"]),
+        ("jacobian", ["f_jacobian", "g_jacobian"]), ("hessian", ["f_hessian", "g_hessian"]),
+    ):  # fmt: skip
+        given = ["emit", "model.py:f,g", "--mode", mode, "-o", f"{mode}.py"]
+        run(*given)
+        run(*given, "--check")
+        text = (project / f"{mode}.py").read_text("utf-8")
+        assert f"--mode {mode}" in text
+        assert all(f"def {part}(x" in text for part in parts)
+    made = module((project / "jvp.py").read_text("utf-8"))
+    assert made["f_jvp"](3.0, 5.0, 0.5) == (30.0, 5.0)
+
+
 # -- what it prints --------------------------------------------------------------------------------
 
 
@@ -240,7 +258,7 @@ def test_a_function_that_is_named_twice_is_misuse():
     assert err == f"{USAGE}Error: Invalid value for LOCATION: 'a.py:f,g,f' names f twice\n"
 
 
-@pytest.mark.parametrize("args", [[], ["--mode", "hessian", "a.py:f"], ["a.py:f", "--nope"]])
+@pytest.mark.parametrize("args", [[], ["--mode", "adjoint", "a.py:f"], ["a.py:f", "--nope"]])
 def test_click_refuses_the_rest_with_the_same_exit_code(args):
     assert run("emit", *args, code=2)[1].startswith(USAGE)
 

@@ -230,7 +230,7 @@ SHAPED = {
         "user.py:5:9: error: the result of f is an array of shape (n,), not one number\n"
         "        y = x * 2\n"
         "            ^\n"
-        "hint: return np.sum(...), or use mode pair",
+        "hint: return np.sum(...), or use mode vjp",
     ),
     "truth value": (
         "def f(x):\n    return np.sum(x if 0 < x < 1 else 2 * x)\n", "x=n",

@@ -8,12 +8,12 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 # fmt: off
 ORDER = [
-    "definitions", "errors", "types", "ops", "graph", "read", "rules", "derive", "liveness",
-    "simplify", "passes", "targets", "spelling", "stabilize", "layout", "guards", "bounds",
-    "emission", "notes", "render", "certificate", "program", "header", "live", "differences",
-    "oracles", "checking", "certify", "byhand", "auditing", "testing", "pytest_plugin", "measure",
-    "draw", "api", "files", "sync", "cli", "cli_check", "cli_audit", "cli_compare", "cli_sync",
-    "cli_verify",
+    "definitions", "errors", "types", "ops", "graph", "read", "rules", "sweep", "derive", "forward",
+    "liveness", "simplify", "passes", "question", "jacobians", "modes", "targets", "spelling",
+    "stabilize", "layout", "guards", "bounds", "emission", "notes", "render", "certificate",
+    "program", "header", "live", "differences", "oracles", "checking", "certify", "byhand",
+    "auditing", "testing", "pytest_plugin", "measure", "draw", "api", "files", "sync", "cli",
+    "cli_check", "cli_audit", "cli_compare", "cli_sync", "cli_verify",
 ]
 # fmt: on
 EXEMPT = {"__init__", "__main__"}

@@ -9,9 +9,17 @@ import numpy as np
 import pytest
 
 from gradgen.errors import GradgenError
+from gradgen.oracles import numeric
 from gradgen.oracles.domain import assumptions, parse_domain
 from gradgen.oracles.intervals import Interval, intervals
-from gradgen.oracles.numeric import complex_step, differences, dot_product, forward, same_bits
+from gradgen.oracles.numeric import (
+    complex_step,
+    differences,
+    dot_product,
+    forward,
+    same_bits,
+    tangent,
+)
 from gradgen.oracles.report import EFFORTS, Effort
 from gradgen.oracles.sample import samples
 from gradgen.oracles.subject import from_file, from_function
@@ -19,7 +27,8 @@ from gradgen.oracles.subject import from_file, from_function
 FEW = Effort("few", samples=3)
 SOME = Effort("some", samples=5)
 QUICK = EFFORTS["quick"]
-BY_STEPS = (complex_step, differences, dot_product)
+ALONG = ("dot product", "tangent")
+BY_STEPS = (complex_step, differences, dot_product, tangent)
 
 
 @pytest.fixture(scope="session")
@@ -126,7 +135,7 @@ def test_no_oracle_finds_fault_with_a_golden_case(name, subject_of):
     findings = [f for oracle in (forward, *BY_STEPS) for f in oracle(subject, SOME)]
     assert [f for f in findings if f.verdict == "differs"] == []
     names = {f"d/d{leaf.text}" for leaf in subject.active}
-    agreed = {f.subject for f in findings if f.verdict == "agrees" and f.oracle != "dot product"}
+    agreed = {f.subject for f in findings if f.verdict == "agrees" and f.oracle not in ALONG}
     assert agreed == {"value", *names}
 
 
@@ -141,6 +150,29 @@ def test_every_planted_error_in_a_golden_case_is_found(name, subject_of):
     assert missed == []
     skipped = [what for what, change in PLANTS.items() if not changes(subject, change)]
     assert set(skipped) <= {"transposed"}
+
+
+@pytest.mark.parametrize("wrong", [
+    lambda t: 5.0 * t, lambda t: -t, lambda t: t * (1.0 + 1e-7), lambda t: t * np.nan,
+    lambda t: t + 1e-6, lambda t: 0.0,
+])  # fmt: skip
+def test_an_error_that_is_planted_in_the_tangent_is_found_by_its_oracle_alone(wrong, monkeypatch):
+    subject = from_function(product, ("x", "y"), "x=3, y=3")
+
+    def load(*given):
+        made = right(*given)
+
+        def along(**arguments):
+            value, found = made(**arguments)
+            return value, wrong(found)
+
+        return along if given[2] == "jvp" else made
+
+    right = numeric.load
+    assert [f.verdict for f in tangent(subject, QUICK)] == ["agrees"]
+    monkeypatch.setattr(numeric, "load", load)
+    assert [f.verdict for f in tangent(subject, QUICK)] == ["differs"]
+    assert differing(subject, (complex_step, differences, dot_product)) is None
 
 
 def product(x, y):

@@ -17,6 +17,8 @@ from array_operations import ARRAY, LINALG
 from array_programs import Program, part
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from tangents import directions
+from tangents import leaves as flat
 
 import gradgen
 from gradgen.api import emit_path
@@ -211,6 +213,10 @@ def check_program(program, folder, extra):
             again.write_text(made, "utf-8")
             graph = read_file(again, "f_value_and_grad", parse_shapes(program.declared))
             assert len(graph.params) == len(wrt)
+        if extra % 2 == 1:
+            check_tangents(program, path, options, gradients, wanted)
+        if extra % 8 == 5:
+            check_products(program, path, options)
         if extra % 4 == 1:
             live = gradgen.value_and_grad(executed(text, "f"), wrt=wrt)
             check_same(program, called(live, program.arguments)[0][1], gradients, "live")
@@ -262,6 +268,40 @@ def check_pair(program, path, options, gradients):
         warnings.simplefilter("error")
         found = executed(pair, "f_backward")(saved, 1.0)
     check_same(program, found, gradients, "pair")
+
+
+def check_tangents(program, path, options, gradients, wanted):
+    """The value bit by bit, and <J, u> = <J^T 1, u> along a direction of all arguments."""
+    made = executed(emitted(f"{path}:f", **options, mode="jvp"), "f_jvp")
+    direction = directions(program.arguments, np.random.default_rng(41))
+    (value, tangent), _ = called_along(made, program.arguments, direction)
+    assert np.asarray(value).tobytes() == np.asarray(wanted).tobytes(), (value, wanted)
+    assert np.asarray(tangent).dtype == np.asarray(wanted).dtype
+    agrees_along(program, tangent, gradients, direction, "jvp")
+
+
+def check_products(program, path, options):
+    """The Hessian is symmetric: <v, H u> = <u, H v>."""
+    made = executed(emitted(f"{path}:f", **options, mode="hvp"), "f_hvp")
+    rng = np.random.default_rng(43)
+    u, v = directions(program.arguments, rng), directions(program.arguments, rng)
+    (along_u, _), (along_v, _) = (called_along(made, program.arguments, d) for d in (u, v))
+    terms = [np.ravel(a) * np.ravel(b) for a, b in zip(flat(along_u), flat(v), strict=True)]
+    agrees_along(program, np.sum(np.concatenate(terms)), along_v, u, "hvp")
+
+
+def called_along(function, arguments, direction):
+    tangents = {f"t_{name}": u for name, u in direction.items()}
+    return called(function, {**arguments, **tangents})
+
+
+def agrees_along(program, tangent, gradients, direction, what):
+    terms = [np.ravel(g) * np.ravel(u)
+             for g, u in zip(flat(gradients), flat(direction), strict=True)]  # fmt: skip
+    terms = np.concatenate([np.asarray(t, float) for t in terms])
+    tolerance = 1e-3 if program.dtype == np.float32 else 1e-9
+    scale = max(0.1, float(np.abs(terms).sum()))
+    assert abs(tangent - terms.sum()) <= tolerance * scale, f"{what}: {tangent} {terms.sum()}"
 
 
 def check_second(program, path, folder):

@@ -478,8 +478,9 @@ TABLE = '[[emit]]\nsource = "model.py:energy"\noutput = "a.py"\n'
         (TABLE + 'template_dir = "b"',
          "[[emit]] 1: unknown key 'template_dir'; did you mean template-dir?"),
         (TABLE + "mode = 1", "[[emit]] 1: mode must be text, not an integer"),
-        (TABLE + 'mode = "hessian"',
-         "[[emit]] 1: mode: 'hessian' is none of value_and_grad, grad, pair"),
+        (TABLE + 'mode = "adjoint"',
+         "[[emit]] 1: mode: 'adjoint' is none of value_and_grad, grad, pair, vjp, jvp, jacobian, "
+         "hvp, hessian"),
         (TABLE + "wrt = true",
          "[[emit]] 1: wrt must be text or an integer or a list, not true or false"),
         (TABLE + "wrt = [true]",

@@ -71,9 +71,9 @@ def polyint(p):
 def polyadd(a1, a2):
     n, m = len(a1), len(a2)
     if n < m:
-        a1 = np.concatenate([np.zeros(m - n), a1])
+        a1 = np.concatenate([np.zeros(m - n, dtype=a1.dtype), a1])
     if m < n:
-        a2 = np.concatenate([np.zeros(n - m), a2])
+        a2 = np.concatenate([np.zeros(n - m, dtype=a2.dtype), a2])
     return a1 + a2
 
 

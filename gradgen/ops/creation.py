@@ -211,10 +211,12 @@ def _geomspace(
 def register_rows() -> None:
     """Enter the rows of this family."""
     for name in ("zeros", "ones", "empty"):
-        register(Op(name=name, infer=_filled, vjp=_none, call=f"numpy.{name}", bounded=True,
+        register(Op(name=name, infer=_filled, vjp=_none, linear="constant",
+                    call=f"numpy.{name}", bounded=True,
                     fresh=True,
                     bind=_bind_filled(name), cost=0))  # fmt: skip
-        register(Op(name=f"{name}_like", infer=_like, vjp=_none, call=f"numpy.{name}_like",
+        register(Op(name=f"{name}_like", infer=_like, vjp=_none, linear="constant",
+                    call=f"numpy.{name}_like",
                     bind=_bind_like(name), bounded=True, fresh=True, cost=0))  # fmt: skip
     register(Op(name="full", infer=_full, vjp=_fill_vjp, call="numpy.full", bind=_bind_full,
                 live=_fill_vjp,
@@ -222,7 +224,8 @@ def register_rows() -> None:
     register(Op(name="full_like", infer=_like, vjp=_full_like_vjp, call="numpy.full_like",
                 bind=_bind_full_like, bounded=True, fresh=True, cost=0,
                 live=_full_like_vjp))  # fmt: skip
-    register(Op(name="arange", infer=_arange, vjp=_none, call="numpy.arange", bind=_bind_arange,
+    register(Op(name="arange", infer=_arange, vjp=_none, linear="constant",
+                call="numpy.arange", bind=_bind_arange,
                 bounded=True, cost=0))  # fmt: skip
     for name, result in (("eye", _eye), ("tri", _eye), ("identity", _identity)):
         register_written(name, f"numpy.{name}", result=result, bounded=True)

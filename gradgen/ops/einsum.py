@@ -365,10 +365,12 @@ def _bind_einsum(front: Any, subscripts: Any, *operands: Any, optimize: Any = No
 
 def register_rows() -> None:
     """Enter the rows of this family."""
-    register(Op(name="einsum", infer=_einsum, vjp=_einsum_vjp, call="numpy.einsum",
+    register(Op(name="einsum", infer=_einsum, vjp=_einsum_vjp, linear="each", call="numpy.einsum",
                 bind=_bind_einsum, bounded=True, curved=True, cost=100))  # fmt: skip
     # of one operand and without a sum: a transpose or a diagonal
-    register(Op(name="einsum_view", infer=_einsum, vjp=_einsum_vjp, bounded=True, view=True))
-    register(Op(name="tensordot", infer=_tensordot, vjp=_tensordot_vjp, call="numpy.tensordot",
+    register(Op(name="einsum_view", infer=_einsum, vjp=_einsum_vjp, linear="each", bounded=True,
+                view=True))  # fmt: skip
+    register(Op(name="tensordot", infer=_tensordot, vjp=_tensordot_vjp, linear="each",
+                call="numpy.tensordot",
                 aliases=("numpy.linalg.tensordot",), bind=_bind_tensordot, bounded=True,
                 curved=True, cost=100))  # fmt: skip

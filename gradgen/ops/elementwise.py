@@ -392,7 +392,7 @@ def _register_kinks() -> None:
         register(Op(name=name, infer=clipped, sympy=f"{bound}(x, y)", bounded=True,
                     d=(f"where(x {inside} y, g, 0.0)", f"where(x {outside} y, g, 0.0)"),
                     elementwise=True))  # fmt: skip
-    register(Op(name="where", infer=choose, call="numpy.where", bind=_bind_where,
+    register(Op(name="where", infer=choose, call="numpy.where", bind=_bind_where, linear="all",
                 d=(None, "where(x, g, 0.0)", "where(x, 0.0, g)"), bounded=True,
                 elementwise=True))  # fmt: skip
     _function("sign", (None,), numpy_dtype, sympy="sign", bounded=True, cost=1)

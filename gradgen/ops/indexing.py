@@ -13,6 +13,7 @@ from typing import Any
 
 from gradgen.errors import NeedsLength, Refusal
 from gradgen.ops.order import along, unsupported
+from gradgen.ops.shape import filled
 from gradgen.ops.table import OPS, Op, register, register_written
 from gradgen.ops.written import item_type
 from gradgen.types import INT, Builder, Dim, Shape, Size, TupleType, Type, broadcast, product
@@ -246,14 +247,14 @@ def _index_live(b: Builder, node: int, live: int) -> Sequence[int | None]:
         return (live, *rest)
     if may_repeat(b, operands):
         # read where any of the places that name an item is
-        counts = b.add("zeros", *(b.size(n) for n in b.type_of(x).shape), attr="int64")
+        counts = filled(b, "zeros", x, "int64")
         counts = b.add("index_add", counts, live, *operands, attr=template)
         return (b.add("ne", counts, b.const(0)), *rest)
     if all(item in ("n", "e", every) for item in template):
         spelled = resolve(template, b.type_of(x).rank)
         added = tuple(("i", 0) if item == "n" else every for item in spelled)
         return (b.add("index", live, attr=added), *rest)
-    zeros = b.add("zeros", *(b.size(n) for n in b.type_of(x).shape), attr="bool")
+    zeros = filled(b, "zeros", x, "bool")
     return (b.add("index_set", zeros, live, *operands, attr=template), *rest)
 
 
@@ -411,15 +412,18 @@ def _extracted(front: Any, condition: Any, arr: Any) -> Type:
 
 def register_rows() -> None:
     """Enter the rows of this family."""
-    register(Op(name="index", infer=_index, vjp=_index_vjp, live=_index_live, bounded=True,
+    register(Op(name="index", infer=_index, vjp=_index_vjp, linear="first",
+                live=_index_live, bounded=True,
                 view=True, cost=0))  # fmt: skip
     register(Op(name="item", infer=item_type, bounded=True, view=True, cost=0))
     register(Op(name="count_true", infer=lambda types, attr, values: INT, bounded=True,
                 call="numpy.count_nonzero", bind=_bind_count_nonzero,
                 known=lambda types, atom: Dim.symbol(atom)))  # fmt: skip
-    register(Op(name="index_set", infer=_update, vjp=_set_vjp, live=_update_live, bounded=True,
+    register(Op(name="index_set", infer=_update, vjp=_set_vjp, linear="all",
+                live=_update_live, bounded=True,
                 cost=0))  # fmt: skip
-    register(Op(name="index_add", infer=_update, vjp=_add_vjp, live=_update_live, bounded=True,
+    register(Op(name="index_add", infer=_update, vjp=_add_vjp, linear="all",
+                live=_update_live, bounded=True,
                 call="numpy.add.at", bind=_bind_add_at))  # fmt: skip
     register(Op(name="index_sub", infer=_update, call="numpy.subtract.at", why="",
                 bind=_bind_subtract_at))  # fmt: skip

@@ -180,8 +180,10 @@ def register_rows() -> None:
     binds |= {"concatenate": _bind_concatenate, "append": _bind_append}
     aliases = {"concatenate": ("numpy.concat",), "vstack": ("numpy.row_stack",)}
     for name, bind in binds.items():
-        register(Op(name=name, infer=_infer(name), vjp=_vjp(name), live=_vjp(name), bind=bind,
+        register(Op(name=name, infer=_infer(name), vjp=_vjp(name), linear="all",
+                    live=_vjp(name), bind=bind,
                     call=f"numpy.{name}", aliases=aliases.get(name, ()), bounded=True))  # fmt: skip
-    register(Op(name="stack", infer=_stack, vjp=_stack_vjp, live=_stack_vjp, call="numpy.stack",
+    register(Op(name="stack", infer=_stack, vjp=_stack_vjp, linear="all",
+                live=_stack_vjp, call="numpy.stack",
                 bind=_bind_stack, bounded=True))  # fmt: skip
     register(Op(name="unstack", infer=_stack, call="numpy.unstack", bind=_bind_unstack))

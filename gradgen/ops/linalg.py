@@ -279,7 +279,8 @@ def _linalg_cross(front: Any, x1: Any, x2: Any, /, *, axis: Any = -1) -> Type:
 def register_rows() -> None:
     """Enter the rows of this family."""
     einsum.register_rows()
-    register(Op(name="matmul", infer=_matmul, vjp=_matmul_vjp, infix="@", precedence=MULTIPLY,
+    register(Op(name="matmul", infer=_matmul, vjp=_matmul_vjp, linear="each",
+                infix="@", precedence=MULTIPLY,
                 call="numpy.matmul", aliases=("numpy.linalg.matmul",), bind=_bind_matmul,
                 bounded=True, cost=100, live=_matmul_live, curved=True))  # fmt: skip
     for name in ("dot", "inner"):
@@ -287,7 +288,8 @@ def register_rows() -> None:
         register(Op(name=name, infer=_matmul, call=f"numpy.{name}", bind=_bind_dot(name)), methods)
     register_written("flat_vdot", "numpy.vdot", defined="linalg.vdot", bounded=True)
     register(Op(name="vdot", infer=_matmul, call="numpy.vdot", bind=_bind_vdot))
-    register(Op(name="outer", infer=_outer, vjp=_outer_vjp, call="numpy.outer", bounded=True,
+    register(Op(name="outer", infer=_outer, vjp=_outer_vjp, linear="each",
+                call="numpy.outer", bounded=True,
                 bind=_bind_outer, live=_outer_live, curved=True, cost=20, operands=2))  # fmt: skip
     register(Op(name="outer_of_vectors", infer=_outer, call="numpy.linalg.outer",
                 bind=_bind_outer_of_vectors))  # fmt: skip
@@ -309,9 +311,10 @@ def register_rows() -> None:
     register_written("linalg_vecdot", "numpy.linalg.vecdot", defined="linalg.vecdot", bounded=True)
     register_written("kron", "numpy.kron", defined="linalg.kron", bounded=True, cost=50)
     register_written("cross", "numpy.cross", result=_cross, adjoint="adjoints_linalg.cross",
-                     bounded=True)  # fmt: skip
+                     linear="each", bounded=True)  # fmt: skip
     register_written("linalg_cross", "numpy.linalg.cross", result=_linalg_cross,
-                     adjoint="adjoints_linalg.linalg_cross", bounded=True)  # fmt: skip
+                     adjoint="adjoints_linalg.linalg_cross", linear="each",
+                     bounded=True)  # fmt: skip
     for name in ("vector_norm", "matrix_norm"):
         register_written(name, f"numpy.linalg.{name}", defined=f"linalg.{name}", singular=True,
                          bounded=True)  # fmt: skip

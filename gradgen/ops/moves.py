@@ -439,7 +439,8 @@ def register_rows() -> None:
 
     def moved(name: str, result: Any, methods: Sequence[str] = (), **more: Any) -> None:
         register_written(name, f"numpy.{name}", methods, result=result, bounded=True,
-                         **{"adjoint": f"moves.{name}", "moves": True, **more})  # fmt: skip
+                         **{"adjoint": f"moves.{name}", "moves": True, "linear": "first",
+                            **more})  # fmt: skip
 
     moved("roll", _roll, lazy=True)
     moved("flip", _flip, lazy=True, view=True)
@@ -454,16 +455,17 @@ def register_rows() -> None:
     for axis, name in enumerate(("vsplit", "hsplit", "dsplit")):
         moved(name, _split_along(name, axis), lazy=True, view=True, listed=True)
     moved("delete", _delete)
-    moved("insert", _insert)
+    # of what a call says in numbers the tangent is 0
+    moved("insert", _insert, linear="")
     for name in ("tril", "triu"):
         moved(name, _triangle)
     register_written("diag_part", "numpy.diag", result=_diag_part, adjoint="moves.diag_part",
-                     moves=True, view=True, bounded=True)  # fmt: skip
+                     moves=True, linear="first", view=True, bounded=True)  # fmt: skip
     register_written("diag", "numpy.diag", result=_diag, adjoint="moves.diag", moves=True,
-                     lazy=True, bounded=True, bind=_bind_diag)  # fmt: skip
+                     lazy=True, linear="first", bounded=True, bind=_bind_diag)  # fmt: skip
     moved("diagonal", _diagonal, ("diagonal",), view=True)
     moved("trace", _trace, ("trace",))
-    moved("meshgrid", _grids, lazy=True, bind=_bind_meshgrid)
+    moved("meshgrid", _grids, lazy=True, linear="", bind=_bind_meshgrid)
     register_written("vander", "numpy.vander", result=_vander, adjoint="moves.vander",
                      curved=True)  # fmt: skip
     register_written("pad", "numpy.pad", result=_pad, defined="moves.pad", bounded=True,

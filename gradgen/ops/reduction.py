@@ -384,16 +384,19 @@ def register_rows() -> None:
         aliases = (f"numpy.a{name}",) if bind is _bind_extreme else ()
         register(Op(name=name, infer=infer, vjp=vjp, call=f"numpy.{name}", aliases=aliases,
                     bind=bind(name), bounded=name != "prod", live=_reduction_live,
+                    linear="first" if name in ("sum", "mean") else "",
                     curved=name not in ("sum", "mean")), (name,))  # fmt: skip
     for name in ("any", "all"):
         register(Op(name=name, infer=_logical, vjp=lambda b, node, g: (None,),
-                    call=f"numpy.{name}", bind=_bind_logical(name), bounded=True),
+                    linear="constant",
+                 call=f"numpy.{name}", bind=_bind_logical(name), bounded=True),
                  (name,))  # fmt: skip
     for name, vjp in (("cumsum", _cumsum_vjp), ("cumprod", _cumprod_vjp)):
         register(Op(name=name, infer=_cumulative, vjp=vjp, call=f"numpy.{name}",
                     bind=_bind_cumulative(name), bounded=name == "cumsum",
+                    linear="first" if name == "cumsum" else "",
                     curved=name == "cumprod"), (name,))  # fmt: skip
-    register(Op(name="sum_rows", infer=_rows, vjp=_rows_vjp, live=_rows_live,
+    register(Op(name="sum_rows", infer=_rows, vjp=_rows_vjp, linear="first", live=_rows_live,
                 bounded=True))  # fmt: skip
     register(Op(name="total", infer=_total, vjp=_total_vjp, live=_total_vjp,
                 bounded=True))  # fmt: skip

@@ -134,6 +134,17 @@ def full_shape(b: Builder, g: int, shape: Shape) -> int:
     return b.add("broadcast_to", g, *(b.size(n) for n in shape))
 
 
+def filled(b: Builder, name: str, like: int, dtype: str = "") -> int:
+    """An array of `zeros` or `ones` with the shape of a node, and with its dtype or another."""
+    t = b.type_of(like)
+    dtype = dtype or t.dtype
+    try:
+        sizes = [b.size(n) for n in t.shape]
+    except NeedsLength:
+        return b.add(f"{name}_like", like, attr=None if dtype == t.dtype else dtype)
+    return b.add(name, *sizes, attr=None if dtype == "float64" else dtype)
+
+
 def _reshape_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:
     x, *sizes = b.args_of(node)
     rest = [None] * len(sizes)
@@ -441,14 +452,16 @@ def register_rows() -> None:
     """Enter the rows of this family."""
     for name, bind in (("ndim", _bind_ndim), ("shape", _bind_shape), ("size", _bind_size)):
         register(Op(name=name, infer=_axis_size, call=f"numpy.{name}", bind=bind))
-    register(Op(name="reshape", infer=_reshape, vjp=_reshape_vjp, call="numpy.reshape", view=True,
+    register(Op(name="reshape", infer=_reshape, vjp=_reshape_vjp, linear="first",
+                call="numpy.reshape", view=True,
                 live=_reshape_vjp,
                 bind=_bind_reshape, bounded=True, cost=0), ("reshape",))  # fmt: skip
     register(Op(name="ravel", infer=_reshape, bind=_bind_ravel, call="numpy.ravel"), ("ravel",))
     # always a copy, which a caller may keep and change
-    register(Op(name="flatten", infer=_reshape, vjp=_reshape_vjp, live=_reshape_vjp,
+    register(Op(name="flatten", infer=_reshape, vjp=_reshape_vjp, linear="first", live=_reshape_vjp,
                 bind=_bind_flatten, bounded=True, cost=0), ("flatten",))  # fmt: skip
-    register(Op(name="transpose", infer=_transpose, vjp=_transpose_vjp, call="numpy.transpose",
+    register(Op(name="transpose", infer=_transpose, vjp=_transpose_vjp, linear="first",
+                call="numpy.transpose",
                 live=_transpose_vjp,
                 aliases=("numpy.permute_dims",),
                 view=True, bind=_bind_transpose, bounded=True, cost=0), ("transpose",))  # fmt: skip
@@ -463,26 +476,31 @@ def register_rows() -> None:
                     call=f"numpy.atleast_{least}d"))  # fmt: skip
     register(Op(name="broadcast_arrays", infer=_copy, bind=_bind_broadcast_arrays,
                 call="numpy.broadcast_arrays"))  # fmt: skip
-    register(Op(name="array", infer=_array, vjp=_array_vjp, call="numpy.array", bounded=True,
+    register(Op(name="array", infer=_array, vjp=_array_vjp, linear="all",
+                call="numpy.array", bounded=True,
                 live=_array_vjp,
                 bind=_bind_array))  # fmt: skip
     register(Op(name="asarray", infer=_array, call="numpy.asarray", bind=_bind_asarray,
                 aliases=("numpy.asanyarray",)))  # fmt: skip
     register(Op(name="ascontiguousarray", infer=_array, call="numpy.ascontiguousarray",
                 bind=_bind_contiguous))  # fmt: skip
-    register(Op(name="broadcast_to", infer=_broadcast_to, vjp=_first, call="numpy.broadcast_to",
+    register(Op(name="broadcast_to", infer=_broadcast_to, vjp=_first, linear="first",
+                call="numpy.broadcast_to",
                 live=_first,
                 view=True, bind=_bind_broadcast_to, bounded=True, cost=0))  # fmt: skip
     register(Op(name="expand_dims", infer=_copy, call="numpy.expand_dims",
                 bind=_bind_expand_dims, why=""))  # fmt: skip
-    register(Op(name="copy", infer=_copy, vjp=_first, bind=_bind_copy, live=_first,
+    register(Op(name="copy", infer=_copy, vjp=_first, linear="first", bind=_bind_copy, live=_first,
                 bounded=True, fresh=True, cost=0), ("copy",))  # fmt: skip
     register(Op(name="copy_call", infer=_copy, call="numpy.copy", bind=_bind_copy_call))
-    register(Op(name="astype", infer=_astype, vjp=_first, bind=_bind_astype, bounded=True,
+    register(Op(name="astype", infer=_astype, vjp=_first, linear="first",
+                bind=_bind_astype, bounded=True,
                 live=_first, call="numpy.astype", cost=0), ("astype",))  # fmt: skip
     for name in CASTS:
         register(Op(name=name, infer=_astype, bind=_bind_cast(name), call=f"numpy.{name}"))
-    register(Op(name="axis_size", infer=_axis_size, vjp=_none, bounded=True, cost=0,
+    register(Op(name="axis_size", infer=_axis_size, vjp=_none, linear="constant",
+                bounded=True, cost=0,
                 known=lambda types, axis: types[0].shape[axis]))  # fmt: skip
-    register(Op(name="item_count", infer=lambda t, a, v: INT, vjp=_none, bounded=True, cost=0,
+    register(Op(name="item_count", infer=lambda t, a, v: INT, vjp=_none, linear="constant",
+                bounded=True, cost=0,
                 known=lambda types, attr: product(types[0].shape)))  # fmt: skip

@@ -61,9 +61,9 @@ def _array_dtype(*types: Type) -> str:
 def register_rows() -> None:
     """Enter the rows of this family."""
     register_written("convolve", "numpy.convolve", result=_convolved, adjoint="signal.convolve",
-                     bounded=True)  # fmt: skip
+                     linear="each", bounded=True)  # fmt: skip
     register_written("correlate", "numpy.correlate", result=_correlated,
-                     adjoint="signal.correlate", bounded=True)  # fmt: skip
+                     adjoint="signal.correlate", linear="each", bounded=True)  # fmt: skip
     register_written("polyval", "numpy.polyval", result=_polynomial, adjoint="signal.polyval",
                      bounded=True)  # fmt: skip
     register_written("polyval_rising", "numpy.polynomial.polynomial.polyval",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from gradgen.errors import Refusal
 from gradgen.ops.written import infer_written
@@ -38,6 +38,9 @@ class Op:
     vjp: Vjp | None = None
     # Where each argument is read, from where the result is; None: maybe everywhere.
     live: Vjp | None = None
+    # How it is linear, if it is, so that the tangent is the operation itself on tangents: in its
+    # "first" operand, in "all" of them together, in "each" of them alone; or "constant" in them.
+    linear: Literal["", "first", "all", "each", "constant"] = ""
     # Whether the vjp reads the values of the arguments.
     curved: bool = False
     # The program in gradgen's own input language that computes the same as the call, and whose

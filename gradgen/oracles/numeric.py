@@ -7,12 +7,16 @@ the dot product at its oracle.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from gradgen.differences import EPSILON, Estimate
+from gradgen.errors import GradgenError
+from gradgen.live import load
+from gradgen.modes import tangent_names
 from gradgen.oracles.branch import Watch
 from gradgen.oracles.domain import Domain
 from gradgen.oracles.entries import (
@@ -29,7 +33,16 @@ from gradgen.oracles.entries import (
 )  # fmt: skip
 from gradgen.oracles.report import Effort, Finding
 from gradgen.oracles.rounding import rounded_of
-from gradgen.oracles.sample import EDGES, Random, Samples, Values, is_finite, quiet_call, samples
+from gradgen.oracles.sample import (
+    EDGES,
+    Random,
+    Samples,
+    Values,
+    copied,
+    is_finite,
+    quiet_call,
+    samples,
+)
 from gradgen.oracles.steps import (
     JITTERS,
     Ray,
@@ -39,7 +52,8 @@ from gradgen.oracles.steps import (
     not_analytic,
     value_noise,
 )  # fmt: skip
-from gradgen.oracles.subject import Leaf, Subject
+from gradgen.oracles.subject import Leaf, Subject, by_keyword
+from gradgen.program import Options, compile_graph
 
 # By what the steps of a difference that did not agree are turned, to look again.
 TURNS = (1.0, 0.83, 0.71)
@@ -192,13 +206,35 @@ def dot_product(
     The bound is 100 eps times the sum of the absolute products, and 16 times the error of the
     derivative along the direction and what other roundings make of the products.
     """
-    look = _look_along(subject)
+    yield from _products(subject, effort, domain, "dot product", _look_along(subject))
+
+
+def tangent(subject: Subject, effort: Effort, domain: Domain | None = None) -> Iterator[Finding]:
+    """The gradient times a random direction against the tangent that the emitted `jvp` computes.
+
+    Both modes are derived from the same texts: it tells of an error in either sweep, and of none in
+    a text. The bound is that of the dot product, with what roundings of the arguments make of the
+    tangent for its error.
+    """
+    try:
+        look = _look_by_jvp(subject)
+    except GradgenError as refusal:
+        why = f"there is no jvp: {refusal.args[0] if refusal.args else refusal}"
+        yield Finding("tangent", _along(subject), "unchecked", why)
+        return
+    yield from _products(subject, effort, domain, "tangent", look)
+
+
+def _products(
+    subject: Subject, effort: Effort, domain: Domain | None, oracle: str,
+    look: Callable[[Ray, Random, float, int], Estimate | str],
+) -> Iterator[Finding]:  # fmt: skip
+    """What gradients times directions are against what `look` says, in one finding."""
     random = np.random.default_rng([effort.seed, 5])
     rounded = rounded_of(subject, random)
     epsilon = coarsest(subject.graph)
     inexact = TOO_INEXACT if epsilon == EPSILON else TOO_INEXACT_COARSELY
-    names = ", ".join(leaf.text for leaf in subject.active)
-    name = f"d/d({names})" if len(subject.active) > 1 else f"d/d{names}"
+    name = _along(subject)
     source = samples(subject, effort.samples, effort.seed, domain)
     count, worst, reasons = 0, 0.0, dict[str, int]()
     at: Values | None = None
@@ -231,15 +267,51 @@ def dot_product(
                 worst, at = off, values
             break
         else:
-            yield Finding("dot product", name, "differs", said, count + 1, off, values)
+            yield Finding(oracle, name, "differs", said, count + 1, off, values)
             return
     more = exhausted([source])
     if not count:
         why = "; ".join(f"{reason} ({n} times)" for reason, n in reasons.items()) or "no sample"
-        yield Finding("dot product", name, "unchecked", why + more)
+        yield Finding(oracle, name, "unchecked", why + more)
         return
     detail = f"error in units of the sum of absolute products{more}"
-    yield Finding("dot product", name, "agrees", detail, count, worst, at)
+    yield Finding(oracle, name, "agrees", detail, count, worst, at)
+
+
+def _along(subject: Subject) -> str:
+    """What the derivative along a direction is called."""
+    names = ", ".join(leaf.text for leaf in subject.active)
+    return f"d/d({names})" if len(subject.active) > 1 else f"d/d{names}"
+
+
+def _look_by_jvp(subject: Subject) -> Callable[[Ray, Random, float, int], Estimate | str]:
+    """How the derivative along a direction is computed by an emitted jvp."""
+    program = compile_graph(subject.graph, Options(subject.wrt, "jvp", output=subject.output))
+    function = by_keyword(load(program, subject.graph.name, "jvp", subject.function))
+    names = tangent_names([p.name for p in subject.graph.params], subject.wrt)
+
+    def tangent_at(ray: Ray) -> float:
+        moving = {
+            leaf.text: _like(ray.directions[leaf.text], ray.values[leaf.text])
+            for leaf in subject.active
+        }
+        whole = subject.arguments({**ray.values, **moving})
+        tangents = {names[n]: whole[n] for n in subject.wrt}
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            given = subject.arguments(copied(ray.values))
+            return float(function(**given, **tangents)[1])
+
+    def look(ray: Ray, random: Random, noise: float, turn: int) -> Estimate | str:
+        try:
+            found = tangent_at(ray)
+            near = [tangent_at(ray.moved(random)) for _ in range(JITTERS)]
+        except Exception as raised:  # whatever emitted code raises
+            return f"the jvp raises {type(raised).__name__}"
+        error = max((abs(t - found) for t in near if math.isfinite(t)), default=0.0)
+        return Estimate(found, error, error)
+
+    return look
 
 
 def _look_along(subject: Subject) -> Callable[[Ray, Random, float, int], Estimate | str]:
@@ -257,6 +329,14 @@ def _look_along(subject: Subject) -> Callable[[Ray, Random, float, int], Estimat
         return by_differences(ray, 1.0, watch, noise, TURNS[turn], turn > 0)
 
     return look
+
+
+def _like(direction: Any, value: Any) -> Any:
+    """A direction with the type of what it moves."""
+    if isinstance(value, float) and not isinstance(value, np.generic):
+        return float(direction)
+    moved = np.asarray(direction, dtype=np.asarray(value).dtype)
+    return moved if isinstance(value, np.ndarray) else moved[()]
 
 
 def _direction(values: Values, leaf: Leaf, random: Random) -> Any:
@@ -292,4 +372,4 @@ def _dot(
     )
 
 
-ORACLES = (forward, complex_step, differences, dot_product)
+ORACLES = (forward, complex_step, differences, dot_product, tangent)
