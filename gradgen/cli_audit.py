@@ -11,9 +11,10 @@ from gradgen.auditing import STEPS, Audit, audit_path
 from gradgen.byhand.parting import Parting
 from gradgen.byhand.shrinking import pasted
 from gradgen.checking import as_dict
-from gradgen.cli import WANTING, parse_wrt, progress, write_stdout
 from gradgen.cli_check import console_out, show_lines, show_notes, show_table
+from gradgen.jobs import parse_wrt
 from gradgen.oracles.report import EFFORTS
+from gradgen.terminal import WANTING, progress, write_stdout
 
 AUDIT_HELP = """Audit a gradient that somebody wrote by hand.
 

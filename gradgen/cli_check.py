@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradgen.checking import ORACLES, as_dict, check_path
-from gradgen.cli import WANTING, parse_wrt, progress, write_stdout
+from gradgen.jobs import parse_wrt
 from gradgen.oracles.accuracy import ORACLE as ACCURACY
 from gradgen.oracles.accuracy import shown
 from gradgen.oracles.report import EFFORTS, Finding, Report
+from gradgen.terminal import WANTING, progress, write_stdout
 
 if TYPE_CHECKING:
     from rich.console import Console

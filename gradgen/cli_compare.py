@@ -10,12 +10,13 @@ from typing import Any
 
 import click
 
-from gradgen.cli import WANTING, parse_location, parse_wrt, progress, status, write_stdout
+from gradgen.jobs import parse_location, parse_wrt
 from gradgen.measure.compare import compare_family, compare_path
 from gradgen.measure.comparison import SIMPLIFY_BELOW
 from gradgen.measure.families import FAMILIES
 from gradgen.measure.plot import plot as draw
 from gradgen.measure.table import WIDTH, as_text, renderables
+from gradgen.terminal import WANTING, progress, status, write_stdout
 
 _LISTED = "\n".join(f"  {name:<13} {family.about}" for name, family in FAMILIES.items())
 COMPARE_HELP = f"""Count operations: SymPy's derivative of a function against what gradgen emits.

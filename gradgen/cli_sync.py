@@ -8,22 +8,13 @@ from pathlib import Path
 
 import click
 
-from gradgen.cli import (
-    FINE,
-    WANTING,
-    Job,
-    Request,
-    emit_jobs,
-    parse_location,
-    parse_wrt,
-    report,
-    status,
-)  # fmt: skip
 from gradgen.errors import GradgenError
 from gradgen.files import difference, judge, read_emitted, refuse_overwriting, write_files
+from gradgen.jobs import Job, Request, emit_jobs, parse_location, parse_wrt
 from gradgen.program import Options
 from gradgen.render import TEMPLATE
 from gradgen.sync import Entry, find_config, needed_outputs, read_config, restoring, shown, whole
+from gradgen.terminal import FINE, WANTING, report, status
 
 MISSING = "missing: there is no such file yet"
 COLOURS = {"-": "red", "+": "green", "@": "cyan"}

@@ -23,17 +23,7 @@ from gradgen.certify import (
     objections,
     reports_of,
 )  # fmt: skip
-from gradgen.cli import (
-    FINE,
-    WANTING,
-    Job,
-    Request,
-    emit,
-    emit_jobs,
-    ordered,
-    progress,
-    write_stdout,
-)
+from gradgen.cli import emit
 from gradgen.errors import GradgenError
 from gradgen.files import (
     COMMAND_LINE,
@@ -45,6 +35,8 @@ from gradgen.files import (
     read_emitted,
 )
 from gradgen.header import project_folder
+from gradgen.jobs import Job, Request, emit_jobs, ordered
+from gradgen.terminal import FINE, WANTING, progress, write_stdout
 
 UNOPPOSED = "no oracle objects"
 

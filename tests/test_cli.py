@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from gradgen import cli, render
+from gradgen import cli, jobs, render, terminal
 from gradgen.errors import GradgenError
 
 SOURCE = '''\
@@ -150,9 +150,9 @@ def test_a_file_gets_the_same_text_without_a_word(project):
 
 def test_status_is_for_terminals(project, monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    cli.status("wrote a\nb")
+    terminal.status("wrote a\nb")
     monkeypatch.setattr("sys.stderr.isatty", lambda: False)
-    cli.status("wrote c")
+    terminal.status("wrote c")
     assert capsys.readouterr().err == "wrote a\\nb\n"
 
 
@@ -170,13 +170,13 @@ class NoTimer:
 
 
 def test_progress_of_long_work_is_shown_on_a_terminal_only(monkeypatch, capsys):
-    monkeypatch.setattr("gradgen.cli.threading.Timer", NoTimer)
-    with cli.progress(2) as step:
+    monkeypatch.setattr("gradgen.terminal.threading.Timer", NoTimer)
+    with terminal.progress(2) as step:
         step("[bold]a.py:f")
     assert capsys.readouterr().err == ""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
-    with cli.progress(2) as step:
+    with terminal.progress(2) as step:
         step("[bold]a.py:f")
         step("writing")
     shown = capsys.readouterr()
@@ -205,7 +205,7 @@ def test_nothing_heavy_is_loaded_for_the_help():
     ],
 )  # fmt: skip
 def test_one_name_is_bare_and_a_comma_makes_a_tuple(text, wanted):
-    assert cli.parse_wrt(text) == wanted
+    assert jobs.parse_wrt(text) == wanted
 
 
 @pytest.mark.parametrize("text", ["", ",", "x,,y", ",x", "x,,"])
@@ -243,7 +243,7 @@ def test_mode_pair_target_and_output(project):
     ],
 )  # fmt: skip
 def test_a_location_is_a_path_and_names(location, wanted):
-    assert cli.parse_location(location) == wanted
+    assert jobs.parse_location(location) == wanted
 
 
 @pytest.mark.parametrize("location", ["f", "a.py:", ":f", "a.py:f;g", "a.py:f,", "a.py:f g", ""])
@@ -466,7 +466,7 @@ def test_changed_options_make_the_file_stale(emitted):
 
 
 def test_another_emission_of_the_same_source_makes_the_file_stale(emitted, monkeypatch):
-    join = cli.join_units
+    join = jobs.join_units
 
     def other(units):
         unit = join(units)
@@ -474,7 +474,7 @@ def test_another_emission_of_the_same_source_makes_the_file_stale(emitted, monke
         unit.functions[0].body.insert(0, "pass")
         return unit
 
-    monkeypatch.setattr(cli, "join_units", other)
+    monkeypatch.setattr(jobs, "join_units", other)
     _, err = check(code=1)
     assert err == "model_grad.py: stale: the same source and options give another text now\n"
 
@@ -589,7 +589,7 @@ def test_an_internal_error_is_one_line(project, monkeypatch, capsys):
     def broken(*_):
         raise KeyError("a\nb")
 
-    monkeypatch.setattr(cli, "compile_graph", broken)
+    monkeypatch.setattr(jobs, "compile_graph", broken)
     monkeypatch.delenv("GRADGEN_DEBUG", raising=False)
     with pytest.raises(SystemExit) as stop:
         cli.main(["emit", "model.py:f"])
@@ -612,7 +612,7 @@ def test_an_interrupt_is_quiet(project, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "read_file", interrupted)
+    monkeypatch.setattr(jobs, "read_file", interrupted)
     assert run("emit", "model.py:f", "-o", "model_grad.py", code=130) == ("", "")
     assert not (project / "model_grad.py").exists()
 
