@@ -10,7 +10,8 @@
 # gradgen-certificate:   "differences": "1 agreeing, 72 comparisons",
 # gradgen-certificate:   "dot product": "1 agreeing, 24 comparisons",
 # gradgen-certificate:   "forward": "1 agreeing, 72 comparisons",
-# gradgen-certificate:   "symbolic": "3 proved, 3 comparisons"}}
+# gradgen-certificate:   "symbolic": "3 proved, 3 comparisons",
+# gradgen-certificate:   "tangent": "1 agreeing, 24 comparisons"}}
 # gradgen-certificate: ulps = {"loss": {"d/dw": 8.0, "value": 2.0}}
 # gradgen-certificate: domain = {"loss": ["w in [-3, 3], X in [-3, 3], y in {-1, 1}"]}
 # gradgen-certificate: versions = {"gradgen": "0.1.0", "mpmath": "1.3.0",

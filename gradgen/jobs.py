@@ -21,7 +21,7 @@ from gradgen.program import Options, Program, compile_graph
 from gradgen.read import Spec, parse_shapes, read_file
 from gradgen.read.scope import ModuleText
 from gradgen.render import TEMPLATE, join_units, printable
-from gradgen.terminal import Wanting, progress
+from gradgen.terminal import Wanting, progress, status
 
 # -- what is asked for -----------------------------------------------------------------------------
 
@@ -196,6 +196,7 @@ def certified(jobs: Sequence[Job], request: Request, texts: Sequence[str]) -> li
     found, wanting = [], []
     with progress(len(certify.ORACLES) * sum(len(job.programs) for job in jobs)) as step:
         for job, text in zip(jobs, texts, strict=True):
+            status(f"executing {job.path}, to certify what was emitted")
             functions = certify.functions_of(job.path, job.programs, request.options)
             reports = certify.reports_of(text, functions, request.options, evidence, step)
             wanting += [
