@@ -74,12 +74,12 @@ class Rounded:
         if subject.unrewritten is not None:
             plain = replace(subject, program=subject.unrewritten, unrewritten=None)
             self.own = Rounded(plain, random)
-        self._function = self._otherwise(subject.program.unit)
+        self._function = self.otherwise(subject.program.unit)
         self._plain = by_keyword(
             load(subject.program, subject.graph.name, "value_and_grad", subject.function)
         )
 
-    def _otherwise(self, unit: Unit) -> Callable[..., Any]:
+    def otherwise(self, unit: Unit) -> Callable[..., Any]:
         """The function of a unit, with a change to whatever it rounds."""
         tree = ast.fix_missing_locations(_Wrap().visit(ast.parse(render(unit))))
         namespace: dict[str, Any] = dict(unit.namespace)
@@ -147,7 +147,7 @@ class RoundedByHand(Rounded):
         unit = self.by_hand.unit
         self._gradient = subject.emitted
         if unit is not None:
-            self._gradient = self._structured(self._otherwise(unit))
+            self._gradient = self._structured(self.otherwise(unit))
 
     def _structured(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """What gives the derivatives as an emitted function does, not leaf by leaf."""
