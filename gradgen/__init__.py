@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from gradgen.api import emit, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
     from gradgen.auditing import audit
     from gradgen.checking import check
+    from gradgen.flatten import flat
     from gradgen.measure.compare import compare
 
 __all__ = [
     "ActiveTypeError", "GradgenError", "NotCompiledError", "SourceError", "audit", "check",
-    "compare", "emit", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp",
+    "compare", "emit", "flat", "grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp",
 ]  # fmt: skip
 __version__ = "0.1.0"
 
@@ -23,9 +24,10 @@ __version__ = "0.1.0"
 # every run, and need not load NumPy for it.
 _HOMES = {
     "audit": "gradgen.auditing", "check": "gradgen.checking",
-    "compare": "gradgen.measure.compare", "emit": "gradgen.api", "grad": "gradgen.api",
-    "hessian": "gradgen.api", "hvp": "gradgen.api", "jacobian": "gradgen.api",
-    "jvp": "gradgen.api", "value_and_grad": "gradgen.api", "vjp": "gradgen.api",
+    "compare": "gradgen.measure.compare", "emit": "gradgen.api", "flat": "gradgen.flatten",
+    "grad": "gradgen.api", "hessian": "gradgen.api", "hvp": "gradgen.api",
+    "jacobian": "gradgen.api", "jvp": "gradgen.api", "value_and_grad": "gradgen.api",
+    "vjp": "gradgen.api",
 }  # fmt: skip
 
 

@@ -184,7 +184,8 @@ def hvp(
     The arguments are those of `value_and_grad`. The emitted function takes the arguments of `f` and
     behind them a tangent for each parameter in `wrt`, as `jvp` does; it gives what the gradient
     changes by along the tangents, in the structure of the gradient: `f_hvp(x, t_x)` is what
-    `scipy.optimize.minimize(hessp=...)` takes. With `has_aux` its result is `(product, aux)`. A
+    `scipy.optimize.minimize(hessp=...)` takes, but not with its `args`, which it puts behind the
+    tangent: there `gradgen.flat` has a `hessp`. With `has_aux` its result is `(product, aux)`. A
     gradient along with it is the `jvp` of `f_grad`, as emitted.
     """
     refuse_argnums(unknown)
