@@ -96,6 +96,31 @@ def test_the_training_does_not_import_gradgen():
     assert done.stdout.strip() == "False"
 
 
+def test_the_fit_in_the_readme_prints_what_stands_below_it(tmp_path):
+    text = (ROOT / "README.md").read_text("utf-8")
+    [(program, shown)] = re.findall(
+        r"```python\n([^`]*gradgen\.flat[^`]*)```\n\n```\n(.*?)```", text, re.S
+    )
+    (tmp_path / "fit.py").write_text(program, "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "fit.py"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == shown
+
+
+def test_the_structured_fit_finds_the_parameters_it_was_made_from():
+    import fit_structured
+
+    result, fitted = fit_structured.fit()
+    assert result.success
+    # The readings determine every parameter to about NOISE * sqrt(diagonal of (J'J)^-1).
+    errors = fit_structured.NOISE * np.sqrt(np.diag(np.linalg.inv(result.jac.T @ result.jac)))
+    off = [fitted[name] - truth for name, truth in fit_structured.TRUTH.items()]
+    assert (np.abs(np.hstack(off)) < 4 * errors).all()
+    assert list(fitted) == list(fit_structured.TRUTH)
+
+
 def test_the_fit_finds_the_parameters_it_was_made_from():
     import fit_curve
 
