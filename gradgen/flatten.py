@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gradgen.api import hvp, jacobian, jvp, value_and_grad
-from gradgen.errors import ActiveTypeError, GradgenError, SourceError
+from gradgen.errors import ActiveTypeError, GradgenError
 from gradgen.live import read_signature
 from gradgen.modes import tangent_names
 from gradgen.program import Wrt, wrt_items
@@ -48,9 +48,8 @@ def flat(f: Callable[..., Any], /, *args: Any, wrt: Wrt = None, **keywords: Any)
         For a parameter that there is not, a structure that is not supported, or one without
         numbers. What `f` itself is refused for (`SourceError`) comes with the first derivative.
     """
-    names, _ = read_signature(f)
+    names, defaults = read_signature(f)
     bound = inspect.signature(f).bind(*args, **keywords)
-    bound.apply_defaults()
     items, bare = wrt_items(wrt)
     chosen: list[str] = []
     for item in items:
@@ -59,6 +58,8 @@ def flat(f: Callable[..., Any], /, *args: Any, wrt: Wrt = None, **keywords: Any)
         chosen.append(item if isinstance(item, str) else names[item])
         if chosen.count(chosen[-1]) > 1:
             raise GradgenError(f"wrt={item!r} is given twice")
+    given = {**{name: defaults[name] for name in chosen if name in defaults}, **bound.arguments}
+    bound.arguments = {name: given[name] for name in names if name in given}
     for name, value in bound.arguments.items():
         parts = dict(_checked_parts(value, name))
         bound.arguments[name] = copy.deepcopy(value)
@@ -78,7 +79,8 @@ class Flat:
     and `root`. A vector has shape `(n,)` and is copied before `f` sees it; another shape, or what
     is no real number, raises `GradgenError`. What was computed last is kept: `fun` and `jac` at one
     `x` take one evaluation of `value_and_grad`, and a value or Jacobian that is asked for again
-    takes none. Threads may share the object. All results are new, and float64.
+    takes none; arrays that `f` finds in globals and closures must not change meanwhile. Threads may
+    share the object. All results are new, and float64.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class Flat:
         bare: bool,
     ) -> None:  # fmt: skip
         self._f, self._chosen, self._bare = f, chosen, bare
-        self._given = dict(bound.arguments)
+        self._given, self._names = bound.arguments, list(bound.signature.parameters)
         self._in_order, self._by_name = list(self._given)[: len(bound.args)], list(bound.kwargs)
         self._wrt = chosen[0] if bare else chosen
         self._start = {name: bound.arguments[name] for name in chosen}
@@ -99,7 +101,10 @@ class Flat:
         ends = list(accumulate(self._sizes))
         self._places = [slice(end - n, end) for n, end in zip(self._sizes, ends, strict=True)]
         self._size = ends[-1]
-        values = list(_parts(self._call(f, self.x0), ""))
+        values = list(_leaves(self._call(f, self.x0), ""))
+        for _, part in values:
+            if isinstance(part, bool) or np.asarray(part).dtype.kind not in "fiu":
+                raise GradgenError(f"{_name(f)} returns {part!r}, which is no real number")
         self._rows = [np.size(part) for _, part in values]
         self._single = [(where, np.shape(part)) for where, part in values] == [("", ())]
         self._columns = False
@@ -129,8 +134,13 @@ class Flat:
         return found.copy()
 
     def hessp(self, x: ArrayLike, v: ArrayLike) -> Vector:
-        """The Hessian at `x` times `v`, of shape `(n,)`; only of a value that is one number."""
-        return self._leaves(self._along(self._hvp, self._checked(x, "x"), self._checked(v, "v")))
+        """The Hessian at `x` times `v`, of shape `(n,)`.
+
+        Raises `GradgenError` where the value is not one number.
+        """
+        if not self._single:
+            raise GradgenError(f"hessp: the value of {_name(self._f)} is not one number")
+        return self._flattened(self._along(self._hvp, self._checked(x, "x"), self._checked(v, "v")))
 
     def unflatten(self, x: ArrayLike) -> Any:
         """The parameters that `x` stands for, in the structure, shapes and dtypes of those given.
@@ -180,19 +190,19 @@ class Flat:
 
     def _value_and_gradient(self, x: Vector) -> tuple[float, Vector]:
         value, gradient = self._call(self._both, x)
-        return float(value), self._leaves(gradient)
+        return float(value), self._flattened(gradient)
 
     def _jacobian(self, x: Vector) -> Vector:
         if not self._columns:
             try:
                 found = self._call(self._whole, x)
-            except SourceError:  # of what else is wrong with `f`, the first column tells
+            except GradgenError:  # of what else is wrong with `f`, the first column tells
                 self._columns = True
             else:
                 return self._matrix_of(found)
         made = np.empty((sum(self._rows), len(x)))
         for column, v in enumerate(np.eye(len(x))):
-            made[:, column] = self._leaves(self._along(self._jvp, x, v)[1])
+            made[:, column] = self._flattened(self._along(self._jvp, x, v)[1])
         return made
 
     def _matrix_of(self, derivatives: Any) -> Vector:
@@ -204,12 +214,12 @@ class Flat:
         rows = [blocks[at : at + width] for at in range(0, len(blocks), width)]
         return np.ascontiguousarray(np.block(rows), np.float64)
 
-    def _leaves(self, tree: Any) -> Vector:
+    def _flattened(self, tree: Any) -> Vector:
         return _vector(part for _, part in _parts(tree, ""))
 
     def _along(self, function: Any, x: Vector, v: Vector) -> Any:
         """A function that takes tangents, called with those that `v` stands for."""
-        tangents = tangent_names(list(self._given), self._chosen)
+        tangents = tangent_names(self._names, self._chosen)
         along = self._parameters(v)
         return self._call(function, x, {tangents[name]: along[name] for name in self._chosen})
 
@@ -257,7 +267,7 @@ def _refuse_integers(parts: Mapping[str, Any]) -> None:
     for where, part in parts.items():
         if isinstance(part, (np.ndarray, np.generic)) and part.dtype.kind != "f":
             raise ActiveTypeError(
-                f"{where} is an array of {part.dtype}, and has no derivative; "
+                f"{where} has the dtype {part.dtype}, and no derivative; "
                 "pass floats, or leave it out of wrt"
             )
 
@@ -274,17 +284,26 @@ def _checked_parts(value: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 def _parts(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     """The numbers and arrays in a structure, in order, and where each stands."""
+    return ((where, part) for where, part in _leaves(value, name) if not _is_fixed(part))
+
+
+def _is_fixed(part: Any) -> bool:
+    """What is no number is fixed while compiling, and has None as its derivative."""
+    return part is None or isinstance(part, (bool, str))
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for key, item in value.items():
-            yield from _parts(item, f"{name}[{key!r}]")
+            yield from _leaves(item, f"{name}[{key!r}]")
     elif _is_record(value):
         for field in dataclasses.fields(value):
-            yield from _parts(getattr(value, field.name), f"{name}.{field.name}")
+            yield from _leaves(getattr(value, field.name), f"{name}.{field.name}")
     elif isinstance(value, (list, tuple)):
         keys = getattr(value, "_fields", None)
         for at, item in enumerate(value):
-            yield from _parts(item, f"{name}.{keys[at]}" if keys else f"{name}[{at}]")
-    elif value is not None and not isinstance(value, (bool, str)):
+            yield from _leaves(item, f"{name}.{keys[at]}" if keys else f"{name}[{at}]")
+    else:
         yield name, value
 
 
@@ -300,7 +319,7 @@ def _rebuilt(value: Any, pieces: Iterator[Vector]) -> Any:
     if isinstance(value, (list, tuple)):
         items = [_rebuilt(item, pieces) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    if value is None or isinstance(value, (bool, str)):
+    if _is_fixed(value):
         return value
     piece = next(pieces)
     if isinstance(value, np.ndarray):

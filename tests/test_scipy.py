@@ -1,5 +1,6 @@
 """The conventions of `scipy.optimize`: emitted functions as they are, and `gradgen.flat`."""
 
+import functools
 import re
 import subprocess
 import sys
@@ -405,7 +406,9 @@ def test_several_parameters_are_flattened_from_a_tuple():
 
 @pytest.mark.parametrize("start, wrt, message", [
     ({"n": np.arange(3)}, None,
-     "p['n'] is an array of int64, and has no derivative; pass floats, or leave it out of wrt"),
+     "p['n'] has the dtype int64, and no derivative; pass floats, or leave it out of wrt"),
+    ({"n": np.int64(3)}, None,
+     "p['n'] has the dtype int64, and no derivative; pass floats, or leave it out of wrt"),
     ({"kind": "tanh"}, None, "there are no numbers in p"),
     ({"n": {1}}, None, "p['n']: an argument of type set is not supported"),
     ({"n": 1.0}, "q", "wrt='q': the parameters of misfit are p, t, y"),
@@ -428,6 +431,58 @@ def test_what_cannot_be_differentiated_is_refused_with_its_line():
         problem.jac(problem.x0)
     assert caught.value.lineno == stepped.__code__.co_firstlineno + 1
     assert caught.value.msg == "`if` depends on a value that is not known while compiling"
+
+
+@pytest.mark.parametrize("function, told", [
+    (lambda p: (p, True), "True"), (lambda p: (p, None), "None"), (lambda p: p > 0.0, "True"),
+    (lambda p: {"v": p * 1j}, "1j"), (lambda p: [p, "text"], "'text'"),
+])  # fmt: skip
+def test_a_value_that_is_not_all_numbers_is_refused(function, told):
+    message = f"<lambda> returns {told}, which is no real number"
+    with pytest.raises(gradgen.GradgenError, match=f"^{re.escape(message)}$"):
+        gradgen.flat(function, 1.0)
+
+
+def test_a_parameter_is_its_default_where_it_is_not_given():
+    def model(a=2.0, b=3.0, c=5.0):
+        return a * b * c**2
+
+    problem = gradgen.flat(model, wrt=("c", "a"))
+    assert problem.x0.tolist() == [5.0, 2.0]
+    assert problem.jac(problem.x0).tolist() == [60.0, 75.0]
+    assert problem.hessp(problem.x0, [1.0, 0.0]).tolist() == [12.0, 30.0]
+
+
+def test_integers_are_floats_and_what_is_no_number_stays():
+    def power(p, x):
+        return p["scale"] * x ** p["n"] if p["kind"] == "power" else x
+
+    problem = gradgen.flat(power, {"n": 3, "kind": "power", "flag": True, "scale": 2.0}, 2.0)
+    assert problem.unflatten([3, 2]) == {"n": 3.0, "kind": "power", "flag": True, "scale": 2.0}
+    assert problem.jac([3, 2]) == pytest.approx([16.0 * np.log(2.0), 8.0], rel=1e-15)
+
+
+def test_products_with_a_hessian_are_refused_where_there_is_none():
+    problem = gradgen.flat(circle, {"x": 6.0, "y": 1.0})
+    with pytest.raises(
+        gradgen.GradgenError, match=r"^hessp: the value of circle is not one number$"
+    ):
+        problem.hessp(problem.x0, problem.x0)
+
+
+def test_the_parameters_themselves_are_a_value_whose_jacobian_is_the_identity():
+    problem = gradgen.flat(lambda p: p, {"w": np.ones((2, 2)), "k": 1.0})
+    assert np.array_equal(problem.jac(problem.x0), np.eye(5))
+
+
+def test_a_function_with_fixed_arguments_is_taken():
+    def line(p, x, y):
+        return p[0] * x + p[1] - y
+
+    fixed = functools.partial(line, x=np.array([0.0, 1.0]), y=np.array([1.0, 3.0]))
+    problem = gradgen.flat(fixed, np.zeros(2))
+    assert problem.jac(problem.x0).tolist() == [[0.0, 1.0], [1.0, 1.0]]
+    assert root(problem.fun, problem.x0, jac=problem.jac).x == pytest.approx([2.0, 1.0])
 
 
 def test_scipy_is_not_imported(tmp_path):
