@@ -103,7 +103,7 @@ class Flat:
         self._size = ends[-1]
         values = list(_leaves(self._call(f, self.x0), ""))
         for _, part in values:
-            if isinstance(part, bool) or np.asarray(part).dtype.kind not in "fiu":
+            if np.asarray(part).dtype.kind not in "fiu":
                 raise GradgenError(f"{_name(f)} returns {part!r}, which is no real number")
         self._rows = [np.size(part) for _, part in values]
         self._single = [(where, np.shape(part)) for where, part in values] == [("", ())]
@@ -129,7 +129,8 @@ class Flat:
         refuses, it is made of the `n` columns of `gradgen.jvp`.
         """
         at = self._checked(x, "x")
-        # `least_squares` scales residuals and Jacobians in place: what is kept is never given away.
+        # `least_squares` scales residuals and Jacobians in place: what is kept is never given away,
+        # and a copy is C-contiguous.
         found: Vector = self._pair(at)[1] if self._single else self._matrix(at)
         return found.copy()
 
@@ -212,7 +213,7 @@ class Flat:
         blocks = [np.reshape(part, place) for (_, part), place in parts]
         width = len(self._sizes)
         rows = [blocks[at : at + width] for at in range(0, len(blocks), width)]
-        return np.ascontiguousarray(np.block(rows), np.float64)
+        return np.block(rows).astype(np.float64, copy=False)
 
     def _flattened(self, tree: Any) -> Vector:
         return _vector(part for _, part in _parts(tree, ""))
@@ -234,14 +235,14 @@ class Flat:
         return {name: _rebuilt(value, pieces) for name, value in self._start.items()}
 
     def _checked(self, x: ArrayLike, name: str) -> Vector:
-        """A copy, which stays what it is where an optimizer reuses its arrays."""
+        """The vector as float64; what `f` gets is copied from it. Raises `GradgenError`."""
         given, size = np.asarray(x), self._size
         if given.shape != (size,) or given.dtype.kind not in "fiu":
             raise GradgenError(
                 f"{name} takes {size} real numbers in an array of shape ({size},), "
                 f"not {given.dtype} of shape {given.shape}"
             )
-        return given.astype(np.float64)
+        return given.astype(np.float64, copy=False)
 
 
 class _Last:

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -337,6 +337,31 @@ def test_numbers_of_32_bits_are_computed_with_as_such():
     assert value.dtype == np.float32
     assert problem.fun(problem.x0) == float(value)
     assert np.array_equal(problem.jac(problem.x0), gradient.astype(np.float64))
+
+
+@pytest.mark.parametrize(
+    "function", [lambda p: p["w"] * p["w"][0], lambda p: [p["w"][1], p["w"][0]]]
+)
+def test_numbers_of_32_bits_are_given_in_64(function):
+    problem = gradgen.flat(function, {"w": np.array([2.0, 3.0], np.float32)})
+    found = [problem.x0, problem.fun(problem.x0), problem.jac(problem.x0)]
+    assert [part.dtype for part in found] == [np.float64] * 3
+
+
+def test_a_jacobian_that_was_refused_is_not_asked_for_again(monkeypatch):
+    problem = gradgen.flat(whole, START, T, Y)
+    problem.jac(problem.x0)
+    compiled = []
+    monkeypatch.setattr("gradgen.live.read_live", lambda *args: compiled.append(args))
+    problem.jac(problem.x0 + 1.0)
+    assert compiled == []
+
+
+def test_a_dict_of_another_class_keeps_its_class():
+    problem = gradgen.flat(circle, OrderedDict(x=6.0, y=1.0))
+    assert problem.unflatten([1.0, 2.0]) == OrderedDict(x=1.0, y=2.0)
+    assert type(problem.unflatten([1.0, 2.0])) is OrderedDict
+    assert problem.jac([4.0, 3.0]).tolist() == [[8.0, 6.0], [1.0, -1.0]]
 
 
 def test_parameters_by_keyword_and_by_default_are_passed_on():
