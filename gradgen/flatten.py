@@ -175,19 +175,19 @@ class Flat:
 
     @cached_property
     def _both(self) -> Any:
-        return value_and_grad(self._f, wrt=self._wrt)
+        return value_and_grad(self._f, wrt=self._wrt, like=self._given)
 
     @cached_property
     def _hvp(self) -> Any:
-        return hvp(self._f, wrt=self._wrt)
+        return hvp(self._f, wrt=self._wrt, like=self._given)
 
     @cached_property
     def _jvp(self) -> Any:
-        return jvp(self._f, wrt=self._wrt)
+        return jvp(self._f, wrt=self._wrt, like=self._given)
 
     @cached_property
     def _whole(self) -> Any:
-        return jacobian(self._f, wrt=self._wrt)
+        return jacobian(self._f, wrt=self._wrt, like=self._given)
 
     def _value_and_gradient(self, x: Vector) -> tuple[float, Vector]:
         value, gradient = self._call(self._both, x)
