@@ -185,8 +185,8 @@ def hvp(
     behind them a tangent for each parameter in `wrt`, as `jvp` does; it gives what the gradient
     changes by along the tangents, in the structure of the gradient: `f_hvp(x, t_x)` is what
     `scipy.optimize.minimize(hessp=...)` takes, but not with its `args`, which it puts behind the
-    tangent: there `gradgen.flat` has a `hessp`. With `has_aux` its result is `(product, aux)`. A
-    gradient along with it is the `jvp` of `f_grad`, as emitted.
+    tangent: there take the `hessp` of `gradgen.flat`. With `has_aux` its result is
+    `(product, aux)`. A gradient along with it is the `jvp` of `f_grad`, as emitted.
     """
     refuse_argnums(unknown)
     options = Options(wrt, "hvp", target, style, has_aux, output)
