@@ -40,4 +40,19 @@ def settle(graph: Graph) -> Graph:
     return graph
 
 
+def without_stops(graph: Graph) -> Graph:
+    """The graph with every stopped value itself: there is nothing left to derive."""
+    if "stop_gradient" not in graph.ops:
+        return graph
+    b = GraphBuilder(shell(graph))
+    mapping: list[int] = []
+    for node in range(len(graph)):
+        if graph.ops[node] == "stop_gradient":
+            mapping.append(mapping[graph.args[node][0]])
+            b.label(mapping[-1], graph.names[node], graph.hints[node])
+        else:
+            mapping.append(b.copy_node(graph, node, mapping))
+    return settle(finish(graph, b, mapping))
+
+
 PIPELINE: tuple[Callable[[Graph], Graph], ...] = (eliminate_dead, settle)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradgen import derive
+from gradgen import derive, passes
 from gradgen.bounds import length_guard, needed_lengths
 from gradgen.emission import Unit, columns
 from gradgen.emission import emit as emit_unit
@@ -30,7 +30,7 @@ from gradgen.modes import (
 )
 from gradgen.notes import header_notes
 from gradgen.question import Question
-from gradgen.read import LengthError
+from gradgen.read import NOT_AGAIN, LengthError
 from gradgen.render import inspect_unit
 from gradgen.stabilize import Rewrite, note_lines, stabilize
 from gradgen.targets import TARGETS
@@ -96,6 +96,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
         _refuse_value(graph, leaf, options)
     graph.least = _lengths(graph, guard)
     mode, derived = _answered(options, Question(graph, chosen, bare, value, aux))
+    stopped, derived = _stopped(derived), passes.without_stops(derived)
     value, aux, derivatives = derived.results
     if mode in WITH_VALUE:
         derived.results = ((value, aux), derivatives) if options.has_aux else (value, derivatives)
@@ -104,7 +105,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     derived.least = list(needed_lengths(derived, 0 if guard else 2, slices=False))
     _refuse_arrays(derived, options)
     typed = [replace(p, tree=map_tree(derived.types.__getitem__, p.tree)) for p in derived.params]
-    doc = _doc(graph, typed, mode, [p.name for p in chosen])
+    doc = _doc(graph, typed, mode, [p.name for p in chosen], stopped)
     unit = emit_unit(derived, TARGETS[options.target], mode, doc, guard)
     unit.notes += note_lines(rewrites)
     if mode != options.mode:
@@ -305,7 +306,15 @@ def _leaf_text(t: Type) -> str:
     return text if t.dtype == "float64" and t.kind == "array" else f"{text}:{t.dtype}"
 
 
-def _doc(graph: Graph, typed: Sequence[Param], mode: str, wrt: Sequence[str]) -> list[str]:
+def _stopped(graph: Graph) -> list[int]:
+    """The lines of the source that stop a gradient which was not dropped."""
+    places = [graph.locs[n] for n, op in enumerate(graph.ops) if op == "stop_gradient"]
+    return sorted({place.line for place in places if place is not None})
+
+
+def _doc(
+    graph: Graph, typed: Sequence[Param], mode: str, wrt: Sequence[str], stopped: Sequence[int]
+) -> list[str]:
     lines = textwrap.wrap(
         _summary(graph.name, typed, mode, wrt), 80,
         break_long_words=False, break_on_hyphens=False,
@@ -314,6 +323,10 @@ def _doc(graph: Graph, typed: Sequence[Param], mode: str, wrt: Sequence[str]) ->
     numbers = [p.name for p in graph.params if p.declared == ""]
     if arrays:
         lines += ["", *_wrapped("Shapes: ", arrays)]
+    if stopped:
+        where = f"line{'s' * (len(stopped) > 1)} {', '.join(map(str, stopped))}"
+        said = f"{NOT_AGAIN}stop_gradient in {where} of the source is not in this text."
+        lines += ["", *textwrap.wrap(said, 80)]
     if numbers:
         lines += ["", *_wrapped("Taken as numbers, since no shape is declared: ", numbers)]
     if graph.doc:

@@ -96,7 +96,7 @@ class Sweep:
             return False
         row = OPS[graph.ops[node]]
         if row.d is None:
-            return True
+            return row.linear != "constant"
         rules = row.rules(*self._operand_facts(node))
         return any(active[a] and rule is not None for a, rule in zip(args, rules, strict=True))
 

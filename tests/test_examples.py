@@ -128,3 +128,12 @@ def test_the_fit_finds_the_parameters_it_was_made_from():
     assert result.success or result.status == 2  # a loss of precision at the minimum
     # The standard error of each parameter is about NOISE / sqrt(number of readings).
     assert np.abs(result.x - fit_curve.TRUTH).max() < 10 * fit_curve.NOISE / np.sqrt(400)
+
+
+def test_the_straight_through_estimator_finds_the_quantised_weights():
+    import straight_through
+
+    weights, losses = straight_through.train()
+    # each is rounded after it was moved back by its distance from the grid
+    np.testing.assert_allclose(weights, straight_through.TRUTH, rtol=1e-15)
+    assert losses[0] > 1.0 and losses[-1] < 1e-25

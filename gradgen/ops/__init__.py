@@ -2,6 +2,7 @@
 
 from gradgen.ops import (
     creation,
+    directives,
     elementwise,
     indexing,
     joining,
@@ -25,6 +26,6 @@ __all__ = ["CALLS", "METHODS", "OPS", "Op"]
 
 for family in (
     elementwise, special, reduction, statistics, shape, joining, moves, places, indexing, order,
-    signal, linalg, matrices, scipylinalg, creation, ufuncs, pythonmath,
+    signal, linalg, matrices, scipylinalg, creation, ufuncs, pythonmath, directives,
 ):  # fmt: skip
     family.register_rows()

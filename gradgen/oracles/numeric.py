@@ -49,6 +49,7 @@ from gradgen.oracles.steps import (
     by_complex_step,
     by_differences,
     coarsest,
+    detached,
     not_analytic,
     value_noise,
 )  # fmt: skip
@@ -185,6 +186,10 @@ def differences(
 
     Entries of which a branch point is near at a sample are passed over there, and counted.
     """
+    why = detached(subject)
+    if why:
+        yield from unchecked(subject, "differences", why)
+        return
     watch = Watch(subject)
     coarse = coarsest(subject.graph, introduced=True)
 
@@ -206,6 +211,10 @@ def dot_product(
     The bound is 100 eps times the sum of the absolute products, and 16 times the error of the
     derivative along the direction and what other roundings make of the products.
     """
+    why = detached(subject)
+    if why:
+        yield Finding("dot product", _along(subject), "unchecked", why)
+        return
     yield from _products(subject, effort, domain, "dot product", _look_along(subject))
 
 

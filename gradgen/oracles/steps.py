@@ -56,8 +56,24 @@ ANALYTIC = frozenset({
 })  # fmt: skip
 
 
+def detached(subject: Subject) -> str:
+    """Why the function's own slope is not the derivative that was asked for, or nothing."""
+    graph = subject.graph
+    needed = reachable(graph, subject.value)
+    active = depends_on(graph, {leaf.node for leaf in subject.active})
+    for node, op in enumerate(graph.ops):
+        if op == "stop_gradient" and needed[node] and active[node]:
+            loc = graph.locs[node]
+            place = "" if loc is None else f" (line {loc.line})"
+            return f"stop_gradient{place}: the derivative is not the slope of the function"
+    return ""
+
+
 def not_analytic(subject: Subject) -> str:
     """Why a complex step says nothing of the function, or nothing."""
+    why = detached(subject)
+    if why:
+        return why
     graph = subject.graph
     needed = reachable(graph, subject.value)
     active = depends_on(graph, {leaf.node for leaf in subject.active})

@@ -23,15 +23,15 @@ from gradgen.read.declare import (
     parse_shapes,
 )
 from gradgen.read.front import describe
-from gradgen.read.interpret import Interpreter, LengthError
+from gradgen.read.interpret import NOT_AGAIN, Interpreter, LengthError, refuse_emitted
 from gradgen.read.records import as_record, attribute_paths, by_attributes
 from gradgen.read.scope import DECORATORS, ModuleText, unwrap_callable
 from gradgen.read.values import MISSING, Cell, Frame, Function, RecordValue
 from gradgen.types import FLOAT, Dim, Type
 
 __all__ = [
-    "LengthError", "LiveTypes", "Spec", "Static", "parse_shapes", "program_reader", "read_file",
-    "read_live", "read_rule",
+    "NOT_AGAIN", "LengthError", "LiveTypes", "Spec", "Static", "parse_shapes", "program_reader",
+    "read_file", "read_live", "read_rule",
 ]  # fmt: skip
 
 
@@ -168,6 +168,10 @@ def _read(
     _check_signature(node, declared, place)
     if module is not None:
         _refuse_foreign_decorators(node, place)
+    try:
+        refuse_emitted(node)
+    except Refusal as refusal:
+        raise SourceError(refusal.message, place, refusal.hint) from None
     values = dict(bound)
     read = attribute_paths(node) if declared else set()
     defaults = _defaults(function)

@@ -38,6 +38,8 @@ Steps = Generator[Any, Any, Any]
 Signal = tuple[str, Any] | None
 
 CHECK = "check the arguments before the call"
+# How the docstring of an emitted function begins that says what its text no longer does.
+NOT_AGAIN = "Not to be differentiated again: "
 CALL_DEPTH = 400
 UNROLL_LIMIT = 1_000_000
 
@@ -455,6 +457,7 @@ class Interpreter(front.Front):
             )
         if not function.live:
             self._refuse_decorators(function)
+        refuse_emitted(function.node)
         frame = Frame(function.frame.source, function.frame.lookup, parent=function.frame,
                       stored=stored_names(function.node), depth=depth)  # fmt: skip
         frame.names.update(self.bind_parameters(function, args, keywords))
@@ -724,6 +727,18 @@ class Interpreter(front.Front):
                 node.module or "", alias.name
             )
         return None
+
+
+def refuse_emitted(node: ast.FunctionDef | ast.Lambda) -> None:
+    """Refuse an emitted function whose text does not show what counted as constant."""
+    doc = None if isinstance(node, ast.Lambda) else ast.get_docstring(node)
+    told = [line for line in (doc or "").splitlines() if line.startswith(NOT_AGAIN)]
+    if told:
+        raise Refusal(
+            "this emitted function cannot be differentiated again: its source calls "
+            "stop_gradient, and its text does not",
+            "differentiate the source, in mode hvp, hessian or jvp",
+        )
 
 
 class LengthError(SourceError):

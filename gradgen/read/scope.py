@@ -22,7 +22,7 @@ from gradgen.read.mutation import changed_names
 from gradgen.read.source import parse, read_text
 from gradgen.read.values import FileModule, Known, LiveObject, Module
 
-LIBRARIES = ("numpy", "math", "scipy", "builtins")
+LIBRARIES = ("numpy", "math", "scipy", "builtins", "gradgen")
 SUBMODULES = ("numpy.linalg", "scipy.special", "scipy.linalg", "numpy.typing",
               "numpy.fft", "numpy.polynomial", "numpy.polynomial.polynomial")  # fmt: skip
 CONSTANTS = {
@@ -52,6 +52,9 @@ def library_attribute(module: str, name: str) -> Any:
         or (module == "numpy" and name in DTYPES)
     ):
         return Known(dotted)
+    if module == "gradgen":
+        raise Refusal(f"{dotted} is not supported inside a function",
+                      "emit the inner derivative first, and call what was emitted")  # fmt: skip
     if dotted == "numpy.random":
         raise Refusal(f"{dotted} is not supported", "draw the numbers outside, and pass them")
     if dotted.startswith("scipy.stats"):
@@ -200,6 +203,8 @@ def known_name(value: Any) -> str | None:
     candidates = [home] if home in (*LIBRARIES, *SUBMODULES) else []
     if isinstance(value, np.ufunc) or home.startswith(("numpy", "scipy")):
         candidates += ["numpy", "scipy.special", "numpy.linalg", "scipy.linalg"]
+    if home == "gradgen.directives":
+        candidates = ["gradgen"]
     for candidate in candidates:
         module = sys.modules.get(candidate)
         if module is not None and getattr(module, name, None) is value:
