@@ -52,7 +52,8 @@ EMIT_HELP = """Write the derivative of functions as a module that runs without g
 
 LOCATION is PATH.py:function. PATH.py:f,g puts several functions into one module, PATH.py every
 function at its top level whose name does not begin with an underscore. The file is read, and not
-executed, unless --certify asks for it. Several LOCATIONs need -o DIRECTORY and give a file NAME_grad.py each.
+executed, unless --certify asks for it. Several LOCATIONs need -o DIRECTORY and give a file
+NAME_grad.py each.
 
 \b
 Examples:
