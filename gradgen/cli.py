@@ -87,6 +87,10 @@ LATER = {
 }  # fmt: skip
 
 
+# Also those of a command that is parsed by itself: click keeps what it has found first.
+HELPED = {"help_option_names": ["-h", "--help"]}
+
+
 class Commands(click.Group):
     """The command group: turns gradgen's errors into messages and exit codes."""
 
@@ -115,9 +119,7 @@ class Commands(click.Group):
             ctx.exit(BROKEN_PIPE)
 
 
-@click.group(
-    "gradgen", cls=Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.group("gradgen", cls=Commands, help=HELP, context_settings=HELPED)
 @click.version_option(VERSION, prog_name="gradgen", message="%(prog)s %(version)s")
 def cli() -> None:
     """See `HELP`."""
@@ -129,7 +131,7 @@ def _complete_path(
     return [CompletionItem(incomplete, type="file")]
 
 
-@cli.command(help=EMIT_HELP)
+@cli.command(help=EMIT_HELP, context_settings=HELPED)
 @click.argument(
     "locations", nargs=-1, required=True, metavar="LOCATION...", shell_complete=_complete_path
 )

@@ -113,6 +113,7 @@ def test_the_examples_of_the_help_parse():
     assert len(examples) == 6
     for line in examples:
         cli.emit.make_context("emit", shlex.split(line)[2:])
+    assert "-h, --help" in run("emit", "-h")[0]  # parsing by itself has not lost the short name
 
 
 def test_completion_is_the_one_of_click(tmp_path):
