@@ -384,10 +384,10 @@ def test_a_rule_may_be_nonlinear_in_the_adjoint_as_in_clipping_it():
     def clipped(g, out, x):
         return np.clip(g, -1.0, 1.0)
 
+    through = gradgen.custom_rule(lambda v: v, vjp=clipped)
+
     def f(x):
-        return np.sum(
-            gradgen.custom_rule(lambda v: v, vjp=clipped)(x) * np.array([5.0, -0.5, -7.0])
-        )
+        return np.sum(through(x) * np.array([5.0, -0.5, -7.0]))
 
     np.testing.assert_array_equal(gradgen.grad(f)(POINT), [1.0, -0.5, -1.0])
 
@@ -633,3 +633,49 @@ def test_a_gradient_by_hand_is_not_judged_by_the_slope_of_such_a_function():
     with pytest.raises(gradgen.GradgenError) as caught:
         gradgen.audit(twice, lambda x: 9.0 * (x > 0), shapes="x=3", effort="quick")
     assert str(caught.value) == message
+
+
+def scaled(v, s):
+    return s * v
+
+
+def scaled_vjp(g, out, v, s):
+    return s * g, np.sum(v * g)
+
+
+def test_a_function_with_a_rule_that_may_capture_what_has_a_derivative_is_refused():
+    """Its rule tells the derivative by its arguments alone: that by what it captures would be 0."""
+
+    def f(x):
+        scale = np.exp(x[0])
+        ruled = gradgen.custom_rule(lambda v: scale * v, vjp=lambda g, out, v: scale * g)
+        return np.sum(ruled(x))
+
+    assert refusal(gradgen.grad(f), POINT) == (
+        "<lambda> has a custom rule, and is defined inside a function; "
+        "define it outside, and pass what it reads as arguments"
+    )
+
+    def passed(x):
+        return np.sum(gradgen.custom_rule(scaled, vjp=scaled_vjp)(x, np.exp(x[0])))
+
+    wanted = np.exp(POINT[0]) * (np.ones(3) + np.array([np.sum(POINT), 0.0, 0.0]))
+    np.testing.assert_allclose(gradgen.grad(passed)(POINT), wanted, rtol=1e-15)
+
+
+def test_a_call_of_custom_rule_without_a_rule_or_with_a_structure_is_refused():
+    assert refusal(gradgen.grad(lambda x: gradgen.custom_rule(tanh)(x)), 1.0) == (
+        "custom_rule takes a function and vjp=, jvp= or both; "
+    )
+
+    def pair(p):
+        return p["a"] * p["b"]
+
+    ruled = gradgen.custom_rule(pair, vjp=lambda g, out, p: g)
+    assert refusal(gradgen.grad(lambda x: ruled({"a": x, "b": x})), 1.0) == (
+        "pair has a custom rule, and takes numbers and arrays only; "
+    )
+    assert refusal(gradgen.grad(gradgen.custom_rule(lambda x: (x, x), vjp=leaky_vjp)), 1.0) == (
+        "<lambda> has a custom rule, and does not give one float or array; "
+        "give one, or a function with a rule for each"
+    )

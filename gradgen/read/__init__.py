@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gradgen.directives import CustomRule
-from gradgen.errors import GradgenError, Location, Refusal, Source, SourceError
+from gradgen.errors import GradgenError, Location, NeedsLength, Refusal, Source, SourceError
 from gradgen.graph import Graph, GraphBuilder, Param, Record
 from gradgen.ops import OPS
 from gradgen.read import rules
@@ -227,8 +227,13 @@ def _run(reader: Interpreter, function: Function | Ruled, values: dict[str, Any]
     from gradgen.read.source import stored_names
 
     if isinstance(function, Ruled):
-        steps = rules.call(reader, function, [], values, 0)
-        return reader.run(steps, function.function.frame)
+        try:
+            steps = rules.call(reader, function, [], values, 0)
+            return reader.run(steps, function.function.frame)
+        except Refusal as refusal:
+            place = rules.place_of(function.function)
+            kind = LengthError if isinstance(refusal, NeedsLength) else SourceError
+            raise kind(refusal.message, place, refusal.hint) from None
     outer = function.frame
     frame = Frame(outer.source, outer.lookup, values, stored_names(function.node), outer)
     node = function.node

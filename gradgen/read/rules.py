@@ -61,6 +61,10 @@ def call(
     """The value of a call of a function with rules."""
     function, builder = held.function, reader.builder
     spec = function.node.args
+    if function.frame.parent is not None:
+        # what it captures may have a derivative, of which the rule tells nothing
+        raise Refusal(f"{function.name} has a custom rule, and is defined inside a function",
+                      "define it outside, and pass what it reads as arguments")  # fmt: skip
     if spec.vararg or spec.kwarg:
         raise Refusal(f"{function.name} has a custom rule, and takes *args or **keywords",
                       "name its arguments one by one")  # fmt: skip
@@ -71,7 +75,7 @@ def call(
             raise Refusal(f"{function.name} has a custom rule, and takes numbers and arrays only")
     cells = [value for value in given if isinstance(value, Cell)]
     nodes = [reader.refresh(cell) for cell in cells]
-    place = builder.loc or _place(function)
+    place = builder.loc or place_of(function)
     result = yield reader.inline(function, args, keywords, depth)
     if [reader.refresh(cell) for cell in cells] != nodes:
         raise Refusal(f"{function.name} has a custom rule, and changes an argument in place",
@@ -157,10 +161,11 @@ def _checked(reader: Any, rule: Any, part: Any, like: int, what: str, name: str)
 
 
 def _wrong(rule: Any, message: str, hint: str) -> Exception:
-    return SourceError(message, _place(rule), hint)
+    return SourceError(message, place_of(rule), hint)
 
 
-def _place(function: Function) -> Location:
+def place_of(function: Function) -> Location:
+    """Where a function is defined."""
     source = function.frame.source
     assert source is not None
     return Location(source, function.node.lineno, function.node.col_offset)
