@@ -42,6 +42,7 @@ from gradgen.oracles.exact import Unsupported
 from gradgen.oracles.numeric import complex_step, differences, dot_product
 from gradgen.oracles.report import Effort, Finding, Report
 from gradgen.oracles.sample import samples
+from gradgen.oracles.steps import detached
 from gradgen.oracles.subject import EVERY, ByHand, Subject, from_file, from_function, load_module
 from gradgen.oracles.symbolic import symbolic
 from gradgen.program import Wrt
@@ -162,6 +163,9 @@ def run(
     """
     limits, within = limits_of(effort, seconds), parse_domain(domain)
     check_names(subject, within)
+    why = detached(subject)
+    if why:
+        raise GradgenError(f"{subject.name} cannot be audited: {why}")
     calling = calling_of(hand.function, hand.name, subject)
     report = Audit(subject.name, subject.wrt, subject.program.shapes, effort, against=hand.name)
     report.called = calling.text(hand.name)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from functools import partial, update_wrapper
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -13,3 +15,36 @@ def stop_gradient(x: T) -> T:
     `x` is a number or an array; the result is the same object. Emitted code has `x` in its place.
     """
     return x
+
+
+class CustomRule:
+    """A function with derivatives of its own; it is called as the function is."""
+
+    def __init__(
+        self, function: Callable[..., Any], vjp: Callable[..., Any] | None,
+        jvp: Callable[..., Any] | None,
+    ) -> None:  # fmt: skip
+        self.function, self.vjp, self.jvp = function, vjp, jvp
+        update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **keywords: Any) -> Any:
+        """What the function gives."""
+        return self.function(*args, **keywords)
+
+
+def custom_rule(
+    f: Callable[..., Any] | None = None, *, vjp: Callable[..., Any] | None = None,
+    jvp: Callable[..., Any] | None = None,
+) -> Any:  # fmt: skip
+    """`f` with these derivatives instead of its own; without `f` a decorator.
+
+    `f` takes numbers and arrays and gives one number or array, `out`. `vjp(g, out, x, y, ...)`
+    gives the adjoint of each argument, `jvp(out, x, y, ..., t_x, t_y, ...)` the tangent of `out`;
+    they have the shapes of what they belong to. The adjoint of what has none is None, its tangent
+    too. Both are read as `f` is. Raises `TypeError` where neither is given.
+    """
+    if vjp is None and jvp is None:
+        raise TypeError("custom_rule takes vjp=, jvp= or both")
+    if f is None:
+        return partial(custom_rule, vjp=vjp, jvp=jvp)
+    return CustomRule(f, vjp, jvp)

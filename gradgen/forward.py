@@ -150,6 +150,8 @@ class Forward(Sweep):
             found = parts if node in self.item_lives else parts[0]
         elif all(self.tangents.get(a) is None for a in args) or row.linear == "constant":
             found = None
+        elif row.jvp is not None:
+            found = row.jvp(self.b, node, [self._whole(a) for a in args])
         elif row.linear in ("first", "all"):
             found = self._itself(node)
         elif row.linear == "each":

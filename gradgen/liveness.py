@@ -8,14 +8,15 @@ from dataclasses import replace
 from gradgen.graph import Graph, GraphBuilder, Tree, leaves, map_tree
 
 
-def reachable(graph: Graph, roots: Tree) -> list[bool]:
-    """Which nodes the roots need."""
+def reachable(graph: Graph, roots: Tree, values: bool = False) -> list[bool]:
+    """Which nodes the roots need, or only their values, which need no custom rules."""
     needed = [False] * len(graph)
     for leaf in leaves(roots):
         needed[leaf] = True
     for node in range(len(graph) - 1, -1, -1):
         if needed[node]:
-            for arg in graph.args[node]:
+            args = graph.args[node]
+            for arg in args[:1] if values and graph.ops[node] == "custom_rule" else args:
                 needed[arg] = True
     return needed
 

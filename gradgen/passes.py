@@ -10,6 +10,8 @@ from gradgen.simplify import simplify
 
 # A rewrite can make room for another; more rounds than these were never needed.
 ROUNDS = 4
+# What is its first operand, but for derivatives.
+DIRECTIVES = ("stop_gradient", "custom_rule")
 
 
 def run(graph: Graph) -> Graph:
@@ -41,13 +43,13 @@ def settle(graph: Graph) -> Graph:
 
 
 def without_stops(graph: Graph) -> Graph:
-    """The graph with every stopped value itself: there is nothing left to derive."""
-    if "stop_gradient" not in graph.ops:
+    """The graph with plain values for those that derivatives treat otherwise: it is derived."""
+    if not any(op in DIRECTIVES for op in graph.ops):
         return graph
     b = GraphBuilder(shell(graph))
     mapping: list[int] = []
     for node in range(len(graph)):
-        if graph.ops[node] == "stop_gradient":
+        if graph.ops[node] in DIRECTIVES:
             mapping.append(mapping[graph.args[node][0]])
             b.label(mapping[-1], graph.names[node], graph.hints[node])
         else:

@@ -96,7 +96,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
         _refuse_value(graph, leaf, options)
     graph.least = _lengths(graph, guard)
     mode, derived = _answered(options, Question(graph, chosen, bare, value, aux))
-    stopped, derived = _stopped(derived), passes.without_stops(derived)
+    lost, derived = _lost(derived), passes.without_stops(derived)
     value, aux, derivatives = derived.results
     if mode in WITH_VALUE:
         derived.results = ((value, aux), derivatives) if options.has_aux else (value, derivatives)
@@ -105,7 +105,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     derived.least = list(needed_lengths(derived, 0 if guard else 2, slices=False))
     _refuse_arrays(derived, options)
     typed = [replace(p, tree=map_tree(derived.types.__getitem__, p.tree)) for p in derived.params]
-    doc = _doc(graph, typed, mode, [p.name for p in chosen], stopped)
+    doc = _doc(graph, typed, mode, [p.name for p in chosen], lost)
     unit = emit_unit(derived, TARGETS[options.target], mode, doc, guard)
     unit.notes += note_lines(rewrites)
     if mode != options.mode:
@@ -306,14 +306,20 @@ def _leaf_text(t: Type) -> str:
     return text if t.dtype == "float64" and t.kind == "array" else f"{text}:{t.dtype}"
 
 
-def _stopped(graph: Graph) -> list[int]:
-    """The lines of the source that stop a gradient which was not dropped."""
-    places = [graph.locs[n] for n, op in enumerate(graph.ops) if op == "stop_gradient"]
-    return sorted({place.line for place in places if place is not None})
+def _lost(graph: Graph) -> str:
+    """What the source says of derivatives that the emitted text does not, or nothing."""
+    found = []
+    for what, op in (("stop_gradient", "stop_gradient"), ("the custom rule", "custom_rule")):
+        places = [graph.locs[n] for n, at in enumerate(graph.ops)
+                  if at == op and graph.attrs[n] != "rule"]  # fmt: skip
+        lines = sorted({place.line for place in places if place is not None})
+        if lines:
+            found.append(f"{what} in line{'s' * (len(lines) > 1)} {', '.join(map(str, lines))}")
+    return " and ".join(found)
 
 
 def _doc(
-    graph: Graph, typed: Sequence[Param], mode: str, wrt: Sequence[str], stopped: Sequence[int]
+    graph: Graph, typed: Sequence[Param], mode: str, wrt: Sequence[str], lost: str
 ) -> list[str]:
     lines = textwrap.wrap(
         _summary(graph.name, typed, mode, wrt), 80,
@@ -323,9 +329,8 @@ def _doc(
     numbers = [p.name for p in graph.params if p.declared == ""]
     if arrays:
         lines += ["", *_wrapped("Shapes: ", arrays)]
-    if stopped:
-        where = f"line{'s' * (len(stopped) > 1)} {', '.join(map(str, stopped))}"
-        said = f"{NOT_AGAIN}stop_gradient in {where} of the source is not in this text."
+    if lost:
+        said = f"{NOT_AGAIN}{lost} of the source is not in this text."
         lines += ["", *textwrap.wrap(said, 80)]
     if numbers:
         lines += ["", *_wrapped("Taken as numbers, since no shape is declared: ", numbers)]

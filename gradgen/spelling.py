@@ -60,6 +60,9 @@ def expression(
         return repr(attr)
     if op in ("constant", "global"):
         return (attr if isinstance(attr, str) else str(attr[1])).replace("numpy.", "np.")
+    if op == "custom_rule":
+        (value,) = graph.args[args[0]]
+        return spelled(graph, value, level, depth, modules)
     if depth == _DEEPEST:
         return "..."
     row = OPS[op]

@@ -46,7 +46,7 @@ def expression(graph: Graph, result: int, symbols: Mapping[int, Any]) -> Any:
 
     Raises `NoSymbolic` for an operation that has no counterpart, and for arrays.
     """
-    needed = reachable(graph, result)
+    needed = reachable(graph, result, values=True)
     column: list[Any] = [None] * len(graph)
     for node in range(result + 1):
         if needed[node]:

@@ -57,7 +57,7 @@ class Watch:
 
     def __init__(self, subject: Subject) -> None:
         graph = subject.graph
-        needed = reachable(graph, subject.value)
+        needed = reachable(graph, subject.value, values=True)
         active = depends_on(graph, {leaf.node for leaf in subject.active})
         self.subject, self.unknown = subject, ""
         self.watched: list[tuple[str, tuple[int, ...]]] = []

@@ -159,7 +159,7 @@ def assumptions(subject: Subject, domain: Domain | None = None) -> list[Assumpti
 class _Collector:
     def __init__(self, subject: Subject, domain: Domain) -> None:
         self.graph = subject.graph
-        self.needed = reachable(self.graph, subject.value)
+        self.needed = reachable(self.graph, subject.value, values=True)
         self.active = depends_on(self.graph, {leaf.node for leaf in subject.active})
         self.given = {leaf.node: of_leaf(domain, leaf) for leaf in subject.leaves}
         self.bounds = intervals(self.graph, self.given)
@@ -353,7 +353,7 @@ def interior(subject: Subject) -> list[tuple[tuple[int, ...], tuple[Clause, ...]
     enough. The slope of a square root is infinite at 0, although it has a value there.
     """
     graph = subject.graph
-    needed = reachable(graph, subject.value)
+    needed = reachable(graph, subject.value, values=True)
     active = depends_on(graph, {leaf.node for leaf in subject.active})
     masks = _masks(graph, subject.value)
     found: list[tuple[tuple[int, ...], tuple[Clause, ...], bool]] = []

@@ -84,7 +84,8 @@ class Evaluator:
             node = stack.pop()
             if node not in needed and node not in self.values:
                 needed.add(node)
-                stack += self.graph.args[node]
+                # what its rule is made of has no values of its own
+                stack += self.graph.args[node] if self.graph.ops[node] != "custom_rule" else ()
         for node in sorted(needed):
             try:
                 found = self._computed(node)
@@ -142,6 +143,8 @@ class Evaluator:
         if op == "constant":
             known = CONSTANTS.get(attr.rpartition(".")[2])
             return graph.values[node] if known is None else self.arithmetic.constant(known)
+        if op == "custom_rule":
+            raise Unsupported("a custom rule")
         args = [self.values[a] for a in graph.args[node]]
         if op == "global":
             return args[0] if args else np.asarray(graph.captured[attr[1]])

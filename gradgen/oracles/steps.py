@@ -62,10 +62,12 @@ def detached(subject: Subject) -> str:
     needed = reachable(graph, subject.value)
     active = depends_on(graph, {leaf.node for leaf in subject.active})
     for node, op in enumerate(graph.ops):
-        if op == "stop_gradient" and needed[node] and active[node]:
+        directive = op in ("stop_gradient", "custom_rule") and graph.attrs[node] != "rule"
+        if directive and needed[node] and active[node]:
             loc = graph.locs[node]
             place = "" if loc is None else f" (line {loc.line})"
-            return f"stop_gradient{place}: the derivative is not the slope of the function"
+            what = "custom rule" if op == "custom_rule" else op
+            return f"{what}{place}: the derivative is not the slope of the function"
     return ""
 
 

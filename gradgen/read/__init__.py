@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gradgen.errors import GradgenError, Location, Refusal, Source, SourceError
+from gradgen.directives import CustomRule
+from gradgen.errors import GradgenError, Location, NeedsLength, Refusal, Source, SourceError
 from gradgen.graph import Graph, GraphBuilder, Param, Record
 from gradgen.ops import OPS
+from gradgen.read import rules
 from gradgen.read.coverage import check_empty
 from gradgen.read.declare import (
     LiveTypes,
@@ -26,7 +28,7 @@ from gradgen.read.front import describe
 from gradgen.read.interpret import NOT_AGAIN, Interpreter, LengthError, refuse_emitted
 from gradgen.read.records import as_record, attribute_paths, by_attributes
 from gradgen.read.scope import DECORATORS, ModuleText, unwrap_callable
-from gradgen.read.values import MISSING, Cell, Frame, Function, RecordValue
+from gradgen.read.values import MISSING, Cell, Frame, Function, LiveObject, RecordValue, Ruled
 from gradgen.types import FLOAT, Dim, Type
 
 __all__ = [
@@ -69,11 +71,12 @@ def read_file(path: Path, name: str, declared: Mapping[str, Spec], shown: str = 
 
 
 def _integers(
-    reader: Interpreter, function: Function, declared: Mapping[str, Spec]
+    reader: Interpreter, function: Function | Ruled, declared: Mapping[str, Spec]
 ) -> dict[str, Static]:
     """The parameters with an integer as default that nothing declares, fixed at their defaults."""
     found = {}
-    for name, default in _defaults(function).items():
+    plain = function.function if isinstance(function, Ruled) else function
+    for name, default in _defaults(plain).items():
         value = reader.builder.value_of(default.node) if isinstance(default, Cell) else None
         if type(value) is int and name not in declared:
             found[name] = Static(value)
@@ -101,8 +104,9 @@ def read_live(
     `sure` names the parameters that never get an integer where a float is declared.
     Raises `SourceError` for what is not supported, `GradgenError` where its source is not known.
     """
+    rule = function if isinstance(function, CustomRule) else None
     try:
-        plain, args, keywords = unwrap_callable(function)
+        plain, args, keywords = unwrap_callable(function if rule is None else rule.function)
     except Refusal as refusal:
         raise _plain_error(refusal) from None
     builder = GraphBuilder(Graph(name=plain.__name__ if plain.__name__.isidentifier() else "f"))
@@ -117,6 +121,9 @@ def read_live(
             bound[name] = reader.modules.wrap_live(value, whole)
     except Refusal as refusal:
         raise _plain_error(refusal) from None
+    if rule is not None:
+        return _read(reader, rules.of_live(reader, LiveObject(rule, plain.__name__)), declared,
+                     bound, None)  # fmt: skip
     return _read(reader, found, declared, bound, None)
 
 
@@ -152,7 +159,7 @@ def program_reader(builder: GraphBuilder) -> Interpreter:
 
 def _read(
     reader: Interpreter,
-    function: Function,
+    function: Function | Ruled,
     declared: Mapping[str, Spec],
     bound: dict[str, Any],
     module: ModuleText | None,
@@ -161,12 +168,13 @@ def _read(
 
     `module` is what is known of the function by its text; None for a live function.
     """
+    held, function = function, function.function if isinstance(function, Ruled) else function
     node, frame = function.node, function.frame
     assert frame.source is not None
     graph = reader.builder.graph
     place = Location(frame.source, node.lineno, node.col_offset)
     _check_signature(node, declared, place)
-    if module is not None:
+    if module is not None and not function.live:
         _refuse_foreign_decorators(node, place)
     try:
         refuse_emitted(node)
@@ -205,7 +213,7 @@ def _read(
         values[name] = value
     reader.note_text(frame.source, node)
     graph.doc = ast.get_docstring(node) if isinstance(node, ast.FunctionDef) else None
-    result = _run(reader, function, values)
+    result = _run(reader, held, values)
     graph.text = "\n".join(reader.texts.values())
     try:
         graph.results = _result_tree(reader, result)
@@ -215,9 +223,17 @@ def _read(
     return graph
 
 
-def _run(reader: Interpreter, function: Function, values: dict[str, Any]) -> Any:
+def _run(reader: Interpreter, function: Function | Ruled, values: dict[str, Any]) -> Any:
     from gradgen.read.source import stored_names
 
+    if isinstance(function, Ruled):
+        try:
+            steps = rules.call(reader, function, [], values, 0)
+            return reader.run(steps, function.function.frame)
+        except Refusal as refusal:
+            place = rules.place_of(function.function)
+            kind = LengthError if isinstance(refusal, NeedsLength) else SourceError
+            raise kind(refusal.message, place, refusal.hint) from None
     outer = function.frame
     frame = Frame(outer.source, outer.lookup, values, stored_names(function.node), outer)
     node = function.node

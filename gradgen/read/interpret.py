@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Generator
+from dataclasses import replace
 from types import GeneratorType
 from typing import Any
 
+from gradgen.directives import CustomRule
 from gradgen.errors import GradgenError, Location, NeedsLength, Refusal, Source, SourceError
 from gradgen.graph import GraphBuilder
 from gradgen.ops import METHODS
-from gradgen.read import front
+from gradgen.read import front, rules
 from gradgen.read.modules import Pending
 from gradgen.read.scope import DECORATORS, import_module, library_attribute
 from gradgen.read.source import stored_names
@@ -31,6 +33,7 @@ from gradgen.read.values import (
     Module,
     Partial,
     RecordValue,
+    Ruled,
 )
 from gradgen.types import Dim
 
@@ -321,7 +324,15 @@ class Interpreter(front.Front):
         keyword_defaults = []
         for default in node.args.kw_defaults:
             keyword_defaults.append(MISSING if default is None else (yield default, frame))
-        return Function(node, frame, name, tuple(defaults), tuple(keyword_defaults))
+        found = Function(node, frame, name, tuple(defaults), tuple(keyword_defaults))
+        given = rules.decorator_of(node) if frame.parent is None else None
+        if given is None or (yield given.func, frame) != Known(rules.NAME):
+            return found
+        keywords: dict[str, Any] = {}
+        for keyword in given.keywords:
+            keywords[str(keyword.arg)] = yield keyword.value, frame
+        # its decorator is known, and does not matter any more
+        return rules.ruled(self, [replace(found, live=True)], keywords)
 
     def on_ListComp(self, node: ast.ListComp, frame: Frame) -> Steps:
         return (yield self.comprehension(node.elt, None, node.generators, frame))
@@ -415,6 +426,10 @@ class Interpreter(front.Front):
             args = [*function.args, *args]
             keywords = {**function.keywords, **keywords}
             function = function.function
+        if isinstance(function, LiveObject) and isinstance(function.value, CustomRule):
+            function = rules.of_live(self, function)
+        if isinstance(function, Ruled):
+            return rules.call(self, function, args, keywords, frame.depth + 1)
         if isinstance(function, Function):
             return self.inline(function, args, keywords, frame.depth + 1)
         if isinstance(function, LiveObject):
@@ -426,6 +441,8 @@ class Interpreter(front.Front):
                                      f"method {function.name}")  # fmt: skip
             return self.call_container(function, args, keywords)
         if isinstance(function, Known):
+            if function.name == rules.NAME:
+                return rules.ruled(self, args, keywords)
             if function.name == "builtins.map":
                 return self.map_calls(args, frame)
             return self.call_known(function.name, args, keywords)
@@ -735,8 +752,8 @@ def refuse_emitted(node: ast.FunctionDef | ast.Lambda) -> None:
     told = [line for line in (doc or "").splitlines() if line.startswith(NOT_AGAIN)]
     if told:
         raise Refusal(
-            "this emitted function cannot be differentiated again: its source calls "
-            "stop_gradient, and its text does not",
+            "this emitted function cannot be differentiated again: its text lacks "
+            "what its source says of derivatives",
             "differentiate the source, in mode hvp, hessian or jvp",
         )
 

@@ -203,7 +203,7 @@ def known_name(value: Any) -> str | None:
     candidates = [home] if home in (*LIBRARIES, *SUBMODULES) else []
     if isinstance(value, np.ufunc) or home.startswith(("numpy", "scipy")):
         candidates += ["numpy", "scipy.special", "numpy.linalg", "scipy.linalg"]
-    if home == "gradgen.directives":
+    if home == "gradgen.directives" and isinstance(value, types.FunctionType):
         candidates = ["gradgen"]
     for candidate in candidates:
         module = sys.modules.get(candidate)

@@ -141,4 +141,13 @@ class Function:
     live: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ruled:
+    """A function of the user's with derivatives of its own; each is a function or None."""
+
+    function: Function
+    vjp: Any
+    jvp: Any
+
+
 MISSING = object()

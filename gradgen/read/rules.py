@@ -1,0 +1,171 @@
+"""Functions with derivatives of the user's: the rules are run where the function is called.
+
+What they compute, from leaves that stand for an adjoint and for tangents, are operands of the call;
+a sweep puts what it has in the place of the leaves.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from gradgen.errors import Location, Refusal, SourceError
+from gradgen.ops.directives import Rule
+from gradgen.read.values import Cell, Function, LiveObject, Ruled
+
+NAME = "gradgen.custom_rule"
+
+
+def decorator_of(node: ast.FunctionDef | ast.Lambda) -> ast.Call | None:
+    """The only decorator of a function, if it may be `custom_rule(vjp=..., jvp=...)`."""
+    found = getattr(node, "decorator_list", [])
+    if len(found) != 1 or not isinstance(found[0], ast.Call) or found[0].args:
+        return None
+    names = [keyword.arg for keyword in found[0].keywords]
+    return found[0] if names and all(name in ("vjp", "jvp") for name in names) else None
+
+
+def ruled(reader: Any, args: Sequence[Any], keywords: dict[str, Any]) -> Ruled:
+    """What `custom_rule(f, vjp=..., jvp=...)` gives. Raises `Refusal` for other arguments."""
+    functions = [_function(reader, value) for value in (*args, *keywords.values())]
+    if len(args) != 1 or not keywords or not keywords.keys() <= {"vjp", "jvp"}:
+        raise Refusal("custom_rule takes a function and vjp=, jvp= or both")
+    if functions[0] is None:
+        raise Refusal("custom_rule takes a function that can be read")
+    rules = dict(zip(keywords, functions[1:], strict=True))
+    return Ruled(functions[0], rules.get("vjp"), rules.get("jvp"))
+
+
+def of_live(reader: Any, held: LiveObject) -> Ruled:
+    """A live function with rules."""
+    value = held.value
+    parts = {"vjp": value.vjp, "jvp": value.jvp}
+    given = {k: LiveObject(v, k) for k, v in parts.items() if v is not None}
+    return ruled(reader, [LiveObject(value.function, held.name)], given)
+
+
+def _function(reader: Any, value: Any) -> Function | None:
+    if isinstance(value, LiveObject):
+        found, bound, named = reader.modules.live_function(value)
+        if not bound and not named:
+            value = found
+    if value is None or isinstance(value, Function):
+        return value
+    raise Refusal("custom_rule takes functions that can be read")
+
+
+def call(
+    reader: Any, held: Ruled, args: list[Any], keywords: dict[str, Any], depth: int
+) -> Generator[Any, Any, Any]:
+    """The value of a call of a function with rules."""
+    function, builder = held.function, reader.builder
+    spec = function.node.args
+    if function.frame.parent is not None:
+        # what it captures may have a derivative, of which the rule tells nothing
+        raise Refusal(f"{function.name} has a custom rule, and is defined inside a function",
+                      "define it outside, and pass what it reads as arguments")  # fmt: skip
+    if spec.vararg or spec.kwarg:
+        raise Refusal(f"{function.name} has a custom rule, and takes *args or **keywords",
+                      "name its arguments one by one")  # fmt: skip
+    names = reader.bind_parameters(function, args, keywords)
+    given = [names[a.arg] for a in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)]
+    for value in given:
+        if not (value is None or isinstance(value, (Cell, str))):
+            raise Refusal(f"{function.name} has a custom rule, and takes numbers and arrays only")
+    cells = [value for value in given if isinstance(value, Cell)]
+    nodes = [reader.refresh(cell) for cell in cells]
+    place = builder.loc or place_of(function)
+    result = yield reader.inline(function, args, keywords, depth)
+    if [reader.refresh(cell) for cell in cells] != nodes:
+        raise Refusal(f"{function.name} has a custom rule, and changes an argument in place",
+                      "work on a copy: x = x.copy()")  # fmt: skip
+    if not isinstance(result, Cell) or not builder.type_of(reader.refresh(result)).is_float:
+        raise Refusal(f"{function.name} has a custom rule, and does not give one float or array",
+                      "give one, or a function with a rule for each")  # fmt: skip
+    out = reader.refresh(result)
+
+    def fresh() -> list[Any]:
+        left = iter(nodes)
+        return [Cell(next(left)) if isinstance(value, Cell) else value for value in given]
+
+    floats = [k for k, n in enumerate(nodes) if builder.type_of(n).is_float]
+    read = builder.leaf("seed", ("rule", len(builder.graph)), builder.type_of(out))
+    operands = [_stop(builder, out), *nodes, read]
+    pulled = pushed = None
+    if held.vjp is not None:
+        seed = builder.leaf("seed", ("rule", len(builder.graph)), builder.type_of(out))
+        found = yield reader.inline(held.vjp, [Cell(seed), Cell(read), *fresh()], {}, depth)
+        parts = _adjoints(reader, held, found, given)
+        pulled = tuple(k for k, part in enumerate(parts) if part is not None)
+        operands += [seed, *(_stop(builder, part) for part in parts if part is not None)]
+    if held.jvp is not None:
+        pushed = tuple(floats)
+        seeds = {
+            k: builder.leaf("seed", ("rule", len(builder.graph)), builder.type_of(nodes[k]))
+            for k in floats
+        }
+        numbers = iter(range(len(nodes)))
+        moving = [
+            Cell(seeds[k]) if isinstance(value, Cell) and (k := next(numbers)) in seeds else None
+            for value in given
+        ]
+        found = yield reader.inline(held.jvp, [Cell(read), *fresh(), *moving], {}, depth)
+        tangent = _checked(reader, held.jvp, found, out, "the tangent", function.name)
+        operands += [*seeds.values(), _stop(builder, tangent)]
+    builder.loc = place
+    node = builder.add("custom_rule", *operands,
+                       attr=Rule(function.name, len(nodes), pulled, pushed))  # fmt: skip
+    return reader.view(result, node) if reader.is_array(result) else reader.wrap(node)
+
+
+def _stop(builder: Any, node: int) -> int:
+    stopped: int = builder.add("stop_gradient", node, attr="rule")
+    return stopped
+
+
+def _adjoints(reader: Any, held: Ruled, found: Any, given: Sequence[Any]) -> list[int | None]:
+    """The adjoints of the numbers and arrays among the arguments, of the right types."""
+    parts = list(found) if isinstance(found, tuple) else [found]
+    name = held.function.name
+    if len(parts) != len(given):
+        raise _wrong(
+            held.vjp, f"{held.vjp.name} gives {len(parts)} adjoints for the {len(given)} "
+            f"arguments of {name}", "return one for each, in order; None where there is none",
+        )  # fmt: skip
+    nodes: list[int | None] = []
+    for number, (part, value) in enumerate(zip(parts, given, strict=True)):
+        if not isinstance(value, Cell):
+            if part is not None:
+                what = f"{held.vjp.name} gives an adjoint of argument {number + 1} of {name}"
+                raise _wrong(held.vjp, f"{what}, which is no number", "return None for it")
+        elif part is None:
+            nodes.append(None)
+        else:
+            what = f"the adjoint of argument {number + 1}"
+            nodes.append(_checked(reader, held.vjp, part, reader.refresh(value), what, name))
+    return nodes
+
+
+def _checked(reader: Any, rule: Any, part: Any, like: int, what: str, name: str) -> int:
+    """The node of what a rule gives, which has the shape of what it belongs to."""
+    want = reader.type_of(like)
+    if not isinstance(part, Cell):
+        raise _wrong(rule, f"{rule.name} does not give {what} of {name}", "return an array")
+    node: int = reader.refresh(part)
+    have = reader.type_of(node)
+    alike = "py" in (have.kind, want.kind) or have.dtype == want.dtype
+    if have.shape != want.shape or not have.is_float or not alike:
+        raise _wrong(rule, f"{rule.name} gives {have} for {what} of {name}, which is {want}", "")
+    return node
+
+
+def _wrong(rule: Any, message: str, hint: str) -> Exception:
+    return SourceError(message, place_of(rule), hint)
+
+
+def place_of(function: Function) -> Location:
+    """Where a function is defined."""
+    source = function.frame.source
+    assert source is not None
+    return Location(source, function.node.lineno, function.node.col_offset)
