@@ -15,7 +15,7 @@ _NOT_FOR_NAN = ("maximum", "minimum", "fmax", "fmin", "clip", "clip_above", "cli
 
 def header_notes(graph: Graph, target: Target) -> list[str]:
     """The lines on functions that changed from NumPy's to Python's, and on overflow."""
-    lines = list(_overflows(graph))
+    lines = list(dict.fromkeys(_overflows(graph)))
     if target.functions == "math":
         lines += _math_notes(graph)
     return lines

@@ -56,6 +56,8 @@ def expression(
     op, args, attr = graph.ops[node], graph.args[node], graph.attrs[node]
     if op == "param":
         return part_text(*attr)
+    if op == "seed":
+        return graph.hints[node] or "..."
     if op == "const":
         return repr(attr)
     if op in ("constant", "global"):

@@ -1,5 +1,6 @@
 """What a function says to the compiler: `stop_gradient`."""
 
+import math
 import subprocess
 import sys
 
@@ -681,3 +682,27 @@ def test_a_call_of_custom_rule_without_a_rule_or_with_a_structure_is_refused():
         "<lambda> has a custom rule, and does not give one float or array; "
         "give one, or a function with a rule for each"
     )
+
+
+def test_a_rewrite_inside_a_rule_is_told_and_applied_in_its_words(tmp_path):
+    path = tmp_path / "ruled.py"
+    path.write_text(
+        "import numpy as np\nfrom gradgen import custom_rule\n\n\n"
+        "def rule(g, out, x):\n    return g * (1.0 - np.exp(-out))\n\n\n"
+        "@custom_rule(vjp=rule)\ndef bent(x):\n    return np.log(1.0 + np.exp(x))\n\n\n"
+        "def f(x, y):\n    return bent(x * y) + bent(x) * y\n",
+        "utf-8",
+    )
+    done = CliRunner().invoke(cli, ["check", f"{path}:f", "--wrt", "x,y", "--effort", "quick"])
+    assert done.exit_code == 1 and "a custom rule is not evaluated" in done.output
+    emitted = CliRunner().invoke(cli, ["emit", f"{path}:f", "--wrt", "x,y"]).output
+    assert emitted.count("log(1 + exp(x)) overflows") == 1
+    stable = CliRunner().invoke(cli, ["emit", f"{path}:f", "--wrt", "x,y", "--stabilize"]).output
+    assert "# Stabilized: line 6: 1.0 - np.exp(-out) became -np.expm1(-out).\n" in stable
+    namespace = {}
+    exec(stable, namespace)
+    # by hand: the rule is 1 - exp(-log(1 + e^z)) = e^z / (1 + e^z)
+    x, y = 0.75, -1.25
+    s, t = (1 / (1 + math.exp(-z)) for z in (x * y, x))
+    wanted = (y * s + y * t, x * s + math.log(1 + math.exp(x)))
+    assert namespace["f_value_and_grad"](x, y)[1] == pytest.approx(wanted, rel=1e-14)
