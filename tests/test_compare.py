@@ -163,7 +163,6 @@ def test_every_family_has_a_table_of_a_hundred_columns(name):
 
 
 def test_the_picture_tells_the_methods_by_shape_on_a_logarithmic_axis(tmp_path):
-    pytest.importorskip("matplotlib")
     path = tmp_path / "growth.svg"
     done = run("--family", "sine", "--n", "1..4", "--plot", path)
     assert done.exit_code == 0, done.output
@@ -197,7 +196,6 @@ def test_a_missing_matplotlib_is_said_with_what_to_install(monkeypatch, tmp_path
 
 
 def test_a_picture_that_cannot_be_written_is_an_error_with_its_name(tmp_path):
-    pytest.importorskip("matplotlib")
     for name in ("no/such/folder.svg", "growth.nosuchformat"):
         done = run("--family", "sine", "--n", "1", "--plot", tmp_path / name)
         assert done.exit_code == 2 and str(tmp_path / name) in done.stderr
