@@ -89,13 +89,14 @@ def jvp(
     """The function that computes the value of `f`, of any shape, and its derivative along tangents.
 
     The arguments are those of `value_and_grad`, but `f` may return arrays, and several values in
-    tuples, lists or dicts. The emitted function takes the arguments of `f` and behind them a
-    tangent for each parameter in `wrt`, called `t_x` for `x`, with the structure, shapes and dtypes
-    of its parameter: `f_jvp(x, y, t_x)`. It gives `(value, tangent)`, with `has_aux`
-    `((value, aux), tangent)`; the tangent has the structure, shapes and dtypes of the value.
+    tuples, lists or dicts. The emitted function takes the arguments of `f` and, directly behind the
+    last one in `wrt`, a tangent for each parameter in `wrt`, called `t_x` for `x`, with the
+    structure, shapes and dtypes of its parameter: `f_jvp(x, t_x, y)`. It gives `(value, tangent)`,
+    with `has_aux` `((value, aux), tangent)`; the tangent has the structure, shapes and dtypes of
+    the value.
 
-    Where a parameter has a default, tangents are given by name. The lengths of tangents are
-    checked: it raises `ValueError` where they are not those of the parameters.
+    Where a parameter before them has a default, tangents are given by name. The lengths of tangents
+    are checked: it raises `ValueError` where they are not those of the parameters.
     """
     refuse_argnums(unknown)
     options = Options(wrt, "jvp", target, style, has_aux, output)
@@ -182,10 +183,9 @@ def hvp(
     """The function that computes the Hessian of `f` times a vector, without the Hessian.
 
     The arguments are those of `value_and_grad`. The emitted function takes the arguments of `f` and
-    behind them a tangent for each parameter in `wrt`, as `jvp` does; it gives what the gradient
-    changes by along the tangents, in the structure of the gradient: `f_hvp(x, t_x)` is what
-    `scipy.optimize.minimize(hessp=...)` takes, but not with its `args`, which it puts behind the
-    tangent: there take the `hessp` of `gradgen.flat`. With `has_aux` its result is
+    behind the last one in `wrt` a tangent for each parameter in `wrt`, as `jvp` does; it gives what
+    the gradient changes by along the tangents, in the structure of the gradient. `f_hvp(x, t_x, a)`
+    is what `scipy.optimize.minimize(hessp=..., args=(a,))` takes. With `has_aux` its result is
     `(product, aux)`. A gradient along with it is the `jvp` of `f_grad`, as emitted.
     """
     refuse_argnums(unknown)

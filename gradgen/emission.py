@@ -126,9 +126,7 @@ def columns(graph: Graph, unit: Unit, product: str, matrix: str) -> FunctionText
     np_name = known.split()[-1]
     writer = FunctionWriter(ModuleWriter(graph, TARGETS["numpy"], Unit(), True),
                             Plan(f"{graph.name}_{matrix}", own, [], (), []))  # fmt: skip
-    words = [f"{p.name}={p.name}" if p.keyword_only else p.name for p in own]
-    words.append(f"{tangent.name}={tangent.name}" if tangent.keyword_only else tangent.name)
-    words.sort(key=lambda word: "=" in word)
+    words = [f"{p.name}={p.name}" if p.keyword_only else p.name for p in graph.params]
     dtype = graph.types[next(leaves(tangent.tree))].dtype
     more = "" if dtype == "float64" else f", dtype={np_name}.{dtype}"
     part, axis = ("[1]", ", axis=-1") if product == "jvp" else ("", "")

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from gradgen.api import hvp, jacobian, jvp, value_and_grad
 from gradgen.errors import ActiveTypeError, GradgenError
-from gradgen.live import read_signature
-from gradgen.modes import tangent_names
+from gradgen.graph import Param
+from gradgen.live import read_parameters, read_signature
+from gradgen.modes import taken
 from gradgen.program import Wrt, wrt_items
 from gradgen.read import LiveTypes
 
@@ -88,8 +89,9 @@ class Flat:
         bare: bool,
     ) -> None:  # fmt: skip
         self._f, self._chosen, self._bare = f, chosen, bare
-        self._given, self._names = bound.arguments, list(bound.signature.parameters)
-        self._in_order, self._by_name = list(self._given)[: len(bound.args)], list(bound.kwargs)
+        self._given = bound.arguments
+        self._own = read_parameters(f)
+        self._taking = taken("jvp", self._own, chosen)
         self._wrt = chosen[0] if bare else chosen
         self._start = {name: bound.arguments[name] for name in chosen}
         self._parts: dict[str, Any] = {}
@@ -220,14 +222,13 @@ class Flat:
 
     def _along(self, function: Any, x: Vector, v: Vector) -> Any:
         """A function that takes tangents, called with those that `v` stands for."""
-        tangents = tangent_names(self._names, self._chosen)
         along = self._parameters(v)
-        return self._call(function, x, {tangents[name]: along[name] for name in self._chosen})
-
-    def _call(self, function: Any, x: Vector, more: dict[str, Any] | None = None) -> Any:
         given = {**self._given, **self._parameters(x)}
-        by_name = {name: given[name] for name in self._by_name}
-        return function(*[given[name] for name in self._in_order], **by_name, **(more or {}))
+        given.update({p.name: along[p.added] for p in self._taking if p.added})
+        return _called(function, self._taking, given)
+
+    def _call(self, function: Any, x: Vector) -> Any:
+        return _called(function, self._own, {**self._given, **self._parameters(x)})
 
     def _parameters(self, x: Vector) -> dict[str, Any]:
         """The parameters by name; they share no memory with `x`."""
@@ -243,6 +244,20 @@ class Flat:
                 f"not {given.dtype} of shape {given.shape}"
             )
         return given.astype(np.float64, copy=False)
+
+
+def _called(function: Any, params: Iterable[Param], given: dict[str, Any]) -> Any:
+    """The function, called with what is given; what stands behind one left out is named."""
+    args: list[Any] = []
+    by_name: dict[str, Any] = {}
+    gap = False
+    for param in params:
+        gap = gap or param.keyword_only or param.name not in given
+        if param.name in given and gap:
+            by_name[param.name] = given[param.name]
+        elif not gap:
+            args.append(given[param.name])
+    return function(*args, **by_name)
 
 
 class _Last:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import linecache
 import threading
 import types
@@ -12,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from gradgen.errors import GradgenError, NotCompiledError, SourceError
-from gradgen.graph import Graph, Record
-from gradgen.program import Options, Program, active_names, added_names, compile_graph
+from gradgen.graph import Graph, Param, Record
+from gradgen.modes import taken
+from gradgen.program import Options, Program, active_names, chosen_names, compile_graph
 from gradgen.read import LengthError, LiveTypes, Spec, Static, parse_shapes, read_live
 from gradgen.render import render
 
@@ -78,8 +80,9 @@ class Deferred:
         self.__module__ = getattr(function, "__module__", __name__)
         own, self._defaults = read_signature(function)
         self._active = active_names(options.wrt, own)
-        # the tangents come last, and tell nothing that is not checked when they are given
-        self._names = [*own, *added_names(options, own)]
+        # tangents and seeds tell nothing that is not checked when they are given
+        params = taken(options.mode, read_parameters(function), chosen_names(options.wrt, own))
+        self._names = [p.name for p in params]
         self._own = frozenset(own)
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
@@ -194,10 +197,24 @@ def read_signature(function: Any) -> tuple[list[str], dict[str, Any]]:
 
     Raises `GradgenError` for a callable without a readable signature, or with `*args`.
     """
-    import inspect
+    parameters = _inspected(function)
+    return [p.name for p in parameters], {
+        p.name: p.default for p in parameters if p.default is not p.empty
+    }
 
+
+def read_parameters(function: Any) -> list[Param]:
+    """The parameters of a callable, without what they hold. Raises as `read_signature`."""
+    return [
+        Param(p.name, None, p.kind is p.KEYWORD_ONLY, p.kind is p.POSITIONAL_ONLY,
+              None if p.default is p.empty else repr(p.default))
+        for p in _inspected(function)
+    ]  # fmt: skip
+
+
+def _inspected(function: Any) -> Sequence[inspect.Parameter]:
     try:
-        parameters = inspect.signature(function).parameters.values()
+        parameters = tuple(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         name = getattr(function, "__name__", type(function).__name__)
         raise GradgenError(f"{name} has no Python source to differentiate") from None
@@ -205,9 +222,7 @@ def read_signature(function: Any) -> tuple[list[str], dict[str, Any]]:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             star = "*" if p.kind is p.VAR_POSITIONAL else "**"
             raise GradgenError(f"the function takes {star}{p.name}; name the arguments one by one")
-    return [p.name for p in parameters], {
-        p.name: p.default for p in parameters if p.default is not p.empty
-    }
+    return parameters
 
 
 def signature_key(specs: Any) -> Any:

@@ -114,27 +114,48 @@ def tangent_names(names: Sequence[str], chosen: Iterable[str]) -> dict[str, str]
     return found
 
 
-def add_tangents(b: GraphBuilder, chosen: Sequence[Param]) -> Iterable[tuple[int, int]]:
-    """Add a parameter for the tangent of each chosen one: pairs of its nodes and the tangent's.
+def taken(mode: str, params: Sequence[Param], chosen: Iterable[str]) -> list[Param]:
+    """The parameters of an emitted function, in order: the given ones and what the mode adds."""
+    if mode in WITH_TANGENTS:
+        return _with_tangents(params, chosen)
+    return _with_seed(params) if mode == "vjp" else list(params)
 
-    It stands behind the others; where one of these has a default, it is given by name only.
+
+def _with_tangents(params: Sequence[Param], chosen: Iterable[str]) -> list[Param]:
+    """The parameters and, directly behind the last chosen one, the tangents in the order chosen.
+
+    So stands the direction where `scipy.optimize` gives it, between the vector and the `args`. The
+    tangent of what is given by name only is so too, and all are where one before has a default.
     """
-    graph = b.graph
-    names = tangent_names([p.name for p in graph.params], [p.name for p in chosen])
-    defaults = any(p.default is not None and not p.keyword_only for p in graph.params)
-    for param in chosen:
-        name = names[param.name]
+    names = tangent_names([p.name for p in params], chosen)
+    by_name = {p.name: p.keyword_only for p in params}
+    made = [Param(t, None, by_name[n], declared="tangent", added=n) for n, t in names.items()]
+    in_order = [p for p in params if not p.keyword_only]
+    end = max((k + 1 for k, p in enumerate(in_order) if p.name in names), default=0)
+    defaults = any(p.default is not None for p in in_order[:end])
+    for tangent in made:
+        tangent.keyword_only |= defaults
+        tangent.positional_only = any(p.positional_only for p in in_order[end:])
+    return sorted([*in_order[:end], *(t for t in made if not t.keyword_only), *in_order[end:],
+                   *(p for p in params if p.keyword_only), *(t for t in made if t.keyword_only)],
+                  key=lambda p: p.keyword_only)  # fmt: skip
 
-        def leaf(node: int, name: str = name) -> int:
+
+def add_tangents(b: GraphBuilder, chosen: Sequence[Param]) -> Iterable[tuple[int, int]]:
+    """Add a parameter for the tangent of each chosen one: pairs of its nodes and the tangent's."""
+    graph = b.graph
+    names = [p.name for p in chosen]
+    graph.params = _with_tangents(graph.params, names)
+    tangents = {p.added: p for p in graph.params if p.added in names}
+    for param in chosen:
+        tangent = tangents[param.name]
+
+        def leaf(node: int, name: str = tangent.name) -> int:
             _, path = graph.attrs[node]
             return b.leaf("param", (name, path), graph.types[node])
 
-        tree = _renamed(map_tree(leaf, param.tree), name)
-        graph.params.append(
-            Param(name, tree, param.keyword_only or defaults, declared="tangent", added=param.name)
-        )
-        yield from zip(leaves(param.tree), leaves(tree), strict=True)
-    graph.params.sort(key=lambda p: p.keyword_only)
+        tangent.tree = _renamed(map_tree(leaf, param.tree), tangent.name)
+        yield from zip(leaves(param.tree), leaves(tangent.tree), strict=True)
 
 
 def seed_name(names: Sequence[str]) -> str:
@@ -143,6 +164,14 @@ def seed_name(names: Sequence[str]) -> str:
     while (wanted := f"seed_{count}" if count else "seed") in names:
         count += 1
     return wanted
+
+
+def _with_seed(params: Sequence[Param]) -> list[Param]:
+    """The parameters and behind them the seed, which is given by name where one has a default."""
+    defaults = any(p.default is not None and not p.keyword_only for p in params)
+    name = seed_name([p.name for p in params])
+    seed = Param(name, None, defaults, declared="seed", added="value")
+    return sorted([*params, seed], key=lambda p: p.keyword_only)
 
 
 def add_seeds(b: GraphBuilder, value: Tree, mode: str) -> Tree:
@@ -157,9 +186,8 @@ def add_seeds(b: GraphBuilder, value: Tree, mode: str) -> Tree:
 
     seeds = _with_paths(leaf, value)
     if mode == "vjp":
-        defaults = any(p.default is not None and not p.keyword_only for p in graph.params)
-        graph.params.append(Param(name, seeds, defaults, declared="seed", added="value"))
-        graph.params.sort(key=lambda p: p.keyword_only)
+        graph.params = _with_seed(graph.params)
+        next(p for p in graph.params if p.name == name).tree = seeds
     return seeds
 
 

@@ -22,11 +22,8 @@ from gradgen.modes import (
     ANY_VALUE,
     MODES,
     PRODUCTS,
-    WITH_TANGENTS,
     WITH_VALUE,
     answer,
-    seed_name,
-    tangent_names,
 )
 from gradgen.notes import header_notes
 from gradgen.question import Question
@@ -195,24 +192,18 @@ def wrt_items(wrt: Wrt) -> tuple[list[str | int], bool]:
     return found, bare
 
 
+def chosen_names(wrt: Wrt, names: Sequence[str]) -> list[str]:
+    """The names of the parameters that `wrt` chooses, in its order, as far as there are such."""
+    size = len(names)
+    return [
+        i if isinstance(i, str) else names[i]
+        for i in wrt_items(wrt)[0] if i in names or (isinstance(i, int) and -size <= i < size)
+    ]  # fmt: skip
+
+
 def active_names(wrt: Wrt, names: Sequence[str]) -> frozenset[str]:
     """The names of the parameters that `wrt` chooses, as far as there are such."""
-    size = len(names)
-    return frozenset(
-        names[i] if isinstance(i, int) else i
-        for i in wrt_items(wrt)[0] if isinstance(i, str) or -size <= i < size
-    )  # fmt: skip
-
-
-def added_names(options: Options, names: Sequence[str]) -> list[str]:
-    """What the emitted function takes besides the parameters, of which these are the names."""
-    if options.mode == "vjp":
-        return [seed_name(names)]
-    if options.mode not in WITH_TANGENTS:
-        return []
-    chosen = [names[i] if isinstance(i, int) else i for i in wrt_items(options.wrt)[0]
-              if i in names or (isinstance(i, int) and -len(names) <= i < len(names))]  # fmt: skip
-    return list(tangent_names(names, chosen).values())
+    return frozenset(chosen_names(wrt, names))
 
 
 def choose_result(graph: Graph, options: Options) -> tuple[Tree, Tree]:

@@ -88,7 +88,7 @@ def test_every_mode_is_emitted_and_checked_for_several_functions_of_a_file(proje
         assert f"--mode {mode}" in text
         assert all(f"def {part}(x" in text for part in parts)
     made = module((project / "jvp.py").read_text("utf-8"))
-    assert made["f_jvp"](3.0, 5.0, 0.5) == (30.0, 5.0)
+    assert made["f_jvp"](3.0, 0.5, 5.0) == (30.0, 5.0)
 
 
 # -- what it prints --------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ def test_a_tangent_has_the_structure_of_its_parameter_and_the_result_that_of_the
     f = defined(text)
     arguments = {"p": {"w": np.array([1.0, 2.0]), "b": 3.0}, "x": np.array([0.5, -1.0])}
     tangents = {"w": np.array([0.1, 0.2]), "b": -2.0}
-    value, tangent = gradgen.jvp(f)(arguments["p"], arguments["x"], tangents)
+    value, tangent = gradgen.jvp(f)(arguments["p"], tangents, arguments["x"])
     assert same_bits(value, f(**arguments))
     np.testing.assert_array_equal(tangent["y"], tangents["w"] * arguments["x"])
     assert list(tangent) == ["y", "sum"]
@@ -198,18 +198,38 @@ def test_has_aux_gives_the_auxiliary_results_as_they_are():
 
 
 @pytest.mark.parametrize(("signature", "wanted"), [
-    ("x, t_x", "x, t_x, t_x_1"),
+    ("x, t_x", "x, t_x_1, t_x"),
+    ("x, a", "x, t_x, a"),
+    ("x, a=2.0", "x, t_x, a=2.0"),
+    ("x=1.0, a=2.0", "x=1.0, a=2.0, *, t_x"),
+    ("a, x", "a, x, t_x"),
+    ("x, /, a", "x, /, t_x, a"),
+    ("x, a, /", "x, t_x, a, /"),
+    ("x, *, a", "x, t_x, *, a"),
     ("x, *, k", "x, t_x, *, k, t_k"),
     ("x, k=2.0", "x, k=2.0, *, t_x, t_k"),
     ("x, /, k", "x, /, k, t_x, t_k"),
+    ("k, a, x, b=1.0", "k, a, x, t_x, t_k, b=1.0"),
 ])  # fmt: skip
-def test_the_names_of_tangents_are_free_and_stand_behind_the_parameters(signature, wanted):
-    f = defined(
-        f"{HEAD}def f({signature}):\n    return x * {'t_x' if 't_x' in signature else 'k'}\n"
-    )
+def test_the_names_of_tangents_are_free_and_stand_behind_the_last_parameter_that_moves(
+    signature, wanted
+):
+    other = next(n for n in ("t_x", "k", "a") if n in signature)
+    f = defined(f"{HEAD}def f({signature}):\n    return x * {other}\n")
     wrt = ("x", "k") if "k" in signature else "x"
-    made = gradgen.jvp(f, wrt=wrt, shapes="x=scalar")
-    assert str(inspect.signature(made)) == f"({wanted})"
+    for mode in ("jvp", "hvp"):
+        made = getattr(gradgen, mode)(f, wrt=wrt, shapes="x=scalar")
+        assert str(inspect.signature(made)) == f"({wanted})"
+        # compiled at the first call, it takes its arguments in the same places
+        given = {name: 0.5 + k for k, name in enumerate(inspect.signature(made).parameters)}
+        kinds = inspect.signature(made).parameters
+        by_name = {
+            n: v for n, v in given.items() if kinds[n].kind is inspect.Parameter.KEYWORD_ONLY
+        }
+        in_order = [v for n, v in given.items() if n not in by_name]
+        assert getattr(gradgen, mode)(f, wrt=wrt)(*in_order, **by_name) == made(
+            *in_order, **by_name
+        )
 
 
 def test_a_local_of_the_user_called_as_a_tangent_gives_way():
@@ -231,7 +251,7 @@ def test_no_code_is_emitted_for_what_does_not_move():
 def test_a_value_that_does_not_move_has_a_tangent_of_zeros_of_its_shape_and_dtype(line):
     f = defined(f"{HEAD}def f(x, c):\n    return {line}\n")
     x = np.array([0.5, 1.5, 2.5])
-    value, tangent = gradgen.jvp(f)(x, x, np.ones(3))
+    value, tangent = gradgen.jvp(f)(x, np.ones(3), x)
     assert same_bits(value, f(x, x))
     assert same_bits(tangent, np.zeros(3))
 
@@ -260,7 +280,7 @@ def test_trap_01_nothing_leaks_from_a_branch_that_is_not_taken():
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             f(x, A)
-            _, (t_y, t_z) = made(x, A, np.ones(3))
+            _, (t_y, t_z) = made(x, np.ones(3), A)
         np.testing.assert_array_equal(t_y, [0.5, 1.0, 0.25])
         np.testing.assert_array_equal(t_z, [-1.0625, -1.0625])
 
@@ -455,6 +475,12 @@ def test_the_seed_gives_way_to_a_parameter_of_its_name():
     made = gradgen.vjp(f, shapes="seed=scalar")
     assert str(inspect.signature(made)) == "(seed, k=2.0, *, seed_1)"
     assert made(3.0, seed_1=0.5) == (18.0, 6.0)
+
+
+def test_the_seed_stands_before_what_is_given_by_name_only():
+    f = defined(HEAD + "def f(x, *, k):\n    return k * x**2\n")
+    for made in (gradgen.vjp(f), gradgen.vjp(f, shapes="x=scalar")):
+        assert made(3.0, 0.5, k=2.0) == (18.0, 6.0)
 
 
 def test_adjoints_share_no_memory_with_the_seed():

@@ -28,8 +28,8 @@ def rosenbrock(x):
     return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
 
 
-def scaled(x, a):
-    return np.sum(a * (x - 1.0) ** 4 + (x - 1.0) ** 2)
+def scaled(x, a, b=1.0):
+    return np.sum(a * (x - b) ** 4 + (x - b) ** 2)
 
 
 def residuals(p, t, y):
@@ -153,14 +153,21 @@ def test_a_dict_of_parameters_is_fitted_by_every_minimizer(method):
 
 
 @pytest.mark.parametrize("method", NEWTON)
-def test_arguments_beside_the_vector_do_not_reach_the_products_with_the_hessian(method):
-    """SciPy calls `hessp(x, v, *args)`, and the emitted function takes the tangent last."""
-    a = np.array([1.0, 2.0, 3.0])
-    problem = gradgen.flat(scaled, np.zeros(3), a)
-    found = minimize(problem.fun, problem.x0, jac=problem.jac, hessp=problem.hessp, method=method)
-    assert np.abs(found.x - 1.0).max() < 1e-5
+def test_arguments_beside_the_vector_stand_behind_the_direction(method):
+    """SciPy calls `hessp(x, v, *args)`, also where `args` have the shape of `x` and `v`."""
+    a, b = np.array([1.0, 2.0, 3.0]), np.array([1.0, -2.0, 0.5])
+    value_and_grad, hvp = gradgen.value_and_grad(scaled), gradgen.hvp(scaled)
+    found = minimize(value_and_grad, np.zeros(3), args=(a, b), jac=True, hessp=hvp, method=method)
+    assert np.abs(found.x - b).max() < 1e-5
     x, v = np.array([0.5, 2.0, -1.0]), np.array([1.0, -1.0, 0.5])
-    assert np.allclose(problem.hessp(x, v), (12.0 * a * (x - 1.0) ** 2 + 2.0) * v, rtol=1e-13)
+    wanted = (12.0 * a * (x - b) ** 2 + 2.0) * v
+    declared = gradgen.hvp(scaled, shapes="x=n, a=n, b=n")
+    for made in (hvp, declared):
+        np.testing.assert_allclose(made(x, v, a, b), wanted, rtol=1e-13)
+    problem = gradgen.flat(scaled, np.zeros(3), a, b)
+    found = minimize(problem.fun, problem.x0, jac=problem.jac, hessp=problem.hessp, method=method)
+    assert np.abs(found.x - b).max() < 1e-5
+    np.testing.assert_allclose(problem.hessp(x, v), wanted, rtol=1e-13)
 
 
 @pytest.mark.parametrize("model", [residuals, whole])
