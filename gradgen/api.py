@@ -9,7 +9,7 @@ from typing import Any
 from gradgen.errors import GradgenError
 from gradgen.header import finished_text, header_lines, relative_path
 from gradgen.live import Shapes, build, compile_declared
-from gradgen.program import Options, Wrt, compile_graph
+from gradgen.program import Options, Wrt, compile_graph, outside_names
 from gradgen.read import parse_shapes, read_file
 from gradgen.read.declare import refuse_argnums
 
@@ -29,7 +29,10 @@ def value_and_grad(
     wrt
         Names or positions of the parameters to differentiate: one, or a tuple; the first by
         default. The gradient of one is bare, that of a tuple is a tuple; each has the structure,
-        shape and dtype of its parameter, and shares no memory with an argument.
+        shape and dtype of its parameter, and shares no memory with an argument. A global, a
+        variable of a closure or an attribute of a captured object (`self.w`) that `f`, or a
+        function it calls, reads by that name becomes a parameter of the emitted function, given by
+        name (`self_w=`), with the captured value as its default.
     has_aux
         `f` returns `(value, aux)`; the result is `((value, aux), grads)`.
     target
@@ -235,7 +238,7 @@ def emit_path(
     if not path or not name:
         raise GradgenError(f"{location}: expected PATH.py:function")
     options = Options(wrt, mode, target, style, False, output, stabilize)
-    graph = read_file(Path(path), name, parse_shapes(shapes), path)
+    graph = read_file(Path(path), name, parse_shapes(shapes), path, outside_names(wrt))
     program = compile_graph(graph, options)
     header = header_lines([program], options, f"{relative_path(Path(path))}:{name}", command)
     return finished_text(program.unit, header, template_dir)

@@ -17,7 +17,7 @@ from gradgen.certificate import certificate_lines
 from gradgen.errors import GradgenError
 from gradgen.files import SOURCE_LINE, digest_of
 from gradgen.header import finished_text, header_lines, project_folder, relative_path
-from gradgen.program import Options, Program, compile_graph
+from gradgen.program import Options, Program, compile_graph, outside_names
 from gradgen.read import Spec, parse_shapes, read_file
 from gradgen.read.scope import ModuleText
 from gradgen.render import TEMPLATE, join_units, printable
@@ -162,7 +162,8 @@ def emit_jobs(jobs: Sequence[Job], request: Request, certify: bool = True) -> li
             step(f"{job.path}:{name}")
             own = declared if len(work) == 1 else _shapes_of(found, declared)
             try:
-                graph = read_file(Path(job.path), name, own, job.path)
+                graph = read_file(Path(job.path), name, own, job.path,
+                                  outside_names(request.options.wrt))  # fmt: skip
                 job.programs.append(compile_graph(graph, request.options))
             except GradgenError as error:
                 if len(work) == 1:
@@ -188,6 +189,14 @@ def certified(jobs: Sequence[Job], request: Request, texts: Sequence[str]) -> li
 
     Raises `Wanting` where an oracle disagrees, or none looked at a derivative.
     """
+    for job in jobs:
+        for program in job.programs:
+            for param in program.graph.params:
+                if param.declared == "captured":
+                    raise GradgenError(
+                        f"{program.graph.name} reads {param.name} from outside, where no oracle "
+                        "can change it; make it an argument, to certify its derivative"
+                    )
     # SymPy comes with it, which takes as long to load as all the rest
     from gradgen import certify
 

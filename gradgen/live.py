@@ -15,8 +15,25 @@ import numpy as np
 from gradgen.errors import GradgenError, NotCompiledError, SourceError
 from gradgen.graph import Graph, Param, Record
 from gradgen.modes import taken
-from gradgen.program import Options, Program, active_names, chosen_names, compile_graph
-from gradgen.read import LengthError, LiveTypes, Spec, Static, parse_shapes, read_live
+from gradgen.program import (
+    Options,
+    Program,
+    active_names,
+    chosen_names,
+    compile_graph,
+    outside_names,
+)
+from gradgen.read import (
+    LengthError,
+    LiveTypes,
+    Spec,
+    Static,
+    captured_values,
+    parse_shapes,
+    read_live,
+    spelled,
+    unwrap_callable,
+)
 from gradgen.render import render
 
 Shapes = str | Mapping[str, Any] | None
@@ -36,6 +53,11 @@ def load(program: Program, name: str, mode: str, original: Any) -> Any:
             # What the user does to a captured array later is seen, as in the original.
             namespace[name_inside] = value
     function = namespace[f"{name}_{mode}"]
+    for param in program.graph.params:
+        if param.declared == "captured":
+            # the value itself, which the text may have no literal for
+            bound = function.__kwdefaults__ or {}
+            function.__kwdefaults__ = {**bound, param.name: program.graph.captured[param.name]}
     function.__module__ = namespace["__name__"]
     function.__name__ = getattr(original, "__name__", name)
     function.__qualname__ = getattr(original, "__qualname__", name)
@@ -79,11 +101,16 @@ class Deferred:
         self.__qualname__ = getattr(function, "__qualname__", self.__name__)
         self.__module__ = getattr(function, "__module__", __name__)
         own, self._defaults = read_signature(function)
-        self._active = active_names(options.wrt, own)
+        # what wrt names besides is read from outside, and is what it is there unless it is given
+        self._outside = outside_names(options.wrt, own)
+        outside = [spelled(name) for name in self._outside]
+        every = [*own, *outside]
+        self._active = active_names(options.wrt, every)
         # tangents and seeds tell nothing that is not checked when they are given
-        params = taken(options.mode, read_parameters(function), chosen_names(options.wrt, own))
+        params = [*read_parameters(function), *(Param(n, None, True) for n in outside)]
+        params = taken(options.mode, params, chosen_names(options.wrt, every))
         self._names = [p.name for p in params]
-        self._own = frozenset(own)
+        self._own, self._optional = frozenset(every), frozenset(outside)
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """The derivative at these arguments; they are the original function's."""
@@ -119,10 +146,15 @@ class Deferred:
             if name in given or name not in self._names:
                 raise TypeError(f"{self.__name__}() got an unexpected argument {name!r}")
             given[name] = value
-        missing = [n for n in self._names if n not in given and n not in self._defaults]
+        if self._outside:
+            plain = unwrap_callable(self._function)[0]
+            given = {**captured_values(plain, self._outside), **given}
+        missing = [n for n in self._names if n not in given and n not in self._defaults
+                   and n not in self._optional]  # fmt: skip
         if missing:
             raise TypeError(f"{self.__name__}() misses the argument {missing[0]!r}")
-        return {n: given[n] if n in given else self._defaults[n] for n in self._names}
+        given = {**self._defaults, **given}
+        return {n: given[n] for n in self._names if n in given}
 
     def _for(self, given: dict[str, Any]) -> Any:
         """The emitted function for the signature of these arguments.
@@ -160,7 +192,7 @@ class Deferred:
 
     def _compile(self, specs: dict[str, Spec]) -> Any:
         # An integer for a number that is not differentiated has a signature of its own.
-        graph = read_live(self._function, specs, frozenset(specs) - self._active)
+        graph = read_live(self._function, specs, frozenset(specs) - self._active, self._outside)
         # What a call's arguments are is told by its signature: there is nothing left to check.
         program = compile_graph(graph, self._options, guard=False)
         return load(program, graph.name, self._options.mode, self._function)
@@ -258,20 +290,21 @@ def compile_declared(function: Any, options: Options, shapes: Shapes, like: Any)
     """
     declared = parse_shapes(shapes)
     _refuse_method(function, declared)
-    if like is None:
-        return compile_graph(read_live(function, declared), options)
     names = read_signature(function)[0]
-    active = active_names(options.wrt, names)
+    named = outside_names(options.wrt, names)
+    if like is None:
+        return compile_graph(read_live(function, declared, named=named), options)
+    active = active_names(options.wrt, [*names, *map(spelled, named)])
     specs = [
         {**like_specs(like, names, LiveTypes(True, numbers, active)), **declared}
         for numbers in (False, True)
     ]
     try:
-        return compile_graph(read_live(function, specs[0]), options)
+        return compile_graph(read_live(function, specs[0], named=named), options)
     except LengthError:
         if specs[0] == specs[1]:
             raise
-        return compile_graph(read_live(function, specs[1]), options)
+        return compile_graph(read_live(function, specs[1], named=named), options)
 
 
 def _refuse_method(function: Any, declared: Mapping[str, Spec]) -> None:

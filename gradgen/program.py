@@ -27,7 +27,7 @@ from gradgen.modes import (
 )
 from gradgen.notes import header_notes
 from gradgen.question import Question
-from gradgen.read import NOT_AGAIN, LengthError
+from gradgen.read import NOT_AGAIN, LengthError, spelled
 from gradgen.render import inspect_unit
 from gradgen.stabilize import Rewrite, note_lines, stabilize
 from gradgen.targets import TARGETS
@@ -157,15 +157,20 @@ def choose_parameters(graph: Graph, wrt: Wrt) -> tuple[list[Param], bool]:
         raise GradgenError(f"{graph.name} has no parameter to differentiate with respect to")
     items, bare = wrt_items(wrt)
     names = [p.name for p in graph.params]
+    own = [p.name for p in graph.params if p.declared != "captured"]
     chosen = []
     for item in items:
-        if isinstance(item, str) and item not in names:
+        name = item if item in own or not isinstance(item, str) else spelled(item)
+        if isinstance(item, str) and name not in names:
             raise GradgenError(
-                f"wrt={item!r}: the parameters of {graph.name} are {', '.join(names)}"
+                f"wrt={item!r}: the parameters of {graph.name} are {', '.join(own)}"
+                + _outside(graph)
             )
-        if isinstance(item, int) and not -len(names) <= item < len(names):
-            raise GradgenError(f"wrt={item}: {graph.name} has {len(names)} parameters")
-        param = graph.params[names.index(item) if isinstance(item, str) else item]
+        if isinstance(item, int) and not -len(own) <= item < len(own):
+            raise GradgenError(f"wrt={item}: {graph.name} has {len(own)} parameters")
+        if isinstance(name, int):
+            name = own[name]
+        param = graph.params[names.index(name)]
         if not any(True for _ in leaves(param.tree)):
             raise GradgenError(f"wrt={item!r}: the argument is fixed while compiling")
         if param in chosen:
@@ -174,6 +179,12 @@ def choose_parameters(graph: Graph, wrt: Wrt) -> tuple[list[Param], bool]:
     if not chosen:
         raise GradgenError("wrt names no parameter")
     return chosen, bare
+
+
+def _outside(graph: Graph) -> str:
+    """What a function reads besides its parameters, as an error says it."""
+    found = [graph.attrs[n][1] for n, op in enumerate(graph.ops) if op == "global"]
+    return f"; it reads {', '.join(found)} from outside" if found else ""
 
 
 def wrt_items(wrt: Wrt) -> tuple[list[str | int], bool]:
@@ -195,10 +206,16 @@ def wrt_items(wrt: Wrt) -> tuple[list[str | int], bool]:
 def chosen_names(wrt: Wrt, names: Sequence[str]) -> list[str]:
     """The names of the parameters that `wrt` chooses, in its order, as far as there are such."""
     size = len(names)
+    items = [i if i in names or isinstance(i, int) else spelled(i) for i in wrt_items(wrt)[0]]
     return [
         i if isinstance(i, str) else names[i]
-        for i in wrt_items(wrt)[0] if i in names or (isinstance(i, int) and -size <= i < size)
+        for i in items if i in names or (isinstance(i, int) and -size <= i < size)
     ]  # fmt: skip
+
+
+def outside_names(wrt: Wrt, names: Sequence[str] = ()) -> list[str]:
+    """What `wrt` names besides these parameters, in its order: what is read from outside."""
+    return [i for i in wrt_items(wrt)[0] if isinstance(i, str) and i not in names]
 
 
 def active_names(wrt: Wrt, names: Sequence[str]) -> frozenset[str]:
@@ -323,6 +340,12 @@ def _doc(
     if lost:
         said = f"{NOT_AGAIN}{lost} of the source is not in this text."
         lines += ["", *textwrap.wrap(said, 80)]
+    outside = [p.name for p in graph.params if p.declared == "captured"]
+    if outside:
+        lines += [
+            "",
+            *_wrapped(f"Parameters here, which {graph.name} reads from outside: ", outside),
+        ]
     if numbers:
         lines += ["", *_wrapped("Taken as numbers, since no shape is declared: ", numbers)]
     if graph.doc:

@@ -6,7 +6,8 @@ import ast
 import math
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +27,26 @@ from gradgen.read.declare import (
 )
 from gradgen.read.front import describe
 from gradgen.read.interpret import NOT_AGAIN, Interpreter, LengthError, refuse_emitted
+from gradgen.read.modules import Pending
+from gradgen.read.outside import Outside, captured_values, spelled
 from gradgen.read.records import as_record, attribute_paths, by_attributes
 from gradgen.read.scope import DECORATORS, ModuleText, unwrap_callable
 from gradgen.read.values import MISSING, Cell, Frame, Function, LiveObject, RecordValue, Ruled
 from gradgen.types import FLOAT, Dim, Type
 
 __all__ = [
-    "NOT_AGAIN", "LengthError", "LiveTypes", "Spec", "Static", "parse_shapes", "program_reader",
-    "read_file", "read_live", "read_rule",
+    "NOT_AGAIN", "LengthError", "LiveTypes", "Spec", "Static", "captured_values", "parse_shapes",
+    "program_reader", "read_file", "read_live", "read_rule", "spelled", "unwrap_callable",
 ]  # fmt: skip
 
 
-def read_file(path: Path, name: str, declared: Mapping[str, Spec], shown: str = "") -> Graph:
+def read_file(
+    path: Path, name: str, declared: Mapping[str, Spec], shown: str = "",
+    named: Iterable[str] = (),
+) -> Graph:  # fmt: skip
     """The graph of a function in a file. Nothing of the file is executed.
+
+    Of `named`, what is no parameter becomes one where it is a module-level name.
 
     Arguments that are declared neither by `declared` nor by an annotation are taken as scalars; an
     integer that is a default is fixed where the program needs its value while compiling. Raises
@@ -59,6 +67,13 @@ def read_file(path: Path, name: str, declared: Mapping[str, Spec], shown: str = 
     while True:
         reader = Interpreter(GraphBuilder(Graph(name=name)))
         frame = reader.modules.module_frame(module)
+        own = {a.arg for a in ast.walk(statement.args) if isinstance(a, ast.arg)}
+        _name_outside(reader, own, named, declared)
+        for wanted in named:
+            with suppress(Refusal):
+                found = reader.modules.at_top(frame, wanted)
+                if isinstance(found, Pending) and spelled(wanted) in reader.outside.names:
+                    reader.outside.aliases[found.home] = spelled(wanted)
         function = reader.run(reader.define(statement, name, frame), frame)
         try:
             return _read(reader, function, declared, {}, module)
@@ -97,11 +112,13 @@ def _shapes_of_emission(source: Source, function: ast.FunctionDef) -> Mapping[st
 
 
 def read_live(
-    function: Any, declared: Mapping[str, Spec], sure: frozenset[str] = frozenset()
-) -> Graph:
+    function: Any, declared: Mapping[str, Spec], sure: frozenset[str] = frozenset(),
+    named: Iterable[str] = (),
+) -> Graph:  # fmt: skip
     """The graph of a live function, a bound method, a partial or a callable object.
 
-    `sure` names the parameters that never get an integer where a float is declared.
+    `sure` names the parameters that never get an integer where a float is declared. Of `named`,
+    what is no parameter becomes one where it is read from outside; `a.b` is an attribute.
     Raises `SourceError` for what is not supported, `GradgenError` where its source is not known.
     """
     rule = function if isinstance(function, CustomRule) else None
@@ -113,6 +130,9 @@ def read_live(
     reader = Interpreter(builder)
     reader.kinds.sure = sure
     try:
+        code = plain.__code__
+        own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        _name_outside(reader, own, named, declared)
         found = reader.modules.read_live(plain)
         bound = {k: reader.modules.wrap_live(v, k) for k, v in keywords.items()}
         names = [a.arg for a in (*found.node.args.posonlyargs, *found.node.args.args)]
@@ -125,6 +145,14 @@ def read_live(
         return _read(reader, rules.of_live(reader, LiveObject(rule, plain.__name__)), declared,
                      bound, None)  # fmt: skip
     return _read(reader, found, declared, bound, None)
+
+
+def _name_outside(
+    reader: Interpreter, own: Iterable[str], named: Iterable[str], declared: Mapping[str, Spec]
+) -> None:
+    """Tell the reader which values that are read from outside become parameters."""
+    names = tuple(spelled(name) for name in named if name not in own)
+    reader.outside = Outside(reader, names, declared, _parameter)
 
 
 def _plain_error(refusal: Refusal) -> GradgenError:
@@ -173,7 +201,7 @@ def _read(
     assert frame.source is not None
     graph = reader.builder.graph
     place = Location(frame.source, node.lineno, node.col_offset)
-    _check_signature(node, declared, place)
+    _check_signature(node, declared, place, reader.outside.names)
     if module is not None and not function.live:
         _refuse_foreign_decorators(node, place)
     try:
@@ -214,6 +242,7 @@ def _read(
     reader.note_text(frame.source, node)
     graph.doc = ast.get_docstring(node) if isinstance(node, ast.FunctionDef) else None
     result = _run(reader, held, values)
+    reader.outside.sort()
     graph.text = "\n".join(reader.texts.values())
     try:
         graph.results = _result_tree(reader, result)
@@ -242,7 +271,9 @@ def _run(reader: Interpreter, function: Function | Ruled, values: dict[str, Any]
     return reader.run(reader.body_result(node, frame), frame)
 
 
-def _check_signature(node: Any, declared: Mapping[str, Spec], place: Location) -> None:
+def _check_signature(
+    node: Any, declared: Mapping[str, Spec], place: Location, outside: tuple[str, ...]
+) -> None:
     spec = node.args
     for star in (spec.vararg, spec.kwarg):
         if star is not None:
@@ -251,7 +282,7 @@ def _check_signature(node: Any, declared: Mapping[str, Spec], place: Location) -
             )
     names = [a.arg for a in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)]
     for name in declared:
-        if name not in names:
+        if name not in names and name not in outside:
             raise SourceError(f"shapes declares {name}, which is not a parameter", place,
                               f"the parameters are {', '.join(names) or 'none'}")  # fmt: skip
 

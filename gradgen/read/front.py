@@ -18,6 +18,7 @@ from gradgen.ops.written import infer_written
 from gradgen.read import builtin, definitions
 from gradgen.read.kinds import Kinds, is_uncertain
 from gradgen.read.modules import Modules
+from gradgen.read.outside import Outside
 from gradgen.read.scope import (
     CONSTANTS,
     DTYPES,
@@ -72,6 +73,7 @@ class Front:
         # Nodes of parameters that are scalars only because nothing else was declared.
         self.undeclared: dict[int, str] = {}
         self.modules = Modules(self)
+        self.outside = Outside(self)
         # Lists, dicts and arrays that were not made by the function, by identity.
         self._outer: dict[int, tuple[Any, str]] = {}
         self.kinds = Kinds(builder.graph)
@@ -413,8 +415,9 @@ class Front:
             except AttributeError as error:
                 raise Refusal(str(error)) from None
             if isinstance(value.value, types.ModuleType):
-                return self.modules.wrap_live(held, name)
-            return self.modules.wrap_live(held, f"{value.name}_{name}")
+                return self.modules.read(held, name, ("module", id(vars(value.value))))
+            home = ("object", id(value.value), name)
+            return self.modules.read(held, f"{value.name}_{name}", home)
         if isinstance(value, RecordValue):
             if name not in value.fields:
                 raise Refusal(f"this {value.like} has no field {name}")

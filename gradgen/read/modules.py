@@ -25,6 +25,7 @@ from gradgen.read.source import syntax_of
 from gradgen.read.values import (
     MISSING,
     Cell,
+    FileModule,
     Frame,
     Function,
     Known,
@@ -40,6 +41,11 @@ class Pending:
     module: ModuleText
     name: str
     statement: ast.stmt
+
+    @property
+    def home(self) -> tuple[str | None, str]:
+        """Where the name stands: the path of its module, and what it is called there."""
+        return (None if self.module.source is None else self.module.source.path, self.name)
 
 
 class Modules:
@@ -77,6 +83,16 @@ class Modules:
             return Pending(module, name, statement)
 
         return lookup
+
+    def at_top(self, frame: Frame, dotted: str) -> Any:
+        """What a name at the top level of a file stands for, or one of a module it imports."""
+        first, *rest = dotted.split(".")
+        found = frame.lookup(first)
+        for name in rest:
+            if not isinstance(found, FileModule):
+                return None
+            found = self.text_lookup(found.scope)(name)
+        return found
 
     def imported(self, module: ModuleText, statement: ast.stmt, name: str) -> Any:
         """What an import statement binds to a name."""
@@ -124,7 +140,9 @@ class Modules:
             for target in getattr(statement, "targets", None) or [statement.target]:  # type: ignore[union-attr]
                 self.reader.assign_target(target, held, inner, None)
             value = inner.names[name]
-            if isinstance(value, Cell) and module.source is not None:
+        if module.source is not None:
+            given, value = value, self.reader.outside.by_text(value, pending.home, name)
+            if isinstance(value, Cell) and value is given:
                 value = self.reader.wrap(
                     self.reader.builder.named_global(
                         module.source.path, name, self.reader.node(value)
@@ -132,6 +150,13 @@ class Modules:
                 )
         module.cache[name] = self.reader.outer(value, name)
         return value
+
+    def read(self, value: Any, name: str, home: tuple[Any, ...]) -> Any:
+        """The value of a live object that is read by name, in the place `home`."""
+        outside = self.reader.outside
+        if name in outside.names:
+            return outside.live(value, name, home)
+        return self.wrap_live(value, name)
 
     def wrap_live(self, value: Any, name: str) -> Any:
         """The value of a live object that a function reads by name."""
@@ -173,6 +198,7 @@ class Modules:
             found, known = Type(kind, str(held.dtype), held.shape), None
             if kind == "scalar":
                 known = value.item()
+        self.reader.outside.check(value, name)
         captured[name] = value
         node: int = self.reader.builder.leaf("global", ("live", name), found, known)
         return node
@@ -195,12 +221,14 @@ class Modules:
             source, node = syntax_of(function)
         except GradgenError as error:
             raise Refusal(str(error)) from None
-        frame = Frame(source, live_lookup(function.__globals__, self.wrap_live))
+        home = ("module", id(function.__globals__))
+        lookup = live_lookup(function.__globals__, lambda value, name: self.read(value, name, home))
+        frame = Frame(source, lookup)
         for name, cell in zip(
             function.__code__.co_freevars, function.__closure__ or (), strict=True
         ):
             try:
-                frame.names[name] = self.wrap_live(cell.cell_contents, name)
+                frame.names[name] = self.read(cell.cell_contents, name, ("closure", id(cell)))
             except ValueError:
                 continue  # an empty cell: the name is not bound yet
         names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
