@@ -146,8 +146,9 @@ def jacobian(
     that is a number or made of numbers (`np.array([u, v])`), give straight-line code in which rows
     and columns share what they have in common: in forward or reverse mode, whichever takes fewer
     operations. Where arrays are used as wholes, parameters have to be numbers, or values; else the
-    emitted function loops over the columns, which call the `f_jvp` beside it. That takes one `wrt`,
-    an array with one axis, and one value; the rest is refused.
+    emitted function loops over columns, which call the `f_jvp` beside it, or over the rows of one
+    vector of a known number of items that is less than the number of columns, which call `f_vjp`.
+    Such arrays stand in `wrt` each by its name; those inside of structures are refused.
     """
     refuse_argnums(unknown)
     options = Options(wrt, "jacobian", target, style, has_aux, output)
@@ -168,8 +169,9 @@ def hessian(
     and behind it that of the second. With `has_aux` it is `(matrices, aux)`.
 
     Of numbers, and of arrays of known shape that are read item by item, it is straight-line code
-    with each of a symmetric pair computed once. Of one array with one axis that is used as a whole
-    it is a loop over the columns, which call the `f_hvp` beside it; the rest is refused.
+    with each of a symmetric pair computed once. Where arrays are used as wholes it is a loop over
+    columns, which call the `f_hvp` beside it, for one triangle of blocks; the others are their
+    transposes. Such arrays stand in `wrt` each by its name; those inside of structures are refused.
     """
     refuse_argnums(unknown)
     options = Options(wrt, "hessian", target, style, has_aux, output)

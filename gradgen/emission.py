@@ -22,7 +22,7 @@ from gradgen.ops.indexing import may_repeat
 from gradgen.ops.table import UNARY
 from gradgen.ops.written import Call
 from gradgen.read import Static
-from gradgen.targets import TARGETS, Expr, Target
+from gradgen.targets import Expr, Target
 from gradgen.targets.base import call, infix, number, prefix, quoted, sequence
 from gradgen.targets.numpy import subscript, written
 from gradgen.types import Dim, Shape, TupleType
@@ -110,40 +110,6 @@ def emit(
         module.function(plan)
     module.finish()
     return unit
-
-
-def columns(graph: Graph, unit: Unit, product: str, matrix: str) -> FunctionText:
-    """The function of a matrix: by the unit's function of its products, from unit vectors.
-
-    It is a loop of Python over the columns, of which there are as many as the array has items.
-    """
-    own = [p for p in graph.params if not p.added]
-    (tangent,) = [p for p in graph.params if p.added]
-    numpy = "import numpy as np"
-    known = next((line for line in unit.imports if line.startswith("import numpy")), numpy)
-    if known not in unit.imports:
-        unit.imports = sorted([*unit.imports, known], key=import_order)
-    np_name = known.split()[-1]
-    writer = FunctionWriter(ModuleWriter(graph, TARGETS["numpy"], Unit(), True),
-                            Plan(f"{graph.name}_{matrix}", own, [], (), []))  # fmt: skip
-    words = [f"{p.name}={p.name}" if p.keyword_only else p.name for p in graph.params]
-    dtype = graph.types[next(leaves(tangent.tree))].dtype
-    more = "" if dtype == "float64" else f", dtype={np_name}.{dtype}"
-    part, axis = ("[1]", ", axis=-1") if product == "jvp" else ("", "")
-    name, taken = "columns", {p.name for p in graph.params}
-    while name in taken:
-        name += "_"
-    what = "Jacobian" if matrix == "jacobian" else "Hessian"
-    column = f"{graph.name}_{product}({', '.join(words)}){part}"
-    each = f"for {tangent.name} in {np_name}.eye({tangent.added}.size{more})"
-    lines = [f"{name} = [{column} {each}]"]
-    if len(INDENT) + len(lines[0]) > WIDTH:
-        lines = [f"{name} = [", INDENT + column, INDENT + each, "]"]
-    return FunctionText(
-        f"{graph.name}_{matrix}", writer._signature(),
-        [f"{what} of {graph.name} with respect to {tangent.added}, column by column."],
-        [*lines, f"return {np_name}.stack({name}{axis})"],
-    )  # fmt: skip
 
 
 def _split(graph: Graph, doc: Sequence[str]) -> tuple[Plan, Plan]:
@@ -346,7 +312,7 @@ class FunctionWriter:
         self._compute_last_uses()
         lines = self._body()
         plan = self.plan
-        return FunctionText(plan.name, self._signature(), plan.doc, lines)
+        return FunctionText(plan.name, self.signature(), plan.doc, lines)
 
     def _count_uses(self) -> None:
         graph = self.graph
@@ -797,7 +763,8 @@ class FunctionWriter:
         brackets = "[]" if isinstance(tree, list) else "()"
         return sequence([self._tree(item) for item in tree], *brackets)
 
-    def _signature(self) -> list[str]:
+    def signature(self) -> list[str]:
+        """The lines of the `def`."""
         plan = self.plan
         words: list[str] = list(plan.extra_params)
         positional = [p for p in plan.params if p.positional_only]
@@ -860,4 +827,5 @@ def _leaf_name(name: str, path: Sequence[Any]) -> str:
     return last if last.isidentifier() else f"{name}_{last}" if last.isalnum() else name
 
 
-__all__ = ["FunctionText", "Location", "Refusal", "Unit", "emit", "spell_path"]
+__all__ = ["FunctionText", "FunctionWriter", "Location", "ModuleWriter", "Plan", "Refusal", "Unit",
+           "emit", "spell_path"]  # fmt: skip

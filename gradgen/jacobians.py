@@ -62,13 +62,19 @@ def jacobian(asked: Question) -> Graph:
     """
     values, inputs = _values(asked), _inputs(asked.graph, asked)
     candidates = []
-    if all(p.items is not None for p in inputs):
+    if all(p.items is not None for p in inputs) and _stackable(values, inputs):
         candidates.append(_assembled(asked, values, inputs, _by_columns))
-    if all(v.items is not None for v in values):
+    if all(v.items is not None for v in values) and _stackable(inputs, values):
         candidates.append(_assembled(asked, values, inputs, _by_rows))
     if not candidates:
         _refuse_whole(asked, inputs, "Jacobian", "mode jvp for its columns, or vjp for its rows")
     return min(candidates, key=operations)
+
+
+def _stackable(some: Sequence[Numbers], numbers: Sequence[Numbers]) -> bool:
+    """Whether derivatives by numbers stand along one axis at most where there are whole arrays."""
+    flat = all(len(source.shape) < 2 for source in numbers)
+    return flat or all(source.items is not None for source in some)
 
 
 def hessian(asked: Question) -> Graph:
@@ -108,7 +114,7 @@ def hessian(asked: Question) -> Graph:
 class WholeArray(Exception):
     """A parameter is an array that is not read item by item, and so a matrix has no straight line.
 
-    `refusal` is what is said where it cannot be found column by column either.
+    `refusal` is what is said where it cannot be found by a loop either.
     """
 
     def __init__(self, refusal: GradgenError) -> None:
@@ -117,10 +123,10 @@ class WholeArray(Exception):
 
 
 def _refuse_whole(asked: Question, inputs: Sequence[Numbers], matrix: str, instead: str) -> None:
-    whole = next(p for p in inputs if p.items is None)
+    whole = next((p for p in inputs if p.items is None), inputs[0])
     message = (
-        f"{whole.name} is an array that is not read item by item: a {matrix} with respect to it is "
-        "for one array with one axis in wrt, and one result"
+        f"{whole.name} belongs to a structure with an array that is not read item by item: a "
+        f"{matrix} with respect to such arrays takes them in wrt each by its name"
     )
     place = asked.graph.locs[next(leaves(asked.value))]
     if place is None:
@@ -301,11 +307,6 @@ def _block(
     parts = [as_result(b, part, whole.node) for part in found]
     if not other.shape:
         return parts[0]
-    if len(other.shape) > 1:
-        raise GradgenError(
-            f"{other.name} has {len(other.shape)} axes, which a Jacobian with {whole.name}, an "
-            "array that is not read item by item, does not take here; make it flat"
-        )
     return b.add("stack", *parts, attr=len(value.shape) if whole is value else 0)
 
 

@@ -53,8 +53,8 @@ class _Breaker:
                 | ast.Expr(value=value)
             ):
                 return self.right_side(value, "")
-            case ast.If(test=test):
-                return self.right_side(test, ":")
+            case ast.If(test=value) | ast.For(iter=value):
+                return self.right_side(value, ":")
             case _:
                 return [self.text]
 

@@ -36,7 +36,7 @@ def answer(mode: str, asked: Question) -> Graph:
     """The derived graph, simplified; no derivative shares memory with an argument.
 
     Raises `SourceError` where an active operation has no derivative, and `WholeArray` where a
-    matrix can only be found column by column, by a function of mode `PRODUCTS[mode]`.
+    matrix can only be found by a loop, of calls of a function of mode `PRODUCTS[mode]`.
     """
     if mode == "jvp":
         return _jvp(asked)

@@ -12,12 +12,13 @@ import numpy as np
 
 from gradgen import derive, passes
 from gradgen.bounds import length_guard, needed_lengths
-from gradgen.emission import Unit, columns
+from gradgen.emission import Unit
 from gradgen.emission import emit as emit_unit
 from gradgen.errors import GradgenError, Location, NeedsLength, SourceError
 from gradgen.graph import Graph, Param, Record, Tree, leaves, map_tree
 from gradgen.guards import argument_parts
 from gradgen.jacobians import WholeArray
+from gradgen.loops import Loops, in_rows, structured
 from gradgen.modes import (
     ANY_VALUE,
     MODES,
@@ -92,7 +93,8 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     for leaf in leaves(value):
         _refuse_value(graph, leaf, options)
     graph.least = _lengths(graph, guard)
-    mode, derived = _answered(options, Question(graph, chosen, bare, value, aux))
+    asked = Question(graph, chosen, bare, value, aux)
+    mode, derived = _answered(options, asked)
     lost, derived = _lost(derived), passes.without_stops(derived)
     value, aux, derivatives = derived.results
     if mode in WITH_VALUE:
@@ -106,7 +108,9 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     unit = emit_unit(derived, TARGETS[options.target], mode, doc, guard)
     unit.notes += note_lines(rewrites)
     if mode != options.mode:
-        unit.functions.append(columns(derived, unit, mode, options.mode))
+        unit.functions.append(
+            Loops(derived, unit, mode, options.mode, asked, options.has_aux).write()
+        )
     unit.notes += header_notes(derived, TARGETS[options.target])
     inspect_unit(unit)
     return Program(derived, unit, shapes_text(typed), tuple(p.name for p in chosen),
@@ -118,11 +122,9 @@ def _answered(options: Options, asked: Question) -> tuple[str, Graph]:
     try:
         return options.mode, answer(options.mode, asked)
     except WholeArray as whole:
-        trees = [tree for tree in asked.trees if isinstance(tree, int)]
-        alone = asked.bare and not options.has_aux and isinstance(asked.value, int)
-        if not alone or [asked.graph.types[tree].rank for tree in trees] != [1]:
+        if structured(asked) is not None:
             raise whole.refusal from None
-    mode = PRODUCTS[options.mode]
+    mode = "vjp" if options.mode == "jacobian" and in_rows(asked) else PRODUCTS[options.mode]
     return mode, answer(mode, asked)
 
 

@@ -349,7 +349,7 @@ def test_every_function_that_is_refused_is_told_of(project):
     assert out == "" and not (project / "model_grad.py").exists()
     assert err == (
         "gradgen: error: 2 of 3 functions refused; nothing is written\n"
-        "model.py: g: wrt='y': the parameters of g are x\n"
+        "model.py: g: wrt='y': the parameters of g are x; it reads WIDTH from outside\n"
         + BRANCH_ERROR.format(path="model.py", line=18)
     )
 
@@ -575,7 +575,10 @@ def test_a_syntax_error_of_the_file_has_its_place(project):
     [
         (["none.py:f"], "none.py: No such file or directory"),
         (["model.py:q"], "model.py: no top-level function q; its functions are f, g, _private"),
-        (["model.py:f", "--wrt", "z"], "wrt='z': the parameters of f are x, y"),
+        (
+            ["model.py:f", "--wrt", "z"],
+            "wrt='z': the parameters of f are x, y; it reads WIDTH from outside",
+        ),
         (["model.py:f", "--wrt", "x,0"], "wrt=0 is given twice"),
         (["model.py:f", "--wrt", "2"], "wrt=2: f has 2 parameters"),
         (["model.py:f", "--output", "1"], "output=1: f has no such result"),

@@ -168,6 +168,12 @@ ARRAYS = [
     ("x, A", "return np.outer(A @ x, x)", ("x",), {"x": 3, "A": (2, 3)}),
     ("x", "return x[::2] * x[1::2] + np.prod(x)", ("x",), {"x": 4}),
     ("x", "return np.sort(x)", ("x",), {"x": 4}),
+    ("W, b, x", "return np.tanh(W @ x + b)", ("W", "b"), {"W": (2, 3), "b": 2, "x": 3}),
+    ("x, c", "return np.cumsum(np.sin(x)) * c", ("c", "x"), {"x": 3, "c": 0.5}),
+    ("A, x", "return A @ np.sin(x)", ("x", "A"), {"A": (2, 4), "x": 4}),
+    ("x, y", "return np.outer(np.exp(x), x) @ y", ("y", "x"), {"x": 3, "y": 3}),
+    ("m, t", "return m[0, 0] * t + m[1, 1] * m[0, 1]", ("m",), {"m": (2, 2), "t": 3}),
+    ("x", "return x[x > 0.9] ** 2", ("x",), {"x": 4}),
 ]
 
 
@@ -214,7 +220,68 @@ def test_the_hessian_of_an_array_is_found_column_by_column():
         for k, column in enumerate(found.T):
             central = along(gradgen.grad(f), {"x": x, "scale": 3.0}, {"x": np.eye(4)[k]}, "real")
             assert not differ_from_slope(column, central, 1e-9)
-    assert "columns = [f_hvp(x, t_x, scale) for t_x in np.eye(x.size)]" in made.source
+    assert "        matrix[:, k] = f_hvp(x, t_x, scale)\n" in made.source
+
+
+@pytest.mark.parametrize("shapes", [None, "W=k d, b=k, c=scalar, x=d"])
+def test_blocks_of_second_derivatives_are_those_of_the_gradient_and_transposes(shapes):
+    def f(W, b, c, x):
+        return c * np.sum(np.tanh(W @ x + b) ** 2) + c**3
+
+    rng = np.random.default_rng(5)
+    wrt = ("W", "c", "b")
+    given = {"W": rng.normal(size=(2, 3)), "b": rng.normal(size=2), "c": 1.7}
+    x = rng.normal(size=3)
+    found = gradgen.hessian(f, wrt=wrt, shapes=shapes)(**given, x=x)
+    gradient = gradgen.grad(f, wrt=wrt)
+    for q, name in enumerate(wrt):
+        for place in np.ndindex(np.shape(given[name])):
+            unit = np.zeros(np.shape(given[name]))
+            unit[place] = 1.0
+            slopes, errors = along(gradient, {**given, "x": x}, {name: unit[()]}, "real")
+            for p, other in enumerate(wrt):
+                block = np.asarray(found[p][q])
+                assert block.shape == np.shape(given[other]) + np.shape(given[name])
+                slope = slopes[p], errors[p]
+                assert not differ_from_slope(block[(..., *place)], slope, 1e-8)
+    np.testing.assert_array_equal(found[0][2], np.moveaxis(found[2][0], 0, 2))
+    np.testing.assert_array_equal(found[0][1], found[1][0])
+
+
+def test_a_value_of_a_known_number_of_items_gives_rows_and_of_any_other_columns():
+    f = defined(HEAD + "def f(A, x):\n    return A @ np.sin(x)\n")
+    for shapes, product in (
+        ("A=2 n, x=n", "f_vjp"), ("A=2 5, x=5", "f_vjp"), ("A=5 5, x=5", "f_jvp"),
+        ("A=m n, x=n", "f_jvp"), ("A=m 3, x=3", "f_jvp"),
+    ):  # fmt: skip
+        source = gradgen.jacobian(f, wrt="x", shapes=shapes).source
+        assert source.count("def f_jvp") == (product == "f_jvp"), shapes
+        assert source.count("def f_vjp") == (product == "f_vjp"), shapes
+
+
+@pytest.mark.parametrize("shapes", [None, "x=n"])
+def test_a_loop_gives_auxiliary_results_and_empty_matrices(shapes):
+    def f(x):
+        return np.cumsum(x * x), 2.0 * x
+
+    def g(x):
+        return np.prod(x + 1.0), 2.0 * x
+
+    def rows(x):
+        return np.concatenate([np.cumsum(x)[:0], np.ones(2) * np.sum(x)])
+
+    for x in (np.array([1.0, 2.0, -0.5]), np.zeros(0)):
+        matrix, aux = gradgen.jacobian(f, shapes=shapes, has_aux=True)(x)
+        np.testing.assert_allclose(matrix, 2.0 * np.tril(np.ones((x.size, x.size))) * x)
+        np.testing.assert_array_equal(aux, 2.0 * x)
+        matrix, aux = gradgen.hessian(g, shapes=shapes, has_aux=True)(x)
+        ratio = np.prod(x + 1.0) / np.outer(x + 1.0, x + 1.0)
+        np.testing.assert_allclose(matrix, ratio - np.diag(np.diag(ratio)), atol=1e-15)
+        np.testing.assert_array_equal(aux, 2.0 * x)
+        assert gradgen.jacobian(rows, shapes=shapes)(x).shape == (2, x.size)
+    single = np.zeros(0, np.float32)
+    made = gradgen.hessian(lambda x: np.sum(np.cumsum(x) ** 2))
+    assert (made(single).shape, made(single).dtype) == ((0, 0), np.float32)
 
 
 @pytest.mark.parametrize("mode", ["jacobian", "hessian"])
@@ -261,18 +328,18 @@ def test_a_third_derivative_is_the_hessian_of_the_emitted_gradient():
 
 
 @pytest.mark.parametrize(("mode", "line", "wrt", "said"), [
-    ("jacobian", "np.cumsum(x) * y", ("x", "y"),
-     "x is an array that is not read item by item: a Jacobian with respect to it is for one array "
-     "with one axis in wrt, and one result"),
-    ("hessian", "np.sum(x * y)", ("x", "y"),
-     "x is an array that is not read item by item: a Hessian with respect to it is for one array "
-     "with one axis in wrt, and one result"),
-    ("hessian", "x * y", "x", "the result of f is an array of shape (n,), not one number"),
+    ("jacobian", "np.cumsum(x['a']) * y", ("x", "y"),
+     "a belongs to a structure with an array that is not read item by item: a Jacobian with "
+     "respect to such arrays takes them in wrt each by its name"),
+    ("hessian", "np.sum(x['a'] * y)", "x",
+     "a belongs to a structure with an array that is not read item by item: a Hessian with "
+     "respect to such arrays takes them in wrt each by its name"),
+    ("hessian", "x['a'] * y", "x", "the result of f is an array of shape (n,), not one number"),
 ])  # fmt: skip
 def test_what_has_no_matrix_is_refused_with_what_to_use(mode, line, wrt, said):
     f = defined(f"{HEAD}def f(x, y):\n    return {line}\n")
     with pytest.raises(gradgen.SourceError) as caught:
-        getattr(gradgen, mode)(f, wrt=wrt, shapes="x=n, y=n")
+        getattr(gradgen, mode)(f, wrt=wrt, shapes="x.a=n, y=n")
     assert caught.value.msg == said
     assert "use mode" in caught.value.hint
 
