@@ -111,6 +111,16 @@ class Deferred:
         params = taken(options.mode, params, chosen_names(options.wrt, every))
         self._names = [p.name for p in params]
         self._own, self._optional = frozenset(every), frozenset(outside)
+        self.__signature__ = inspect.Signature([self._parameter(p) for p in params])
+
+    def _parameter(self, param: Param) -> inspect.Parameter:
+        kind = (
+            inspect.Parameter.KEYWORD_ONLY if param.keyword_only
+            else inspect.Parameter.POSITIONAL_ONLY if param.positional_only
+            else inspect.Parameter.POSITIONAL_OR_KEYWORD
+        )  # fmt: skip
+        default = self._defaults.get(param.name, inspect.Parameter.empty)
+        return inspect.Parameter(param.name, kind, default=default)
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """The derivative at these arguments; they are the original function's."""
@@ -146,7 +156,7 @@ class Deferred:
             if name in given or name not in self._names:
                 raise TypeError(f"{self.__name__}() got an unexpected argument {name!r}")
             given[name] = value
-        if self._outside:
+        if self._outside and not isinstance(self._function, Deferred):
             plain = unwrap_callable(self._function)[0]
             given = {**captured_values(plain, self._outside), **given}
         missing = [n for n in self._names if n not in given and n not in self._defaults
@@ -190,9 +200,19 @@ class Deferred:
             assert refused is not None, "the last level is always tried"
             raise refused
 
+    def declared(self, specs: Mapping[str, Spec]) -> Any:
+        """The emitted function for declared arguments, which is a function to differentiate."""
+        with self._lock:
+            own = {name: spec for name, spec in specs.items() if name in self._own}
+            key = "declared", signature_key(own)
+            if key not in self._compiled:
+                self._compiled[key] = self._compile(own)
+            return self._compiled[key]
+
     def _compile(self, specs: dict[str, Spec]) -> Any:
         # An integer for a number that is not differentiated has a signature of its own.
-        graph = read_live(self._function, specs, frozenset(specs) - self._active, self._outside)
+        sure = frozenset(specs) - self._active
+        graph = read_live(_plain(self._function, specs), specs, sure, self._outside)
         # What a call's arguments are is told by its signature: there is nothing left to check.
         program = compile_graph(graph, self._options, guard=False)
         return load(program, graph.name, self._options.mode, self._function)
@@ -222,6 +242,11 @@ class Deferred:
 
     def __reduce__(self) -> str:
         return self.__qualname__
+
+
+def _plain(function: Any, specs: Mapping[str, Spec]) -> Any:
+    """A function to read: of one that is compiled at its first call, what is emitted for these."""
+    return function.declared(specs) if isinstance(function, Deferred) else function
 
 
 def read_signature(function: Any) -> tuple[list[str], dict[str, Any]]:
@@ -293,18 +318,20 @@ def compile_declared(function: Any, options: Options, shapes: Shapes, like: Any)
     names = read_signature(function)[0]
     named = outside_names(options.wrt, names)
     if like is None:
-        return compile_graph(read_live(function, declared, named=named), options)
+        return compile_graph(read_live(_plain(function, declared), declared, named=named), options)
     active = active_names(options.wrt, [*names, *map(spelled, named)])
     specs = [
         {**like_specs(like, names, LiveTypes(True, numbers, active)), **declared}
         for numbers in (False, True)
     ]
     try:
-        return compile_graph(read_live(function, specs[0], named=named), options)
+        graph = read_live(_plain(function, specs[0]), specs[0], named=named)
+        return compile_graph(graph, options)
     except LengthError:
         if specs[0] == specs[1]:
             raise
-        return compile_graph(read_live(function, specs[1], named=named), options)
+        graph = read_live(_plain(function, specs[1]), specs[1], named=named)
+        return compile_graph(graph, options)
 
 
 def _refuse_method(function: Any, declared: Mapping[str, Spec]) -> None:

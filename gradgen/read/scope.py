@@ -262,6 +262,11 @@ def unwrap_callable(function: Any) -> tuple[types.FunctionType, tuple[Any, ...],
         elif not isinstance(function, type) and isinstance(
             called := vars(type(function)).get("__call__"), types.FunctionType
         ):
+            if called.__module__ == "gradgen.live":
+                raise Refusal(
+                    f"the derivative {function.__qualname__} is compiled at its first call",
+                    "declare its shapes with shapes= or like=, to call it in a function",
+                )
             args = (function, *args)
             function = called
         else:
