@@ -145,10 +145,12 @@ def jacobian(
     A parameter that is a number, or an array of known shape that is read item by item, and a value
     that is a number or made of numbers (`np.array([u, v])`), give straight-line code in which rows
     and columns share what they have in common: in forward or reverse mode, whichever takes fewer
-    operations. Where arrays are used as wholes, parameters have to be numbers, or values; else the
-    emitted function loops over columns, which call the `f_jvp` beside it, or over the rows of one
-    vector of a known number of items that is less than the number of columns, which call `f_vjp`.
-    Such arrays stand in `wrt` each by its name; those inside of structures are refused.
+    operations. The Jacobian of vectors by vectors that are used as wholes is one matrix, made of the
+    identity by scaled rows, sums and matrix products: `(1.0 - y * y)[:, None] * A`. Where that is
+    not known, as for matrices, the emitted function loops over columns, which call the `f_jvp`
+    beside it, or over the rows of one vector of a known number of items that is less than the
+    number of columns, which call `f_vjp`. Then arrays stand in `wrt` each by its name; those inside
+    of structures are refused.
     """
     refuse_argnums(unknown)
     options = Options(wrt, "jacobian", target, style, has_aux, output)
@@ -169,9 +171,10 @@ def hessian(
     and behind it that of the second. With `has_aux` it is `(matrices, aux)`.
 
     Of numbers, and of arrays of known shape that are read item by item, it is straight-line code
-    with each of a symmetric pair computed once. Where arrays are used as wholes it is a loop over
-    columns, which call the `f_hvp` beside it, for one triangle of blocks; the others are their
-    transposes. Such arrays stand in `wrt` each by its name; those inside of structures are refused.
+    with each of a symmetric pair computed once. By vectors that are used as wholes it is matrices,
+    as for `jacobian`: `X.T @ (w[:, None] * X)`. Where that is not known, it is a loop over columns,
+    which call the `f_hvp` beside it. One triangle of blocks is computed; the others are their
+    transposes.
     """
     refuse_argnums(unknown)
     options = Options(wrt, "hessian", target, style, has_aux, output)

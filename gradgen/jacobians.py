@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from gradgen import derive, passes
+from gradgen.columns import Columns, NoColumns
 from gradgen.derive import Reverse
-from gradgen.errors import GradgenError, SourceError
+from gradgen.errors import GradgenError, Location, SourceError
 from gradgen.forward import Forward
 from gradgen.graph import Graph, GraphBuilder, Tree, leaves, map_tree
 from gradgen.liveness import reachable
 from gradgen.ops import OPS
 from gradgen.question import Question, as_result, owned
+from gradgen.types import Size
 
 
 @dataclass(slots=True)
@@ -66,6 +69,10 @@ def jacobian(asked: Question) -> Graph:
         candidates.append(_assembled(asked, values, inputs, _by_columns))
     if all(v.items is not None for v in values) and _stackable(inputs, values):
         candidates.append(_assembled(asked, values, inputs, _by_rows))
+    if not candidates and _stackable(values, inputs) and _flat(inputs):
+        with suppress(NoColumns):
+            found = _assembled(asked, values, inputs, _by_columns)
+            candidates += [] if in_rows(asked) and _is_wide(found) else [found]
     if not candidates:
         _refuse_whole(asked, inputs, "Jacobian", "mode jvp for its columns, or vjp for its rows")
     return min(candidates, key=operations)
@@ -77,16 +84,39 @@ def _stackable(some: Sequence[Numbers], numbers: Sequence[Numbers]) -> bool:
     return flat or all(source.items is not None for source in some)
 
 
-def hessian(asked: Question) -> Graph:
-    """The graph of the second derivatives, each pair of numbers once.
+def _is_wide(graph: Graph) -> bool:
+    """Whether matrices with more rows than the value has items are made on the way to it."""
+    (block, *_) = leaves(graph.results)
+    rows = graph.types[block].shape[:1]
+    return any(
+        op in ("eye", "diag")
+        or (op == "matmul" and t.rank == 2 and t.shape[:1] != rows)
+        for op, t, need in zip(
+            graph.ops, graph.types, reachable(graph, graph.results), strict=True
+        ) if need
+    )  # fmt: skip
 
-    Raises `WholeArray` where a parameter is an array that is not read item by item, and
-    `SourceError` where an active operation has no derivative.
+
+def _flat(inputs: Sequence[Numbers]) -> bool:
+    """Whether arrays that stay whole are vectors."""
+    return all(p.items is not None or len(p.shape) == 1 for p in inputs)
+
+
+def hessian(asked: Question) -> Graph:
+    """The graph of the second derivatives, each pair of numbers or vectors once.
+
+    Raises `WholeArray` where a parameter is an array that is not read item by item, and needs a
+    loop, and `SourceError` where an active operation has no derivative.
     """
     graph = derive.copied(asked.graph)
     inputs = _inputs(graph, asked)
-    if any(p.items is None for p in inputs):
-        _refuse_whole(asked, inputs, "Hessian", "mode hvp for its products with vectors")
+    if _flat(inputs) and _stackable(inputs, inputs):
+        with suppress(NoColumns):
+            return _hessian(graph, asked, inputs)
+    _refuse_whole(asked, inputs, "Hessian", "mode hvp for its products with vectors")
+
+
+def _hessian(graph: Graph, asked: Question, inputs: Sequence[Numbers]) -> Graph:
     b = GraphBuilder(graph)
     numbers = [
         (p, k, item) for p, source in enumerate(inputs)
@@ -101,14 +131,36 @@ def hessian(asked: Question) -> Graph:
     b = GraphBuilder(graph)
     blocks: Entries = {}
     for j, (q, l, _) in enumerate(numbers):
-        forward = Forward(b, {read[j]: b.const(1.0)}, asked.graph.locs[asked.value])
-        forward.naming = f"d{{}}_d{inputs[q].named(l)}".format
         # the others are those of the numbers before
-        for (p, k, _), entry in zip(numbers, forward.push(gradient[: j + 1]), strict=False):
+        found = _along(b, inputs[q], l, read[j], gradient[: j + 1], asked.graph.locs[asked.value])
+        for (p, k, _), entry in zip(numbers, found, strict=False):
             blocks.setdefault((p, q), {})[k, l] = entry
-            blocks.setdefault((q, p), {})[l, k] = entry
+            if p != q or inputs[p].items is not None:
+                turned = entry is not None and graph.types[entry].rank == 2
+                entry = b.add("transpose", entry) if turned and entry is not None else entry
+                blocks.setdefault((q, p), {})[l, k] = entry
     b.graph.results = (None, aux, None)
     return _finished(b, asked, (inputs, inputs), blocks, "h_{}_{}")
+
+
+def in_rows(asked: Question) -> bool:
+    """Whether a Jacobian by calls takes rows: of one vector of a known number of items.
+
+    That has to be less than the number of columns; one that is not known counts as larger.
+    """
+    graph = asked.graph
+    if not isinstance(asked.value, int):
+        return False
+    shape = graph.types[asked.value].shape
+    if len(shape) != 1 or not isinstance(shape[0], int):
+        return False
+    total: Size = 0
+    for node in leaves(asked.trees):
+        count: Size = 1
+        for size in graph.types[node].shape:
+            count = count * size
+        total = total + count
+    return not isinstance(total, int) or shape[0] < total
 
 
 class WholeArray(Exception):
@@ -122,7 +174,9 @@ class WholeArray(Exception):
         self.refusal = refusal
 
 
-def _refuse_whole(asked: Question, inputs: Sequence[Numbers], matrix: str, instead: str) -> None:
+def _refuse_whole(
+    asked: Question, inputs: Sequence[Numbers], matrix: str, instead: str
+) -> NoReturn:
     whole = next((p for p in inputs if p.items is None), inputs[0])
     message = (
         f"{whole.name} belongs to a structure with an array that is not read item by item: a "
@@ -200,7 +254,7 @@ def _items_read(graph: Graph, node: int, users: Iterable[int]) -> list[int | Non
 
 
 def _by_columns(b: GraphBuilder, values: Sequence[Numbers], inputs: Sequence[Numbers]) -> Entries:
-    """Forward mode, an input at a time."""
+    """Forward mode, a number or a vector at a time."""
     owners = [(o, at, n) for o, v in enumerate(values) for at, n in enumerate(v.nodes)]
     nodes = [n for _, _, n in owners if n is not None]
     entries: Entries = {}
@@ -208,14 +262,26 @@ def _by_columns(b: GraphBuilder, values: Sequence[Numbers], inputs: Sequence[Num
         for k, item in enumerate(source.nodes):
             if item is None:
                 continue
-            forward = Forward(b, {item: b.const(1.0)})
-            forward.naming = f"d{{}}_d{source.named(k)}".format
-            for (o, at, node), entry in zip(owners, forward.push(nodes), strict=True):
-                if values[o].items is None:
-                    assert node is not None
-                    entry = as_result(b, entry, node)
+            found = _along(b, source, k, item, nodes, None)
+            for (o, at, _), entry in zip(owners, found, strict=True):
                 entries.setdefault((o, p), {})[at, k] = entry
     return entries
+
+
+def _along(
+    b: GraphBuilder, source: Numbers, at: int, item: int, nodes: Sequence[int],
+    place: Location | None,
+) -> list[int | None]:  # fmt: skip
+    """The derivatives of nodes by an item of a parameter, or by all of a vector."""
+    forward = Columns(b, item, place) if source.items is None else Forward(
+        b, {item: b.const(1.0)}, place
+    )  # fmt: skip
+    forward.naming = f"d{{}}_d{source.named(at)}".format
+    if isinstance(forward, Columns):
+        return forward.matrices(nodes)
+    found = forward.push(nodes)
+    return [as_result(b, e, n) if b.graph.types[n].shape else e
+            for e, n in zip(found, nodes, strict=True)]  # fmt: skip
 
 
 def _by_rows(b: GraphBuilder, values: Sequence[Numbers], inputs: Sequence[Numbers]) -> Entries:
@@ -296,6 +362,11 @@ def _block(
     """The derivative of one value by one parameter: of the shape of both, one behind the other."""
     graph = b.graph
     found = [entries.get(place) for place in _places(value, source)]
+    if value.items is None and source.items is None:
+        dtype = graph.types[value.node].dtype
+        sizes = [b.size(n) for n in (*value.shape, *source.shape)]
+        zeros = b.add("zeros", *sizes, attr=None if dtype == "float64" else dtype)
+        return zeros if found[0] is None else found[0]
     if value.items is not None and source.items is not None:
         if not value.shape and not source.shape:
             return as_result(b, found[0], value.node)

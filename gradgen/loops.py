@@ -30,26 +30,6 @@ from gradgen.types import Dim, Size, Type
 NAMES = {"jacobian": "Jacobian", "hessian": "Hessian"}
 
 
-def in_rows(asked: Question) -> bool:
-    """Whether a Jacobian by calls takes rows: of one vector of a known number of items.
-
-    That has to be less than the number of columns; one that is not known counts as larger.
-    """
-    graph = asked.graph
-    if not isinstance(asked.value, int):
-        return False
-    shape = graph.types[asked.value].shape
-    if len(shape) != 1 or not isinstance(shape[0], int):
-        return False
-    total: Size = 0
-    for node in leaves(asked.trees):
-        count: Size = 1
-        for size in graph.types[node].shape:
-            count = count * size
-        total = total + count
-    return not isinstance(total, int) or shape[0] < total
-
-
 def structured(asked: Question) -> Param | None:
     """A parameter that is no number and no array, of which there are no unit arrays here."""
     return next((p for p in asked.chosen if not isinstance(p.tree, int)), None)

@@ -17,8 +17,8 @@ from gradgen.emission import emit as emit_unit
 from gradgen.errors import GradgenError, Location, NeedsLength, SourceError
 from gradgen.graph import Graph, Param, Record, Tree, leaves, map_tree
 from gradgen.guards import argument_parts
-from gradgen.jacobians import WholeArray
-from gradgen.loops import Loops, in_rows, structured
+from gradgen.jacobians import WholeArray, in_rows
+from gradgen.loops import Loops, structured
 from gradgen.modes import (
     ANY_VALUE,
     MODES,

@@ -210,7 +210,7 @@ def test_rows_are_adjoints_and_columns_are_tangents(signature, body, wrt, shapes
 
 def test_the_hessian_of_an_array_is_found_column_by_column():
     def f(x, scale=2.0):
-        return np.sum(np.exp(x) * np.cumsum(x)) / (scale + x @ x)
+        return np.sum(np.exp(x) * np.cumprod(x)) / (scale + x @ x)
 
     x = np.array([0.3, -0.7, 1.1, 0.2])
     for made in (gradgen.hessian(f), gradgen.hessian(f, shapes="x=n, scale=scalar")):
@@ -247,8 +247,98 @@ def test_blocks_of_second_derivatives_are_those_of_the_gradient_and_transposes(s
     np.testing.assert_array_equal(found[0][1], found[1][0])
 
 
+VECTORS = {
+    "tanh": ("np.tanh(A @ x)", "matrix = (1.0 - t1 * t1)[:, None] * A"),
+    "linear": ("A @ x + 1.0", "matrix = A.copy()"),
+    "from the left": ("x @ A.T - x", "matrix = A - np.eye(len(x))"),
+    "square": ("x**2", "matrix = np.diag(2.0 * x)"),
+    "mean": ("x - np.mean(x)", "matrix = np.eye(len(x)) - 1.0 / len(x)"),
+    "softmax": ("np.exp(x) / np.sum(np.exp(x))", "np.diag("),
+    "stable softmax": ("np.exp(x - np.max(x)) / np.sum(np.exp(x - np.max(x)))", ""),
+    "unit": ("x / np.linalg.norm(x)", ""),
+    "differences": ("x[1:] - x[:-1] ** 2", ""),
+    "relu": ("np.where(A @ x > 0.0, A @ x, 0.1 * x)", ""),
+    "masked": ("np.where(x > 0.5, np.sqrt(np.maximum(x - 0.5, 0.0)), x)", ""),
+    "net": ("np.log1p(np.exp(A @ np.tanh(A @ x)))", ""),
+    "joined": ("np.concatenate([np.exp(x)[::2], np.stack([x[0] * x[1], np.sum(x)])])", ""),
+    "taken": ("(np.cumsum(x) * x[0])[::-1]", ""),
+    "chosen": ("x[x > 0.5] * np.std(x)", ""),
+    "stored": ("np.concatenate([np.zeros(1), x])[:-1] * x", ""),
+    "scaled": ("np.exp(x) * (x @ x) + np.dot(A @ x, x)", ""),
+    "still": ("np.sign(x) * 2.0", "matrix = np.zeros((len(x), len(x)))"),
+}
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_a_vector_by_a_vector_is_one_matrix_without_a_loop(name):
+    line, last = VECTORS[name]
+    f = defined(f"{HEAD}def f(x, A):\n    return {line}\n")
+    given = {"x": np.array([0.9, 0.3, 1.4]), "A": np.random.default_rng(1).normal(size=(3, 3))}
+    push = gradgen.jvp(f)
+    made = gradgen.jacobian(f, shapes="x=n, A=n n")
+    assert "f_jvp" not in made.source and "f_vjp" not in made.source
+    assert last in made.source
+    # compiled for the signature of the arguments: also of one item, and of none
+    for x in (given["x"], given["x"][:1], given["x"][:0]):
+        A = given["A"][: x.size, : x.size]
+        small = x.size < 3 and (name in ("joined", "taken", "chosen") or not x.size)
+        if small and name not in ("square", "linear", "differences", "still", "tanh"):
+            continue
+        want = [push(x, unit, A)[1] for unit in np.eye(x.size)]
+        found = gradgen.jacobian(f)(x, A)
+        assert found.shape == (*f(x, A).shape, x.size)
+        for k, column in enumerate(want):
+            np.testing.assert_allclose(found[:, k], column, rtol=1e-12, atol=1e-14)
+            assert not differ_from_slope(
+                found[:, k], along(f, {"x": x, "A": A}, {"x": np.eye(x.size)[k]}, "real"), 1e-8
+            )
+    single = gradgen.jacobian(f)(*(v.astype(np.float32) for v in given.values()))
+    assert single.dtype == f(*(v.astype(np.float32) for v in given.values())).dtype
+    np.testing.assert_allclose(single, made(**given), rtol=2e-3, atol=1e-4)
+
+
+SCALARS = {
+    "logistic": ("np.sum(np.log1p(np.exp(-(A @ x)))) + 0.05 * x @ x", "A.T @ ("),
+    "quadratic": ("0.5 * x @ A @ x", "matrix = 0.5 * (A.T + A)"),
+    "cubes": ("np.sum(x**3)", "matrix = np.diag(6.0 * x)"),
+    "rosenbrock": ("np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)", ""),
+    "log sum exp": ("np.log(np.sum(np.exp(x)))", ""),
+    "norm": ("np.linalg.norm(x) * np.sum(A)", ""),
+    "least squares": ("np.sum((np.tanh(A @ x) - 1.0) ** 2)", "A.T @ ("),
+}
+
+
+@pytest.mark.parametrize("name", SCALARS)
+def test_the_hessian_by_a_vector_is_one_matrix_without_a_loop(name):
+    line, last = SCALARS[name]
+    f = defined(f"{HEAD}def f(x, A):\n    return {line}\n")
+    x, A = np.array([0.9, 0.3, 1.4]), np.random.default_rng(1).normal(size=(3, 3))
+    made = gradgen.hessian(f, shapes="x=n, A=n n")
+    assert "f_hvp" not in made.source
+    assert last in made.source
+    product, gradient = gradgen.hvp(f), gradgen.grad(f)
+    for found in (made(x, A), gradgen.hessian(f)(x, A)):
+        np.testing.assert_allclose(found, found.T, rtol=1e-12, atol=1e-13)
+        for unit, column in zip(np.eye(3), found.T, strict=True):
+            np.testing.assert_allclose(column, product(x, unit, A), rtol=1e-11, atol=1e-12)
+            slope = along(gradient, {"x": x, "A": A}, {"x": unit}, "real")
+            assert not differ_from_slope(column, slope, 1e-8)
+
+
+def test_a_wrong_partial_derivative_is_caught_in_a_matrix_too(monkeypatch):
+    import dataclasses
+
+    from gradgen.ops import OPS
+
+    monkeypatch.setitem(OPS, "tanh", dataclasses.replace(OPS["tanh"], d=("g * (1.0 + out*out)",)))
+    f = defined(HEAD + "def f(x, A):\n    return np.tanh(A @ x)\n")
+    x, A = np.array([0.9, 0.3]), np.array([[1.0, 2.0], [0.5, -1.0]])
+    slope = along(f, {"x": x, "A": A}, {"x": np.array([1.0, 0.0])}, "real")
+    assert differ_from_slope(gradgen.jacobian(f)(x, A)[:, 0], slope, 1e-8)
+
+
 def test_a_value_of_a_known_number_of_items_gives_rows_and_of_any_other_columns():
-    f = defined(HEAD + "def f(A, x):\n    return A @ np.sin(x)\n")
+    f = defined(HEAD + "def f(A, x):\n    return A @ np.cumprod(np.sin(x))\n")
     for shapes, product in (
         ("A=2 n, x=n", "f_vjp"), ("A=2 5, x=5", "f_vjp"), ("A=5 5, x=5", "f_jvp"),
         ("A=m n, x=n", "f_jvp"), ("A=m 3, x=3", "f_jvp"),
@@ -261,17 +351,18 @@ def test_a_value_of_a_known_number_of_items_gives_rows_and_of_any_other_columns(
 @pytest.mark.parametrize("shapes", [None, "x=n"])
 def test_a_loop_gives_auxiliary_results_and_empty_matrices(shapes):
     def f(x):
-        return np.cumsum(x * x), 2.0 * x
+        return np.cumprod(np.exp(x)), 2.0 * x
 
     def g(x):
         return np.prod(x + 1.0), 2.0 * x
 
     def rows(x):
-        return np.concatenate([np.cumsum(x)[:0], np.ones(2) * np.sum(x)])
+        return np.concatenate([np.cumprod(x)[:0], np.ones(2) * np.sum(x)])
 
     for x in (np.array([1.0, 2.0, -0.5]), np.zeros(0)):
         matrix, aux = gradgen.jacobian(f, shapes=shapes, has_aux=True)(x)
-        np.testing.assert_allclose(matrix, 2.0 * np.tril(np.ones((x.size, x.size))) * x)
+        products = np.tile(np.exp(np.cumsum(x))[:, None], x.size)
+        np.testing.assert_allclose(matrix, np.tril(products), rtol=1e-14)
         np.testing.assert_array_equal(aux, 2.0 * x)
         matrix, aux = gradgen.hessian(g, shapes=shapes, has_aux=True)(x)
         ratio = np.prod(x + 1.0) / np.outer(x + 1.0, x + 1.0)
@@ -279,7 +370,7 @@ def test_a_loop_gives_auxiliary_results_and_empty_matrices(shapes):
         np.testing.assert_array_equal(aux, 2.0 * x)
         assert gradgen.jacobian(rows, shapes=shapes)(x).shape == (2, x.size)
     single = np.zeros(0, np.float32)
-    made = gradgen.hessian(lambda x: np.sum(np.cumsum(x) ** 2))
+    made = gradgen.hessian(lambda x: np.sum(np.cumprod(x) ** 2))
     assert (made(single).shape, made(single).dtype) == ((0, 0), np.float32)
 
 
@@ -327,10 +418,10 @@ def test_a_third_derivative_is_the_hessian_of_the_emitted_gradient():
 
 
 @pytest.mark.parametrize(("mode", "line", "wrt", "said"), [
-    ("jacobian", "np.cumsum(x['a']) * y", ("x", "y"),
+    ("jacobian", "np.cumprod(x['a']) * y", ("x", "y"),
      "a belongs to a structure with an array that is not read item by item: a Jacobian with "
      "respect to such arrays takes them in wrt each by its name"),
-    ("hessian", "np.sum(x['a'] * y)", "x",
+    ("hessian", "np.prod(x['a'] * y)", "x",
      "a belongs to a structure with an array that is not read item by item: a Hessian with "
      "respect to such arrays takes them in wrt each by its name"),
     ("hessian", "x['a'] * y", "x", "the result of f is an array of shape (n,), not one number"),

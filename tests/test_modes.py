@@ -33,6 +33,7 @@ POINTS = [
 # Derivations by hand that know more than the chain rule, and what.
 BEYOND = {
     "jvp_spring": "2.0 * (0.5 * k) is k, where the value has 0.5 * k",
+    "jacobian_softmax": "exp(x) / sum(exp(x)) is the softmax itself, in the second term too",
     "hessian_morse": "a factor common to both terms of a product's derivative",
     "hessian_rosenbrock": "sums are multiplied out, and their constants gathered",
 }

@@ -217,6 +217,8 @@ def check_program(program, folder, extra):
             check_tangents(program, path, options, gradients, wanted)
         if extra % 8 == 5:
             check_products(program, path, options)
+        if extra % 16 == 13:
+            check_matrix(program, path)
         if extra % 4 == 1:
             live = gradgen.value_and_grad(executed(text, "f"), wrt=wrt)
             check_same(program, called(live, program.arguments)[0][1], gradients, "live")
@@ -288,6 +290,21 @@ def check_products(program, path, options):
     (along_u, _), (along_v, _) = (called_along(made, program.arguments, d) for d in (u, v))
     terms = [np.ravel(a) * np.ravel(b) for a, b in zip(flat(along_u), flat(v), strict=True)]
     agrees_along(program, np.sum(np.concatenate(terms)), along_v, u, "hvp")
+
+
+def check_matrix(program, path):
+    """The Hessian by one vector has the products with unit vectors as its columns."""
+    vectors = [n for n, v in program.arguments.items() if np.ndim(v) == 1]
+    for name in vectors[:1]:
+        options = {"wrt": name, "shapes": program.declared}
+        made = executed(emitted(f"{path}:f", **options, mode="hessian"), "f_hessian")
+        product = executed(emitted(f"{path}:f", **options, mode="hvp"), "f_hvp")
+        x = program.arguments[name]
+        matrix, _ = called(made, program.arguments)
+        assert (matrix.shape, matrix.dtype) == ((x.size, x.size), x.dtype)
+        for unit, column in zip(np.eye(x.size, dtype=x.dtype), matrix.T, strict=True):
+            want, _ = called(product, {**program.arguments, f"t_{name}": unit})
+            assert agree(column, want, 2e-3 if x.dtype == np.float32 else 1e-8), (column, want)
 
 
 def called_along(function, arguments, direction):
