@@ -145,12 +145,12 @@ def jacobian(
     A parameter that is a number, or an array of known shape that is read item by item, and a value
     that is a number or made of numbers (`np.array([u, v])`), give straight-line code in which rows
     and columns share what they have in common: in forward or reverse mode, whichever takes fewer
-    operations. The Jacobian of vectors by vectors that are used as wholes is one matrix, made of the
-    identity by scaled rows, sums and matrix products: `(1.0 - y * y)[:, None] * A`. Where that is
-    not known, as for matrices, the emitted function loops over columns, which call the `f_jvp`
-    beside it, or over the rows of one vector of a known number of items that is less than the
-    number of columns, which call `f_vjp`. Then arrays stand in `wrt` each by its name; those inside
-    of structures are refused.
+    operations. The Jacobian of vectors by vectors that are used as wholes is one matrix, made of
+    the identity by scaled rows, sums and matrix products: `(1.0 - y * y)[:, None] * A`. Where that
+    is not known, as for matrices, the emitted function loops over columns, which call the `f_jvp`
+    beside it, or over the rows of one vector that are fewer (a symbolic length counts as more than
+    a number, and as less than its product with others), which call `f_vjp`. Then arrays stand in
+    `wrt` each by its name; those inside of structures are refused.
     """
     refuse_argnums(unknown)
     options = Options(wrt, "jacobian", target, style, has_aux, output)

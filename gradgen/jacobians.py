@@ -22,7 +22,7 @@ from gradgen.graph import Graph, GraphBuilder, Tree, leaves, map_tree
 from gradgen.liveness import reachable
 from gradgen.ops import OPS
 from gradgen.question import Question, as_result, owned
-from gradgen.types import Size
+from gradgen.types import Dim, Size, product
 
 
 @dataclass(slots=True)
@@ -144,23 +144,25 @@ def _hessian(graph: Graph, asked: Question, inputs: Sequence[Numbers]) -> Graph:
 
 
 def in_rows(asked: Question) -> bool:
-    """Whether a Jacobian by calls takes rows: of one vector of a known number of items.
+    """Whether a Jacobian by calls takes rows: of one vector with fewer items than columns.
 
-    That has to be less than the number of columns; one that is not known counts as larger.
+    A length that is not known counts as more than a number, and less than a product with others.
     """
     graph = asked.graph
-    if not isinstance(asked.value, int):
+    if not isinstance(asked.value, int) or graph.types[asked.value].rank != 1:
         return False
-    shape = graph.types[asked.value].shape
-    if len(shape) != 1 or not isinstance(shape[0], int):
-        return False
-    total: Size = 0
+    (rows,) = graph.types[asked.value].shape
+    columns: Size = 0
     for node in leaves(asked.trees):
-        count: Size = 1
-        for size in graph.types[node].shape:
-            count = count * size
-        total = total + count
-    return not isinstance(total, int) or shape[0] < total
+        columns = columns + product(graph.types[node].shape)
+    if isinstance(rows, int):
+        return isinstance(columns, Dim) or rows < columns
+    told = all(graph.ops[graph.lengths.get(a, (0, None))[0]] == "param" for a in rows.atoms)
+    return told and isinstance(columns, Dim) and all(
+        any(n >= count and len(more) > len(atoms) and set(more) >= set(atoms)
+            for more, n in columns.terms)
+        for atoms, count in rows.terms
+    )  # fmt: skip
 
 
 class WholeArray(Exception):

@@ -152,7 +152,7 @@ class Loops:
 
     def _count(self) -> str:
         """How many items the one value has, of which there are rows."""
-        return str(self.asked.graph.types[self.asked.value].shape[0])
+        return self._spelled(self.asked.graph.types[self.asked.value].shape[0])
 
     def _empty(self, name: str, sizes: Sequence[str], t: Type) -> None:
         """A matrix that is still to be filled."""

@@ -135,7 +135,8 @@ def _with_tangents(params: Sequence[Param], chosen: Iterable[str]) -> list[Param
     defaults = any(p.default is not None for p in in_order[:end])
     for tangent in made:
         tangent.keyword_only |= defaults
-        tangent.positional_only = any(p.positional_only for p in in_order[end:])
+        behind = any(p.positional_only for p in in_order[end:])
+        tangent.positional_only = behind and not tangent.keyword_only
     return sorted([*in_order[:end], *(t for t in made if not t.keyword_only), *in_order[end:],
                    *(p for p in params if p.keyword_only), *(t for t in made if t.keyword_only)],
                   key=lambda p: p.keyword_only)  # fmt: skip

@@ -346,6 +346,8 @@ def test_a_value_of_a_known_number_of_items_gives_rows_and_of_any_other_columns(
         source = gradgen.jacobian(f, wrt="x", shapes=shapes).source
         assert source.count("def f_jvp") == (product == "f_jvp"), shapes
         assert source.count("def f_vjp") == (product == "f_vjp"), shapes
+    layer = defined(HEAD + "def f(W, x):\n    return np.tanh(W @ x)\n")
+    assert "def f_vjp" in gradgen.jacobian(layer, wrt="W", shapes="W=k d, x=d").source
 
 
 @pytest.mark.parametrize("shapes", [None, "x=n"])

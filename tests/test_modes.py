@@ -207,6 +207,7 @@ def test_has_aux_gives_the_auxiliary_results_as_they_are():
     ("x, /, a", "x, /, t_x, a"),
     ("x, a, /", "x, t_x, a, /"),
     ("x, *, a", "x, t_x, *, a"),
+    ("x, a, /, *, k", "x, t_x, a, /, *, k, t_k"),
     ("x, *, k", "x, t_x, *, k, t_k"),
     ("x, k=2.0", "x, k=2.0, *, t_x, t_k"),
     ("x, /, k", "x, /, k, t_x, t_k"),
