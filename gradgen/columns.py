@@ -269,7 +269,7 @@ class Columns(Forward):
         rows = self.b.add("index", self._rows_of(source), *operands, attr=place)
         return self._as_rows(rows)
 
-    def _update(self, node: int) -> Spread | None:  # type: ignore[override]
+    def _stored(self, node: int) -> Spread | None:
         graph, b = self.graph, self.b
         op, (buffer, new, *operands) = graph.ops[node], graph.args[node]
         place = graph.attrs[node]
@@ -311,8 +311,8 @@ _HANDLERS: dict[str, Callable[[Columns, int], Spread | None]] = {
     "where": Columns._where,
     "matmul": Columns._matmul,
     "index": Columns._index,
-    "index_add": Columns._update,
-    "index_set": Columns._update,
+    "index_add": Columns._stored,
+    "index_set": Columns._stored,
     "copy": Columns._same,
     "broadcast_to": Columns._same,
     "full_like": Columns._same,
