@@ -22,10 +22,15 @@ class CustomRule:
 
     def __init__(
         self, function: Callable[..., Any], vjp: Callable[..., Any] | None,
-        jvp: Callable[..., Any] | None,
+        jvp: Callable[..., Any] | None, result: Callable[..., Any] | None,
     ) -> None:  # fmt: skip
-        self.function, self.vjp, self.jvp = function, vjp, jvp
-        update_wrapper(self, function)
+        update_wrapper(self, function, updated=())
+        self.function, self.vjp, self.jvp, self.result = function, vjp, jvp, result
+        if result is not None:
+            from inspect import signature
+
+            # what is opaque may have none that can be seen
+            self.__signature__ = signature(result)
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """What the function gives."""
@@ -34,17 +39,24 @@ class CustomRule:
 
 def custom_rule(
     f: Callable[..., Any] | None = None, *, vjp: Callable[..., Any] | None = None,
-    jvp: Callable[..., Any] | None = None,
+    jvp: Callable[..., Any] | None = None, result: Callable[..., Any] | None = None,
 ) -> Any:  # fmt: skip
     """`f` with these derivatives instead of its own; without `f` a decorator.
 
     `f` takes numbers and arrays and gives one number or array, `out`. `vjp(g, out, x, y, ...)`
     gives the adjoint of each argument, `jvp(out, x, y, ..., t_x, t_y, ...)` the tangent of `out`;
     they have the shapes of what they belong to. The adjoint of what has none is None, its tangent
-    too. Both are read as `f` is. Raises `TypeError` where neither is given.
+    too. Both are read as `f` is.
+
+    With `result`, `f` is opaque: never read, and called by what is emitted, which imports it.
+    `result(x, y, ...)` is read, and gives anything of the shape and dtype that `f` gives; its
+    parameters are those of `f`. An opaque `f` must depend on its arguments alone, and change none.
+    Without a rule it has no derivative.
+
+    Raises `TypeError` where none of the three is given.
     """
-    if vjp is None and jvp is None:
+    if vjp is None and jvp is None and result is None:
         raise TypeError("custom_rule takes vjp=, jvp= or both")
     if f is None:
-        return partial(custom_rule, vjp=vjp, jvp=jvp)
-    return CustomRule(f, vjp, jvp)
+        return partial(custom_rule, vjp=vjp, jvp=jvp, result=result)
+    return CustomRule(f, vjp, jvp, result)

@@ -152,6 +152,7 @@ class Forward(Sweep):
             found = None
         elif row.jvp is not None:
             found = row.jvp(self.b, node, [self._whole(a) for a in args])
+            found = self._transposed(node) if found is None else found
         elif row.linear in ("first", "all"):
             found = self._itself(node)
         elif row.linear == "each":

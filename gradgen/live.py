@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import linecache
 import threading
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from gradgen.directives import CustomRule
+from gradgen.emission import Unit
 from gradgen.errors import GradgenError, NotCompiledError, SourceError
 from gradgen.graph import Graph, Record
 from gradgen.program import Options, Program, active_names, added_names, compile_graph
@@ -20,14 +23,42 @@ from gradgen.render import render
 Shapes = str | Mapping[str, Any] | None
 
 
+def bound_names(unit: Unit, original: Any) -> dict[str, Any]:
+    """What the emitted code reads by name: captured values, and the user's functions it calls.
+
+    Those in the module of the original are taken from there: another one may have its name.
+    """
+    home = getattr(original, "__module__", None) or "gradgen_emitted"
+    plain = original.function if isinstance(original, CustomRule) else original
+    own = getattr(plain, "__globals__", {})
+    short = home.rpartition(".")[2]
+    beside = {
+        name: own[there] for name, (module, there) in unit.foreign.items()
+        if there in own and str(module).rpartition(".")[2] == short
+    }  # fmt: skip
+    return {**beside, **unit.namespace, "__name__": home}
+
+
+def compiled(text: str | ast.Module, filename: str, unit: Unit, names: Mapping[str, Any]) -> Any:
+    """The code of an emitted text, without the imports of functions that are bound already."""
+    if unit.foreign:
+        tree = ast.parse(text) if isinstance(text, str) else text
+        tree.body = [
+            at for at in tree.body
+            if not (isinstance(at, ast.ImportFrom)
+                    and all((alias.asname or alias.name) in names for alias in at.names))
+        ]  # fmt: skip
+        text = tree
+    return compile(text, filename, "exec", dont_inherit=True)
+
+
 def load(program: Program, name: str, mode: str, original: Any) -> Any:
     """The emitted function, compiled; its lines are known to debuggers and tracebacks."""
     text = render(program.unit)
-    namespace: dict[str, Any] = dict(program.unit.namespace)
-    namespace["__name__"] = getattr(original, "__module__", None) or "gradgen_emitted"
+    namespace = bound_names(program.unit, original)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     filename = f"<gradgen {name}_{mode} {digest}>"
-    exec(compile(text, filename, "exec", dont_inherit=True), namespace)
+    exec(compiled(text, filename, program.unit, namespace), namespace)
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
     for name_inside, value in program.unit.namespace.items():
         if isinstance(value, np.ndarray):

@@ -558,15 +558,19 @@ def test_a_rule_that_cannot_be_read_or_that_the_mode_lacks_is_refused():
     assert refusal(gradgen.grad(with_vjp(short)), POINT) == (
         "short takes 2 positional arguments, not 3; "
     )
-    lacking = "the custom rule of tanh has no {}, which this mode takes; give it one, or use {}"
-    assert refusal(gradgen.jvp(with_vjp(lambda g, out, x: g)), POINT, POINT) == lacking.format(
-        "jvp", "a mode in reverse: grad, vjp"
-    )
+    lacking = "the custom rule of tanh has no {}, which this mode takes{}; give it {}"
+    clipped = with_vjp(lambda g, out, x: np.clip(g, -1.0, 1.0))
+    assert refusal(gradgen.jvp(clipped), POINT, POINT) == lacking.format(
+        "jvp", ", and its vjp is not seen to be linear in the adjoint",
+        "a jvp, or use a mode in reverse: grad, vjp",
+    )  # fmt: skip
 
     def forward_only(x):
         return np.sum(gradgen.custom_rule(tanh, jvp=lambda out, x, t: t)(x))
 
-    assert refusal(gradgen.grad(forward_only), POINT) == lacking.format("vjp", "mode jvp")
+    assert refusal(gradgen.grad(forward_only), POINT) == lacking.format(
+        "vjp", "", "one, or use mode jvp"
+    )
     assert gradgen.jvp(forward_only)(POINT, POINT)[1] == np.sum(POINT)
 
 
@@ -694,7 +698,7 @@ def test_a_rewrite_inside_a_rule_is_told_and_applied_in_its_words(tmp_path):
         "utf-8",
     )
     done = CliRunner().invoke(cli, ["check", f"{path}:f", "--wrt", "x,y", "--effort", "quick"])
-    assert done.exit_code == 1 and "a custom rule is not evaluated" in done.output
+    assert done.exit_code == 0 and "a custom rule is not evaluated" in done.output
     emitted = CliRunner().invoke(cli, ["emit", f"{path}:f", "--wrt", "x,y"]).output
     assert emitted.count("log(1 + exp(x)) overflows") == 1
     stable = CliRunner().invoke(cli, ["emit", f"{path}:f", "--wrt", "x,y", "--stabilize"]).output

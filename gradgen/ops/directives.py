@@ -8,7 +8,8 @@ from typing import Any
 
 from gradgen.errors import Refusal
 from gradgen.ops.shape import full_shape
-from gradgen.ops.table import Op, register
+from gradgen.ops.table import OPS, Op, register
+from gradgen.ops.written import infer_written
 from gradgen.types import Builder, Type
 
 
@@ -32,6 +33,10 @@ def _bind_stop_gradient(front: Any, x: Any, /) -> Any:
     return front.view(x, stopped) if front.type_of(node).kind == "array" else stopped
 
 
+# How often the rule of a function is read in itself: derivatives of the second order take two.
+NESTED = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Where the operands of a call with a rule are: first comes the value, then the arguments.
@@ -47,6 +52,16 @@ class Rule:
     pulled: tuple[int, ...] | None
     # The numbers of the arguments that have a tangent; None without a jvp.
     pushed: tuple[int, ...] | None
+    # Whether it is a call by the rule of the same function, too deep for its rule to be read.
+    deep: bool = False
+
+    def refused(self, what: str, hint: str) -> Refusal:
+        """The refusal of a mode that takes what there is not."""
+        if self.deep:
+            return Refusal(f"the custom rule of {self.name} calls {self.name} itself, and "
+                           f"this takes derivatives of it more than {NESTED} times",
+                           "write what it computes in its rule")  # fmt: skip
+        return Refusal(f"the custom rule of {self.name} {what}", hint)
 
 
 def substituted(b: Any, node: int, leaves: Mapping[int, int]) -> int:
@@ -75,8 +90,7 @@ def _rule_vjp(b: Any, node: int, g: int) -> Sequence[int | None]:
     """The adjoints that the user's rule computes."""
     rule, args = b.attr_of(node), b.args_of(node)
     if rule.pulled is None:
-        raise Refusal(f"the custom rule of {rule.name} has no vjp, which this mode takes",
-                      "give it one, or use mode jvp")  # fmt: skip
+        raise rule.refused("has no vjp, which this mode takes", "give it one, or use mode jvp")
     parts: list[int | None] = [None] * len(args)
     out, seed = args[1 + rule.count : 3 + rule.count]
     g = full_shape(b, g, b.type_of(node).shape)
@@ -86,12 +100,69 @@ def _rule_vjp(b: Any, node: int, g: int) -> Sequence[int | None]:
     return parts
 
 
-def rule_jvp(b: Any, node: int, tangents: Sequence[int | None]) -> int:
-    """The tangent that the user's rule computes; an argument that stands still has zeros."""
+# What is linear in these operands alone, besides the rows that say how they are.
+_LINEAR = {
+    "neg": (0,), "pos": (0,), "mul": (0, 1), "div": (0,), "solve": (1,),
+    "scipy_solve": (1,), "solve_triangular": (1,), "cho_solve": (1,),
+}  # fmt: skip
+_TOGETHER = {"add": (0, 1), "sub": (0, 1), "where": (1, 2)}
+_ZEROS = ("zeros", "zeros_like")
+# What reads nothing of an operand but its shape.
+_SHAPES = ("axis_size", "item_count", "zeros_like", "ones_like", "empty_like")
+
+
+def linear_nodes(b: Any, seed: int, last: int) -> tuple[set[int], set[int]]:
+    """The nodes up to `last` that depend on a seed, and those that are seen to be linear in it."""
+    graph = b.graph
+    moved, linear = {seed}, {seed}
+    for node in range(seed + 1, last + 1):
+        op, args = graph.ops[node], graph.args[node]
+        places = [k for k, a in enumerate(args) if a in moved]
+        if not places or op in _SHAPES:
+            continue
+        moved.add(node)
+        if all(args[k] in linear for k in places) and _is_linear(b, node, places):
+            linear.add(node)
+    return moved, linear
+
+
+def _is_linear(b: Any, node: int, places: Sequence[int]) -> bool:
+    """Whether an operation is linear in these operands together, as far as it is known."""
+    graph = b.graph
+    op, args = graph.ops[node], graph.args[node]
+    row = OPS[op]
+    together: Sequence[int] | None = _TOGETHER.get(op)
+    if op in ("index_set", "index_add"):
+        together = (0, 1)
+    elif op == "stop_gradient":
+        return bool(graph.attrs[node] == "rule")
+    elif together is None and row.linear == "all":
+        together = range(len(args))
+    if together is not None:
+        still = [k for k in together if k not in places]
+        return set(places) <= set(together) and all(_is_zero(graph, args[k]) for k in still)
+    if row.linear == "first":
+        return list(places) == [0]
+    alone = _LINEAR.get(op, range(len(args)) if row.linear == "each" else ())
+    return len(places) == 1 and places[0] in alone
+
+
+def _is_zero(graph: Any, node: int) -> bool:
+    return graph.ops[node] in _ZEROS or bool(graph.values[node] == 0)
+
+
+def rule_jvp(b: Any, node: int, tangents: Sequence[int | None]) -> int | None:
+    """The tangent that the user's rule computes; an argument that stands still has zeros.
+
+    None where the rule has a vjp only, which is linear: its transpose is the jvp.
+    """
     rule, args = b.attr_of(node), b.args_of(node)
     if rule.pushed is None:
-        raise Refusal(f"the custom rule of {rule.name} has no jvp, which this mode takes",
-                      "give it one, or use a mode in reverse: grad, vjp")  # fmt: skip
+        if rule.pulled is not None and _vjp_is_linear(b, node):
+            return None
+        raise rule.refused("has no jvp, which this mode takes, and its vjp is not seen to be "
+                           "linear in the adjoint",
+                           "give it a jvp, or use a mode in reverse: grad, vjp")  # fmt: skip
     first = 2 + rule.count + (0 if rule.pulled is None else 1 + len(rule.pulled))
     leaves = {args[1 + rule.count]: node}
     for k, at in enumerate(rule.pushed):
@@ -103,6 +174,21 @@ def rule_jvp(b: Any, node: int, tangents: Sequence[int | None]) -> int:
     return substituted(b, held, leaves)
 
 
+def _vjp_is_linear(b: Any, node: int) -> bool:
+    """Whether all adjoints that a vjp computes are seen to be linear in what it is given."""
+    rule, args = b.attr_of(node), b.args_of(node)
+    seed, first = args[2 + rule.count], 3 + rule.count
+    parts = args[first : first + len(rule.pulled)]
+    moved, linear = linear_nodes(b, seed, max(parts, default=seed))
+    held = (b.args_of(part)[0] for part in parts if part not in linear)
+    return all(node not in moved and _is_zero(b.graph, node) for node in held)
+
+
+def _refuse_opaque(b: Any, node: int, *given: Any) -> Any:
+    raise Refusal(f"the derivative of {b.attr_of(node).name} is needed, which is opaque and has no "
+                  "rule", "give it one: custom_rule(..., vjp=..., result=...)")  # fmt: skip
+
+
 def register_rows() -> None:
     """Enter the rows of this family."""
     register(Op(name="stop_gradient", infer=_same, vjp=_none, linear="constant",
@@ -110,3 +196,6 @@ def register_rows() -> None:
                 cost=0))  # fmt: skip
     register(Op(name="custom_rule", infer=_same, vjp=_rule_vjp, jvp=rule_jvp, view=True,
                 call="gradgen.custom_rule", cost=0))  # fmt: skip
+    # What it gives may be memory of its own, which emitted code must not write into.
+    register(Op(name="opaque", infer=infer_written, vjp=_refuse_opaque, jvp=_refuse_opaque,
+                view=True))  # fmt: skip

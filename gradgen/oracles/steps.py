@@ -63,6 +63,8 @@ def detached(subject: Subject) -> str:
     active = depends_on(graph, {leaf.node for leaf in subject.active})
     for node, op in enumerate(graph.ops):
         directive = op in ("stop_gradient", "custom_rule") and graph.attrs[node] != "rule"
+        if op == "custom_rule" and graph.ops[graph.args[graph.args[node][0]][0]] == "opaque":
+            continue  # the rule is all that tells its derivative, which is its slope
         if directive and needed[node] and active[node]:
             loc = graph.locs[node]
             place = "" if loc is None else f" (line {loc.line})"

@@ -51,7 +51,7 @@ class Modules:
 
     def module_frame(self, module: ModuleText) -> Frame:
         """The frame of a module's top level."""
-        return Frame(module.source, self.text_lookup(module))
+        return Frame(module.source, self.text_lookup(module), module=module)
 
     def text_lookup(self, module: ModuleText) -> Any:
         """A lookup of a module's names by its text; `Pending` for what must be evaluated."""
