@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextvars import ContextVar
+from copy import deepcopy
 from functools import partial, update_wrapper
 from typing import Any, TypeVar
 
@@ -14,7 +16,43 @@ def stop_gradient(x: T) -> T:
 
     `x` is a number or an array; the result is the same object. Emitted code has `x` in its place.
     """
-    return x
+    held = _HELD.get()
+    return x if held is None else held.through(x)
+
+
+class Held:
+    """What a function stops, kept from its first call and given in its place in all that follow.
+
+    The slope of a function whose stopped values are held is the derivative that it is said to have.
+    """
+
+    def __init__(self) -> None:
+        # The names of the functions with rules that were called, and read for the computation.
+        self.ruled: dict[str, None] = {}
+        self._values: list[Any] = []
+        self._first = True
+        self._next = 0
+
+    def through(self, x: Any) -> Any:
+        """What `stop_gradient(x)` gives."""
+        if self._first:
+            self._values.append(deepcopy(x))
+            return x
+        self._next += 1
+        return deepcopy(self._values[self._next - 1])
+
+    def call(self, function: Callable[[], T]) -> T:
+        """What a call of the function gives."""
+        token = _HELD.set(self)
+        self._next = 0
+        try:
+            return function()
+        finally:
+            self._first = False
+            _HELD.reset(token)
+
+
+_HELD: ContextVar[Held | None] = ContextVar("held", default=None)
 
 
 class CustomRule:
@@ -34,6 +72,9 @@ class CustomRule:
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         """What the function gives."""
+        held = _HELD.get()
+        if held is not None and self.result is None:
+            held.ruled[getattr(self, "__name__", "a function")] = None
         return self.function(*args, **keywords)
 
 

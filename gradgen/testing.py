@@ -21,6 +21,7 @@ from gradgen.differences import (
     derivative,
     real_value,
 )
+from gradgen.directives import Held
 from gradgen.errors import GradgenError
 from gradgen.live import build
 from gradgen.program import Options, Wrt, wrt_items
@@ -61,6 +62,8 @@ def assert_grad_ok(
     Without `grad` it is gradgen's: `f` is compiled, the value is compared with that of `f` bit by
     bit, and each entry of the gradient with the complex step where that works for `f`, else with
     Richardson's extrapolation of central differences. Every entry costs some 60 calls of `f`.
+    What `f` stops by `stop_gradient` is held at its values at `args`. A custom rule must be the
+    derivative of its function here; where it is meant to be another, assert that other one.
 
     Parameters
     ----------
@@ -269,6 +272,7 @@ class _Probe:
         self.names = names
         self.output = output
         self.name = getattr(f, "__name__", "f")
+        self.held = Held()
         self.value = self.at(given)
         number = np.asarray(self.value)
         if number.shape or number.dtype.kind not in "fiub":
@@ -285,7 +289,8 @@ class _Probe:
 
     def at(self, given: _Arguments) -> Any:
         """The value at arguments, which are not touched."""
-        result = self.f(*_fresh(given.positional), **_fresh(given.named))
+        positional, named = _fresh(given.positional), _fresh(given.named)
+        result = self.held.call(lambda: self.f(*positional, **named))
         return result if self.output is None else result[self.output]
 
     def near(self, path: Path, leaf: Any, index: tuple[int, ...], step: float) -> float:
@@ -394,6 +399,14 @@ def _derivative(probe: _Probe, path: Path, leaf: Any, index: tuple[int, ...]) ->
 # -- the message -----------------------------------------------------------------------------------
 
 
+def _of_rules(probe: _Probe) -> str:
+    """What to think of where functions have rules, which may be meant to be no slopes."""
+    names = ", ".join(probe.held.ruled)
+    return (
+        names and f"  the slope is not by the custom rule of {names}: is it meant to be another?\n"
+    )
+
+
 def _tell(probe: _Probe, wrong: list[_Wrong], unsettled: list[str], total: int) -> None:
     """Raise AssertionError with the worst of what is wrong, if anything is."""
     __tracebackhide__ = True
@@ -406,7 +419,7 @@ def _tell(probe: _Probe, wrong: list[_Wrong], unsettled: list[str], total: int) 
             f"the gradient of {probe.name} is wrong in {len(wrong)} of {total} entries; the worst "
             f"is that of {worst.name}:\n  {worst.given!r} is given\n"
             f"  {right.value!r} is right (by {right.means}, ± {right.error:.1g})\n"
-            f"  off by {off:.3g}{part}\n{probe.shown()}"
+            f"  off by {off:.3g}{part}\n{_of_rules(probe)}{probe.shown()}"
         )
     if unsettled:
         raise AssertionError(

@@ -151,10 +151,11 @@ def _is_zero(graph: Any, node: int) -> bool:
     return graph.ops[node] in _ZEROS or bool(graph.values[node] == 0)
 
 
-def rule_jvp(b: Any, node: int, tangents: Sequence[int | None]) -> int | None:
+def rule_jvp(b: Any, node: int, tangents: Sequence[int | None], live: int | None) -> int | None:
     """The tangent that the user's rule computes; an argument that stands still has zeros.
 
-    None where the rule has a vjp only, which is linear: its transpose is the jvp.
+    Where the result is not read, a rule that computes item by item reads ones. None where the rule
+    has a vjp only, which is linear: its transpose is the jvp.
     """
     rule, args = b.attr_of(node), b.args_of(node)
     if rule.pushed is None:
@@ -171,7 +172,103 @@ def rule_jvp(b: Any, node: int, tangents: Sequence[int | None]) -> int | None:
             t = b.add("zeros_like", like) if b.type_of(like).shape else b.const(0.0)
         leaves[args[first + k]] = t
     held = b.args_of(args[-1])[0]
+    if live is not None and held in _lanes(b, node):
+        leaves |= _guarded(b, node, live)
     return substituted(b, held, leaves)
+
+
+def _guarded(b: Any, node: int, live: int) -> dict[int, int]:
+    """What rules read as the arguments and as the value of a call: ones where nobody reads it."""
+    rule, args = b.attr_of(node), b.args_of(node)
+    t, out = b.type_of(node), args[1 + rule.count]
+    live = full_shape(b, live, t.shape) if b.type_of(live).shape else live
+    read = {a: a for a in args[1 : 1 + rule.count]} | {out: node}
+    for leaf, value in read.items():
+        if b.type_of(leaf).shape == t.shape and b.type_of(leaf).is_float:
+            read[leaf] = b.add("where", live, value, b.const(1.0))
+    return read
+
+
+def _rule_vjp_masked(
+    b: Any, node: int, g: int, live: int, risky: Sequence[bool]
+) -> Sequence[int | None]:
+    """The adjoints that the user's rule computes, without what it gives in lanes nobody reads.
+
+    What is computed lane by lane, and is linear in the adjoint, is 0 there; it is put to 0 before
+    anything mixes lanes.
+    """
+    rule, args = b.attr_of(node), b.args_of(node)
+    if rule.pulled is None:
+        return _rule_vjp(b, node, g)
+    parts: list[int | None] = [None] * len(args)
+    out, seed = args[1 + rule.count : 3 + rule.count]
+    shape = b.type_of(node).shape
+    lanes, linear, held = _lanes(b, node), *_pulled(b, node)
+    g = full_shape(b, g, shape)
+    leaves = {out: node, seed: g}
+    guarded = _guarded(b, node, live) | {seed: g}
+    doubtful = risky[args[0]]
+    stack, seen = list(held), set()
+    while stack:
+        at = stack.pop()
+        if at <= out or at in seen or at in leaves:
+            continue
+        seen.add(at)
+        if at in lanes and at in linear and b.type_of(at).shape == shape:
+            if doubtful or risky[at]:
+                leaves[at] = b.add("where", live, substituted(b, at, guarded), b.const(0.0))
+        else:
+            stack += b.args_of(at)
+    for k, at in enumerate(rule.pulled):
+        parts[1 + at] = substituted(b, held[k], leaves)
+    return parts
+
+
+def _pulled(b: Any, node: int) -> tuple[set[int], list[int]]:
+    """What is linear in the seed of a vjp, and the nodes of the adjoints that it computes."""
+    rule, args = b.attr_of(node), b.args_of(node)
+    first = 3 + rule.count
+    held = [b.args_of(part)[0] for part in args[first : first + len(rule.pulled)]]
+    return linear_nodes(b, args[first - 1], max(held, default=0))[1], held
+
+
+def _lanes(b: Any, node: int) -> set[int]:
+    """The nodes of rules in which each item is computed from the same item of the operands."""
+    graph, rule, args = b.graph, b.attr_of(node), b.args_of(node)
+    shapes = ((), b.type_of(node).shape)
+    given = set(args[1 : 1 + rule.count])
+    needed, stack = set(given), list(args[1 + rule.count :])
+    while stack:
+        at = stack.pop()
+        if at not in needed:
+            needed.add(at)
+            stack += graph.args[at]
+    fits: set[int] = set()
+    for at in sorted(needed):
+        row = OPS.get(graph.ops[at])
+        alone = row is None or row.elementwise or row.name in (*_SHAPES, "stop_gradient")
+        alone = at in given or (alone and all(a in fits for a in graph.args[at]))
+        if alone and getattr(graph.types[at], "shape", None) in shapes:
+            fits.add(at)
+    return fits
+
+
+def _rule_live(b: Any, node: int, live: int) -> Sequence[int | None]:
+    """Where the arguments are read: where the result is, by rules that compute item by item."""
+    rule, args = b.attr_of(node), b.args_of(node)
+    lives: list[int | None] = [None] * len(args)
+    lanes, shape = _lanes(b, node), b.type_of(node).shape
+    if rule.pushed is not None and b.args_of(args[-1])[0] not in lanes:
+        return lives
+    linear, held = _pulled(b, node) if rule.pulled is not None else (set(), [])
+    by_part = dict(zip(rule.pulled or (), held, strict=True))
+    for k in range(rule.count):
+        part = by_part.get(k)
+        if b.type_of(args[1 + k]).shape == shape and (
+            part is None or (part in lanes and part in linear)
+        ):
+            lives[1 + k] = live
+    return lives
 
 
 def _vjp_is_linear(b: Any, node: int) -> bool:
@@ -195,7 +292,8 @@ def register_rows() -> None:
                 call="gradgen.stop_gradient", bind=_bind_stop_gradient, view=True, bounded=True,
                 cost=0))  # fmt: skip
     register(Op(name="custom_rule", infer=_same, vjp=_rule_vjp, jvp=rule_jvp, view=True,
-                call="gradgen.custom_rule", cost=0))  # fmt: skip
+                masked=_rule_vjp_masked, live=_rule_live, call="gradgen.custom_rule",
+                cost=0))  # fmt: skip
     # What it gives may be memory of its own, which emitted code must not write into.
     register(Op(name="opaque", infer=infer_written, vjp=_refuse_opaque, jvp=_refuse_opaque,
                 view=True))  # fmt: skip
