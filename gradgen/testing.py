@@ -312,7 +312,9 @@ class _Probe:
             for name, value in given:
                 rest = " " * (len(name) + 5)
                 lines.append(textwrap.indent(f"{name} = {value!r}", rest)[len(name) + 3 :])
-        return "\n".join(["with", *lines])
+        ruled = ", ".join(self.held.ruled)
+        rules = [f"the slope is not by the custom rule of {ruled}: is it meant to be another?"]
+        return "\n".join([*(rules if ruled else []), "with", *lines])
 
 
 def _arrays(value: Any) -> Iterator[Any]:
@@ -399,14 +401,6 @@ def _derivative(probe: _Probe, path: Path, leaf: Any, index: tuple[int, ...]) ->
 # -- the message -----------------------------------------------------------------------------------
 
 
-def _of_rules(probe: _Probe) -> str:
-    """What to think of where functions have rules, which may be meant to be no slopes."""
-    names = ", ".join(probe.held.ruled)
-    return (
-        names and f"  the slope is not by the custom rule of {names}: is it meant to be another?\n"
-    )
-
-
 def _tell(probe: _Probe, wrong: list[_Wrong], unsettled: list[str], total: int) -> None:
     """Raise AssertionError with the worst of what is wrong, if anything is."""
     __tracebackhide__ = True
@@ -419,7 +413,7 @@ def _tell(probe: _Probe, wrong: list[_Wrong], unsettled: list[str], total: int) 
             f"the gradient of {probe.name} is wrong in {len(wrong)} of {total} entries; the worst "
             f"is that of {worst.name}:\n  {worst.given!r} is given\n"
             f"  {right.value!r} is right (by {right.means}, ± {right.error:.1g})\n"
-            f"  off by {off:.3g}{part}\n{_of_rules(probe)}{probe.shown()}"
+            f"  off by {off:.3g}{part}\n{probe.shown()}"
         )
     if unsettled:
         raise AssertionError(

@@ -258,7 +258,7 @@ def test_check_takes_the_slope_of_the_function_with_what_it_stops_held_still():
     assert report.ok
     verdicts = {f.oracle: (f.verdict, f.detail) for f in report.findings if f.subject != "value"}
     assert verdicts["symbolic"] == ("unchecked", "stop_gradient is not evaluated exactly")
-    for oracle in ("differences", "dot product", "tangent"):
+    for oracle in ("complex step", "differences", "dot product", "tangent"):
         assert verdicts[oracle][0] == "agrees"
     report = gradgen.check(everywhere, wrt="y", effort="quick", shapes="")
     found = {f.oracle: f.verdict for f in report.findings if f.subject != "value"}

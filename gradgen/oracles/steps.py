@@ -53,7 +53,7 @@ ANALYTIC = frozenset({
     "polyadd", "polysub", "einsum", "einsum_view", "tensordot", "matmul", "outer", "kron", "cross",
     "linalg_cross", "solve", "inv", "small_det", "det", "matrix_power", "multi_dot", "tensorinv",
     "tensorsolve", "linalg_diagonal", "linalg_trace", "diff", "ediff1d", "trapezoid", "average",
-    "gradient",
+    "gradient", "stop_gradient",
 })  # fmt: skip
 
 
@@ -78,8 +78,16 @@ def not_analytic(subject: Subject) -> str:
     if why:
         return why
     graph = subject.graph
-    needed = reachable(graph, subject.value)
     active = depends_on(graph, {leaf.node for leaf in subject.active})
+    # what is stopped is held still
+    needed = [False] * len(graph)
+    stack = [subject.value]
+    while stack:
+        node = stack.pop()
+        if not needed[node]:
+            needed[node] = True
+            still = graph.ops[node] == "stop_gradient" and graph.attrs[node] != "rule"
+            stack += () if still else graph.args[node]
     for node, op in enumerate(graph.ops):
         args = graph.args[node]
         if op not in OPS or not needed[node] or not any(active[a] for a in args):
