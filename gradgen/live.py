@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import linecache
 import threading
@@ -144,6 +145,10 @@ class Deferred:
             )
         given = dict(zip(self._names, args, strict=False))
         for name, value in keywords.items():
+            if name in given_by_name(self._function):
+                raise TypeError(
+                    f"{self.__name__}() has {name} from its partial; leave it out there to pass it"
+                )
             if name in given or name not in self._names:
                 raise TypeError(f"{self.__name__}() got an unexpected argument {name!r}")
             given[name] = value
@@ -223,7 +228,8 @@ class Deferred:
 def read_signature(function: Any) -> tuple[list[str], dict[str, Any]]:
     """The names of a callable's parameters and the values of its defaults.
 
-    Raises `GradgenError` for a callable without a readable signature, or with `*args`.
+    What a partial gives by name is no parameter any more. Raises `GradgenError` for a callable
+    without a readable signature, or with `*args`.
     """
     import inspect
 
@@ -236,9 +242,14 @@ def read_signature(function: Any) -> tuple[list[str], dict[str, Any]]:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             star = "*" if p.kind is p.VAR_POSITIONAL else "**"
             raise GradgenError(f"the function takes {star}{p.name}; name the arguments one by one")
-    return [p.name for p in parameters], {
-        p.name: p.default for p in parameters if p.default is not p.empty
-    }
+    given = given_by_name(function)
+    left = [p for p in parameters if p.name not in given]
+    return [p.name for p in left], {p.name: p.default for p in left if p.default is not p.empty}
+
+
+def given_by_name(function: Any) -> Mapping[str, Any]:
+    """What a partial passes by name to the function behind it."""
+    return function.keywords if isinstance(function, functools.partial) else {}
 
 
 def signature_key(specs: Any) -> Any:
