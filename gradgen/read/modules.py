@@ -195,7 +195,8 @@ class Modules:
             source, node = syntax_of(function)
         except GradgenError as error:
             raise Refusal(str(error)) from None
-        frame = Frame(source, live_lookup(function.__globals__, self.wrap_live))
+        frame = Frame(source, live_lookup(function.__globals__, self.wrap_live),
+                      home=function.__module__ or "")  # fmt: skip
         for name, cell in zip(
             function.__code__.co_freevars, function.__closure__ or (), strict=True
         ):

@@ -16,7 +16,7 @@ from gradgen.directives import CustomRule
 from gradgen.errors import Refusal
 from gradgen.ops.written import OpaqueCall
 from gradgen.read.definitions import flatten
-from gradgen.read.scope import ModuleText, known_name, module_name, star_provides
+from gradgen.read.scope import ModuleText, module_name, star_provides
 from gradgen.read.values import Cell, Frame, Opaque, Ruled
 
 BIND_IT = "bind it to a name at the top of a module"
@@ -97,38 +97,23 @@ def _home(module: ModuleText, statement: ast.ImportFrom) -> list[str]:
     return [".".join([*above, *([statement.module] if statement.module else [])])]
 
 
-def in_process(value: Any, name: str, beside: Any) -> Opaque:
-    """The function that a live object is; `beside` is one of the functions that go with it.
+def in_process(value: Any, name: str, beside: Frame) -> Opaque:
+    """The function that a live object is; `beside` is the frame of one that goes with it.
 
-    Its own name is taken if its module has it under that, else a name of the module of `beside`.
+    Its own name is taken if its module has it under that, else a name in the module of the frame,
+    or in a module that is imported there.
     """
-    dotted = known_name(value)
-    if dotted is not None and not dotted.startswith("gradgen."):
-        home, _, last = dotted.rpartition(".")
-        return Opaque(home, last, value)
     home, own = str(getattr(value, "__module__", "")), str(getattr(value, "__qualname__", ""))
     if own.isidentifier() and _has(home, own, value):
         return Opaque(_importable(home), own, value)
-    found = _names(str(getattr(beside, "__module__", "")), value)
-    return found or Opaque(None, own_name(value, name), value)
-
-
-def _names(home: str, value: Any) -> Opaque | None:
-    """A name for a value in a module, or in one that it imports."""
-    module = sys.modules.get(home)
-    inside = tuple(vars(module).values()) if module is not None else ()
+    module = sys.modules.get(_chain(beside)[-1].home)
+    inside = () if module is None else tuple(vars(module).values())
     others = [m.__name__ for m in inside if isinstance(m, ModuleType)]
-    for there in [*others, home] if inside else ():
-        for own, held in tuple(vars(sys.modules.get(there, module)).items()):
-            if own.isidentifier() and held is value:
-                return Opaque(_importable(there), own, value)
-    return None
-
-
-def own_name(value: Any, name: str) -> str:
-    """What to call a function that no module has a name for."""
-    own = getattr(value, "__name__", "")
-    return next((n for n in (own, name) if n.isidentifier()), "opaque")
+    for there in () if module is None else (*others, module.__name__):
+        for known in tuple(vars(sys.modules.get(there, module))):
+            if known.isidentifier() and _has(there, known, value):
+                return Opaque(_importable(there), known, value)
+    return Opaque(None, name if name.isidentifier() else "opaque", value)
 
 
 def _has(home: str, name: str, value: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from gradgen.errors import Location, Refusal, SourceError
 from gradgen.ops.directives import NESTED, Rule
 from gradgen.read import opaque
-from gradgen.read.values import Cell, Frame, Function, LiveObject, Opaque, Ruled
+from gradgen.read.values import Cell, Frame, Function, Known, LiveObject, Opaque, Ruled
 
 NAME = "gradgen.custom_rule"
 KEYWORDS = {"vjp", "jvp", "result"}
@@ -41,11 +41,13 @@ def ruled(reader: Any, args: Sequence[Any], keywords: dict[str, Any]) -> Ruled:
         raise Refusal("custom_rule takes a function and vjp=, jvp= or both")
     rules = {name: _function(reader, value) for name, value in keywords.items()}
     (function,) = args
-    if rules.get("result") is None:
+    result = rules.get("result")
+    if result is None:
         function = _function(reader, function)
     elif isinstance(function, LiveObject):
-        beside = next(v.value for v in keywords.values() if isinstance(v, LiveObject))
-        function = opaque.in_process(function.value, function.name, beside)
+        function = opaque.in_process(function.value, function.name, result.frame)
+    elif isinstance(function, Known):
+        function = Opaque(*function.name.rsplit(".", 1))
     if not isinstance(function, (Function, Opaque)):
         raise Refusal("custom_rule takes a function that can be read")
     return Ruled(function, rules.get("vjp"), rules.get("jvp"), rules.get("result"))

@@ -115,8 +115,9 @@ class Frame:
     parent: Frame | None = None
     depth: int = 0
     comprehension: bool = False
-    # The module, where it is read from a file's text.
+    # The module, where it is read from a file's text, and the name of that of a live function.
     module: Any = None
+    home: str = ""
 
     def find(self, name: str) -> Any:
         """The value of a name. Raises `Refusal` where it has none yet."""
