@@ -270,7 +270,7 @@ class Forward(Sweep):
         transposer._look_at_nodes()
         pulled = []
         for arg, part in zip(graph.args[node], parts, strict=True):
-            t = self._whole(arg)
+            t = self._of(arg)
             if part is not None and t is not None:
                 pulled.append((part, self._unbroadcast(t, graph.types[arg].shape, part)))
         transposer.pull(pulled)
