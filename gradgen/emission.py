@@ -457,7 +457,9 @@ class FunctionWriter:
             return False
         if op == "index" and not graph.types[user].shape and "e" not in graph.attrs[user]:
             return False  # one item, which NumPy gives as a number
-        return op not in _ATOMS and OPS[op].view and graph.args[user][0] == node
+        # what an opaque function gives may be any of its arguments
+        first = op == "opaque" or graph.args[user][0] == node
+        return op not in _ATOMS and OPS[op].view and first
 
     # -- names ---------------------------------------------------------------------------------
 

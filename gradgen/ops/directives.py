@@ -121,7 +121,8 @@ def linear_nodes(b: Any, seed: int, last: int) -> tuple[set[int], set[int]]:
         if not places or op in _SHAPES:
             continue
         moved.add(node)
-        if all(args[k] in linear for k in places) and _is_linear(b, node, places):
+        real = getattr(graph.types[node], "is_float", False)
+        if real and all(args[k] in linear for k in places) and _is_linear(b, node, places):
             linear.add(node)
     return moved, linear
 

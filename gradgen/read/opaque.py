@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Generator
+from keyword import iskeyword
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,13 +40,20 @@ def in_text(node: ast.expr, frame: Frame) -> Opaque | None:
         raise Refusal("an opaque function has a name that can be imported", BIND_IT)
     if any(at.id in f.names or at.id in f.stored for f in inner):
         raise Refusal(f"`{at.id}` is a name inside a function, and cannot be imported", BIND_IT)
-    home, name = _bound(root.module, at.id, parts)
-    return Opaque(home, name)
+    return _checked(*_bound(root.module, at.id, parts))
 
 
 def of_definition(name: str, frame: Frame) -> Opaque:
     """The function that a decorated definition at the top of a file binds."""
-    return Opaque(frame.module.name, name)
+    return _checked(frame.module.name, name)
+
+
+def _checked(home: str, name: str) -> Opaque:
+    for part in home.split("."):
+        if not part.isidentifier() or iskeyword(part):
+            raise Refusal(f"the module {home} has no name that can be imported",
+                          f"put {name} into a file whose name is an identifier")  # fmt: skip
+    return Opaque(home, name)
 
 
 def _chain(frame: Frame) -> list[Frame]:
