@@ -544,6 +544,24 @@ def test_trap_01_a_rule_that_sums_over_lanes_leaves_out_those_that_nobody_reads(
     assert d_s == pytest.approx(5.0, rel=1e-15)
 
 
+def length_vjp(g, out, x):
+    return g * x / out
+
+
+def test_trap_01_nothing_leaks_from_a_number_that_is_not_read():
+    norm = gradgen.custom_rule(lambda x: np.sqrt(np.sum(x**2)), vjp=length_vjp)
+
+    def f(x, s):
+        return np.where(s > 0.0, norm(np.sqrt(x)), 2.0) * s
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for x, s in [(np.zeros(2), -1.0), (np.array([9.0, 16.0]), 3.0)]:
+            # the norm is the root of the sum, of which the gradient is 1 / (2 norm)
+            wanted = s * np.full(2, 0.1) if s > 0.0 else np.zeros(2)
+            np.testing.assert_allclose(gradgen.grad(f)(x, s), wanted, rtol=1e-15)
+
+
 def test_trap_01_a_rule_that_mixes_lanes_is_left_as_it_is():
     """Of the cumulative sum every item counts for those behind it, also where it is not read."""
     summed = gradgen.custom_rule(

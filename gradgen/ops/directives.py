@@ -185,7 +185,7 @@ def _guarded(b: Any, node: int, live: int) -> dict[int, int]:
     live = full_shape(b, live, t.shape) if b.type_of(live).shape else live
     read = {a: a for a in args[1 : 1 + rule.count]} | {out: node}
     for leaf, value in read.items():
-        if b.type_of(leaf).shape == t.shape and b.type_of(leaf).is_float:
+        if t.shape in ((), b.type_of(leaf).shape) and b.type_of(leaf).is_float:
             read[leaf] = b.add("where", live, value, b.const(1.0))
     return read
 
@@ -215,7 +215,7 @@ def _rule_vjp_masked(
         if at <= out or at in seen or at in leaves:
             continue
         seen.add(at)
-        if at in lanes and at in linear and b.type_of(at).shape == shape:
+        if at in lanes and at in linear and shape in ((), b.type_of(at).shape):
             if doubtful or risky[at]:
                 leaves[at] = b.add("where", live, substituted(b, at, guarded), b.const(0.0))
         else:
@@ -234,7 +234,10 @@ def _pulled(b: Any, node: int) -> tuple[set[int], list[int]]:
 
 
 def _lanes(b: Any, node: int) -> set[int]:
-    """The nodes of rules in which each item is computed from the same item of the operands."""
+    """The nodes of rules in which each item is computed from the same item of the operands.
+
+    Of a result that is one number all counts: where it is not read, nothing is.
+    """
     graph, rule, args = b.graph, b.attr_of(node), b.args_of(node)
     shapes = ((), b.type_of(node).shape)
     given = set(args[1 : 1 + rule.count])
@@ -249,7 +252,7 @@ def _lanes(b: Any, node: int) -> set[int]:
         row = OPS.get(graph.ops[at])
         alone = row is None or row.elementwise or row.name in (*_SHAPES, "stop_gradient")
         alone = at in given or (alone and all(a in fits for a in graph.args[at]))
-        if alone and getattr(graph.types[at], "shape", None) in shapes:
+        if shapes[1] == () or (alone and getattr(graph.types[at], "shape", None) in shapes):
             fits.add(at)
     return fits
 
@@ -265,7 +268,7 @@ def _rule_live(b: Any, node: int, live: int) -> Sequence[int | None]:
     by_part = dict(zip(rule.pulled or (), held, strict=True))
     for k in range(rule.count):
         part = by_part.get(k)
-        if b.type_of(args[1 + k]).shape == shape and (
+        if shape in ((), b.type_of(args[1 + k]).shape) and (
             part is None or (part in lanes and part in linear)
         ):
             lives[1 + k] = live

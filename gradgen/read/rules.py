@@ -76,19 +76,7 @@ def call(
 ) -> Generator[Any, Any, Any]:
     """The value of a call of a function with rules."""
     function, builder, name = held.signature, reader.builder, held.function.name
-    spec = function.node.args
-    if held.result is None and function.frame.parent is not None:
-        # what it captures may have a derivative, of which the rule tells nothing
-        raise Refusal(f"{name} has a custom rule, and is defined inside a function",
-                      "define it outside, and pass what it reads as arguments")  # fmt: skip
-    if spec.vararg or spec.kwarg:
-        raise Refusal(f"{name} has a custom rule, and takes *args or **keywords",
-                      "name its arguments one by one")  # fmt: skip
-    names = reader.bind_parameters(function, args, keywords)
-    given = [names[a.arg] for a in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)]
-    for value in given:
-        if not (value is None or isinstance(value, (Cell, str))):
-            raise Refusal(f"{name} has a custom rule, and takes numbers and arrays only")
+    given = _given(reader, held, args, keywords)
     cells = [value for value in given if isinstance(value, Cell)]
     nodes = [reader.refresh(cell) for cell in cells]
     place = builder.loc or place_of(function)
@@ -105,42 +93,86 @@ def call(
         raise Refusal(f"{name} has a custom rule, and does not give one float or array",
                       "give one, or a function with a rule for each")  # fmt: skip
     out = reader.refresh(result)
-
-    def fresh() -> list[Any]:
-        left = iter(nodes)
-        return [Cell(next(left)) if isinstance(value, Cell) else value for value in given]
-
-    read = builder.leaf("seed", ("rule", len(builder.graph)), builder.type_of(out))
+    read = _leaf(builder, out)
     operands = [_stop(builder, out), *nodes, read]
     key = (name, id((held.vjp or held.jvp).node))
     deep = reader.open_rules[key] == NESTED
     pulled = pushed = None
     reader.open_rules[key] += 1
     if held.vjp is not None and not deep:
-        seed = builder.leaf("seed", ("rule", len(builder.graph)), builder.type_of(out))
-        found = yield reader.inline(held.vjp, [Cell(seed), Cell(read), *fresh()], {}, depth)
-        parts = _adjoints(reader, held, found, given)
-        pulled = tuple(k for k, part in enumerate(parts) if part is not None)
-        operands += [seed, *(_stop(builder, part) for part in parts if part is not None)]
+        pulled, more = yield _by_vjp(reader, held, given, out, read, depth)
+        operands += more
     if held.jvp is not None and not deep:
-        seeds = {
-            k: builder.leaf("seed", ("rule", len(builder.graph)), builder.type_of(n))
-            for k, n in enumerate(nodes) if builder.type_of(n).is_float
-        }  # fmt: skip
-        pushed = tuple(seeds)
-        numbers = iter(range(len(nodes)))
-        moving = [
-            Cell(seeds[k]) if isinstance(value, Cell) and (k := next(numbers)) in seeds else None
-            for value in given
-        ]
-        found = yield reader.inline(held.jvp, [Cell(read), *fresh(), *moving], {}, depth)
-        tangent = _checked(reader, held.jvp, found, out, "the tangent", name)
-        operands += [*seeds.values(), _stop(builder, tangent)]
+        pushed, more = yield _by_jvp(reader, held, given, out, read, depth)
+        operands += more
     reader.open_rules[key] -= 1
     builder.loc = place
     node = builder.add("custom_rule", *operands,
                        attr=Rule(name, len(nodes), pulled, pushed, deep))  # fmt: skip
     return reader.view(result, node) if reader.is_array(result) else reader.wrap(node)
+
+
+def _given(reader: Any, held: Ruled, args: list[Any], keywords: dict[str, Any]) -> list[Any]:
+    """The arguments of a call in the order of the parameters. Raises `Refusal` for others."""
+    function, name = held.signature, held.function.name
+    spec = function.node.args
+    if held.result is None and function.frame.parent is not None:
+        # what it captures may have a derivative, of which the rule tells nothing
+        raise Refusal(f"{name} has a custom rule, and is defined inside a function",
+                      "define it outside, and pass what it reads as arguments")  # fmt: skip
+    if spec.vararg or spec.kwarg:
+        raise Refusal(f"{name} has a custom rule, and takes *args or **keywords",
+                      "name its arguments one by one")  # fmt: skip
+    names = reader.bind_parameters(function, args, keywords)
+    given = [names[a.arg] for a in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs)]
+    for value in given:
+        if not (value is None or isinstance(value, (Cell, str))):
+            raise Refusal(f"{name} has a custom rule, and takes numbers and arrays only")
+    return given
+
+
+def _fresh(reader: Any, given: Sequence[Any]) -> list[Any]:
+    """The arguments, of which no update is seen outside."""
+    return [Cell(reader.refresh(value)) if isinstance(value, Cell) else value for value in given]
+
+
+def _by_vjp(
+    reader: Any, held: Ruled, given: Sequence[Any], out: int, read: int, depth: int
+) -> Generator[Any, Any, tuple[tuple[int, ...], list[int]]]:
+    """Which arguments the vjp gives adjoints of; its seed, and the adjoints."""
+    seed = _leaf(reader.builder, out)
+    values = [Cell(seed), Cell(read), *_fresh(reader, given)]
+    found = yield reader.inline(held.vjp, values, {}, depth)
+    parts = _adjoints(reader, held, found, given)
+    pulled = tuple(k for k, part in enumerate(parts) if part is not None)
+    return pulled, [seed, *(_stop(reader.builder, part) for part in parts if part is not None)]
+
+
+def _by_jvp(
+    reader: Any, held: Ruled, given: Sequence[Any], out: int, read: int, depth: int
+) -> Generator[Any, Any, tuple[tuple[int, ...], list[int]]]:
+    """Which arguments the jvp takes tangents of; these, and the tangent."""
+    builder, seeds = reader.builder, {}
+    moving: list[Cell | None] = []
+    count = 0
+    for value in given:
+        moving.append(None)
+        if isinstance(value, Cell):
+            node = reader.refresh(value)
+            if builder.type_of(node).is_float:
+                seeds[count] = _leaf(builder, node)
+                moving[-1] = Cell(seeds[count])
+            count += 1
+    values = [Cell(read), *_fresh(reader, given), *moving]
+    found = yield reader.inline(held.jvp, values, {}, depth)
+    tangent = _checked(reader, held.jvp, found, out, "the tangent", held.function.name)
+    return tuple(seeds), [*seeds.values(), _stop(builder, tangent)]
+
+
+def _leaf(builder: Any, like: int) -> int:
+    """A new leaf of the type of a node."""
+    leaf: int = builder.leaf("seed", ("rule", len(builder.graph)), builder.type_of(like))
+    return leaf
 
 
 def _stop(builder: Any, node: int) -> int:
