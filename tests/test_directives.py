@@ -616,6 +616,14 @@ def test_check_says_that_the_derivative_is_that_of_a_rule():
     assert gradgen.check(softly, shapes="", effort="quick").ok
 
 
+def test_assert_grad_ok_takes_a_rule_for_the_derivative_and_names_one_that_is_another():
+    assert_grad_ok(softly, (0.75, 0.25), wrt=("x", "y"))
+    with pytest.raises(AssertionError) as caught:
+        assert_grad_ok(lambda x: np.sum(leaky(x)), (POINT,))
+    line = str(caught.value).splitlines()[4]
+    assert line == "the slope is not by the custom rule of leaky: is it meant to be another?"
+
+
 def test_a_rule_keeps_float32_and_takes_plain_numbers_beside_it():
     x = POINT.astype(np.float32)
     value, gradient = gradgen.value_and_grad(lambda x: np.sum(soft(x, 2.0 * x)))(x)

@@ -133,6 +133,10 @@ def f_value_and_grad(a, b):
     d_a = root_value + d_a_1 * b
     return value, (d_a, d_b)'''
     )
+    assert refusal(emit_path, f"{out}:f_value_and_grad", mode="vjp") == (
+        "12: this emitted function cannot be differentiated again: its text lacks what its source "
+        "says of derivatives; differentiate the source, in mode hvp, hessian or jvp"
+    )
     program = "from f_grad import f_value_and_grad; print(*f_value_and_grad(2.0, 5.0)[1])"
     d_a, d_b = map(float, without_gradgen(program, folder).split())
     # x**3 + x = 10 at 2, where dx/d(ab) = 1/13, and f = a x
@@ -615,6 +619,23 @@ def test_check_compares_the_rule_of_an_opaque_function_with_differences(factor, 
     assert found["symbolic"] == (
         "unchecked", "the opaque function root is not evaluated exactly",
     )  # fmt: skip
+
+
+def test_a_certificate_is_of_a_file_that_imports_what_lies_beside_it(tmp_path):
+    path, out = tmp_path / "doubling.py", tmp_path / "doubling_grad.py"
+    path.write_text(
+        "import gradgen\n\n\n"
+        "@gradgen.custom_rule(vjp=lambda g, out, x: 2.0 * g, result=lambda x: x)\n"
+        "def twice(x):\n    while True:\n        return x + x\n\n\n"
+        "def f(x):\n    return twice(x) * x\n",
+        "utf-8",
+    )
+    command = ["emit", f"{path}:f", "--shapes", "x=scalar", "-o", str(out)]
+    done = CliRunner().invoke(cli, [*command, "--certify", "--effort", "quick"])
+    assert done.exit_code == 0, done.output
+    text = out.read_text("utf-8")
+    assert '"differences": "1 agreeing' in text and "\nfrom doubling import twice\n" in text
+    assert CliRunner().invoke(cli, ["verify", str(out)]).exit_code == 0
 
 
 def test_compare_does_not_count_what_it_cannot_see(folder):
