@@ -209,7 +209,8 @@ class Reverse(Sweep):
         if live is None or row.masked is None:
             found = row.vjp(self.b, at, g)
         else:
-            found = row.masked(self.b, at, g, self._part(live, shape, False), self.risky)
+            self._look_at_nodes()
+            found = row.masked(self.b, at, g, self._part(live, shape, True), self.risky)
         parts = [part if live else None for part, live in zip(found, active, strict=True)]
         for k, (arg, part) in enumerate(zip(graph.args[node], parts, strict=True)):
             if part is None:

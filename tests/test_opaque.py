@@ -552,11 +552,20 @@ def length_vjp(g, out, x):
     return g * x / out
 
 
+def unit_vjp(g, out, x):
+    return (g - out * np.sum(g * out)) / np.sqrt(np.sum(x**2))
+
+
 def test_trap_01_nothing_leaks_from_a_number_that_is_not_read():
     norm = gradgen.custom_rule(lambda x: np.sqrt(np.sum(x**2)), vjp=length_vjp)
 
+    unit = gradgen.custom_rule(lambda x: x / np.sqrt(np.sum(x**2)), vjp=unit_vjp)
+
     def f(x, s):
         return np.where(s > 0.0, norm(np.sqrt(x)), 2.0) * s
+
+    def whole(x, s):
+        return np.sum(np.where(s > 0.0, unit(np.sqrt(x)), 2.0)) * s
 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -564,6 +573,10 @@ def test_trap_01_nothing_leaks_from_a_number_that_is_not_read():
             # the norm is the root of the sum, of which the gradient is 1 / (2 norm)
             wanted = s * np.full(2, 0.1) if s > 0.0 else np.zeros(2)
             np.testing.assert_allclose(gradgen.grad(f)(x, s), wanted, rtol=1e-15)
+            # of (a + b) / norm with a = 3, b = 4: (1 - a (a + b) / 25) / 5, and da/dx = 1 / 6
+            wanted = s * np.array([4.0 / 25.0 / 30.0, -3.0 / 25.0 / 40.0]) * (s > 0.0)
+            with np.errstate(invalid="ignore"):  # of the function itself
+                np.testing.assert_allclose(gradgen.grad(whole)(x, s), wanted, rtol=1e-13)
 
 
 def test_trap_01_a_rule_that_mixes_lanes_is_left_as_it_is():

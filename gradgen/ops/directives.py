@@ -173,7 +173,7 @@ def rule_jvp(b: Any, node: int, tangents: Sequence[int | None], live: int | None
             t = b.add("zeros_like", like) if b.type_of(like).shape else b.const(0.0)
         leaves[args[first + k]] = t
     held = b.args_of(args[-1])[0]
-    if live is not None and held in _lanes(b, node):
+    if live is not None and held in _lanes(b, node, live):
         leaves |= _guarded(b, node, live)
     return substituted(b, held, leaves)
 
@@ -181,11 +181,11 @@ def rule_jvp(b: Any, node: int, tangents: Sequence[int | None], live: int | None
 def _guarded(b: Any, node: int, live: int) -> dict[int, int]:
     """What rules read as the arguments and as the value of a call: ones where nobody reads it."""
     rule, args = b.attr_of(node), b.args_of(node)
-    t, out = b.type_of(node), args[1 + rule.count]
-    live = full_shape(b, live, t.shape) if b.type_of(live).shape else live
+    shape, out = b.type_of(live).shape and b.type_of(node).shape, args[1 + rule.count]
+    live = full_shape(b, live, shape)
     read = {a: a for a in args[1 : 1 + rule.count]} | {out: node}
     for leaf, value in read.items():
-        if t.shape in ((), b.type_of(leaf).shape) and b.type_of(leaf).is_float:
+        if shape in ((), b.type_of(leaf).shape) and b.type_of(leaf).is_float:
             read[leaf] = b.add("where", live, value, b.const(1.0))
     return read
 
@@ -203,9 +203,9 @@ def _rule_vjp_masked(
         return _rule_vjp(b, node, g)
     parts: list[int | None] = [None] * len(args)
     out, seed = args[1 + rule.count : 3 + rule.count]
-    shape = b.type_of(node).shape
-    lanes, linear, held = _lanes(b, node), *_pulled(b, node)
-    g = full_shape(b, g, shape)
+    shape = b.type_of(live).shape
+    lanes, linear, held = _lanes(b, node, live), *_pulled(b, node)
+    g = full_shape(b, g, b.type_of(node).shape)
     leaves = {out: node, seed: g}
     guarded = _guarded(b, node, live) | {seed: g}
     doubtful = risky[args[0]]
@@ -233,10 +233,10 @@ def _pulled(b: Any, node: int) -> tuple[set[int], list[int]]:
     return linear_nodes(b, args[first - 1], max(held, default=0))[1], held
 
 
-def _lanes(b: Any, node: int) -> set[int]:
+def _lanes(b: Any, node: int, live: int) -> set[int]:
     """The nodes of rules in which each item is computed from the same item of the operands.
 
-    Of a result that is one number all counts: where it is not read, nothing is.
+    Those are all where the result is read as a whole, or not at all: its mask is one number.
     """
     graph, rule, args = b.graph, b.attr_of(node), b.args_of(node)
     shapes = ((), b.type_of(node).shape)
@@ -252,7 +252,9 @@ def _lanes(b: Any, node: int) -> set[int]:
         row = OPS.get(graph.ops[at])
         alone = row is None or row.elementwise or row.name in (*_SHAPES, "stop_gradient")
         alone = at in given or (alone and all(a in fits for a in graph.args[at]))
-        if shapes[1] == () or (alone and getattr(graph.types[at], "shape", None) in shapes):
+        if not b.type_of(live).shape or (
+            alone and getattr(graph.types[at], "shape", None) in shapes
+        ):
             fits.add(at)
     return fits
 
@@ -261,7 +263,7 @@ def _rule_live(b: Any, node: int, live: int) -> Sequence[int | None]:
     """Where the arguments are read: where the result is, by rules that compute item by item."""
     rule, args = b.attr_of(node), b.args_of(node)
     lives: list[int | None] = [None] * len(args)
-    lanes, shape = _lanes(b, node), b.type_of(node).shape
+    lanes, shape = _lanes(b, node, live), b.type_of(live).shape
     if rule.pushed is not None and b.args_of(args[-1])[0] not in lanes:
         return lives
     linear, held = _pulled(b, node) if rule.pulled is not None else (set(), [])
