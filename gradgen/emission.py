@@ -216,7 +216,8 @@ class ModuleWriter:
         self.global_lines: list[str] = []
         # What the user's own functions are called, by the keys of their calls.
         self.opaque: dict[str, str] = {}
-        for node, need in enumerate(reachable(graph, graph.results)):
+        needed = reachable(graph, graph.results) if "opaque" in graph.ops else ()
+        for node, need in enumerate(needed):
             if need and graph.ops[node] == "opaque":
                 self._import_opaque(graph.attrs[node])
 
