@@ -213,7 +213,7 @@ def emit(
     The arguments are those of `value_and_grad`; `mode` is `value_and_grad`, `grad`, `pair`
     (`f_forward` and `f_backward`), `vjp`, `jvp`, `jacobian`, `hvp` or `hessian`. Arguments that
     nothing declares are taken as numbers. Raises what `value_and_grad` raises, and `GradgenError`
-    where a captured array is too large for a literal.
+    where a captured array is too large for a literal, or an opaque function has no name.
     """
     refuse_argnums(unknown)
     options = Options(wrt, mode, target, style, has_aux, output, stabilize)
@@ -223,6 +223,12 @@ def emit(
             f"the captured array {program.unit.captured[0]} is too large to be written as a "
             "literal; pass it as an argument"
         )
+    for name, (module, _) in program.unit.foreign.items():
+        if module is None:
+            raise GradgenError(
+                f"the opaque function {name} cannot be imported by an emitted file; "
+                "bind it to a name at the top of a module"
+            )
     code = getattr(f, "__code__", None)
     origin = relative_path(Path(code.co_filename)) if code is not None else program.graph.name
     header = header_lines([program], options, f"{origin}:{program.graph.name}", None)

@@ -12,8 +12,10 @@ import math
 import platform
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from gradgen.checking import ORACLES, run
@@ -21,7 +23,7 @@ from gradgen.errors import GradgenError
 from gradgen.header import body_digest
 from gradgen.notes import changed_functions
 from gradgen.oracles.report import Report
-from gradgen.oracles.subject import Subject, emitted_by, from_file
+from gradgen.oracles.subject import Subject, beside, emitted_by, from_file
 from gradgen.program import VERSION, Options, Program
 from gradgen.targets import TARGETS
 
@@ -77,7 +79,10 @@ def reports_of(
     The sources are executed. Raises `GradgenError` where one fails to run, or has no single number
     as its value.
     """
-    namespace = loaded(text)
+    with ExitStack() as stack:
+        for function in functions:
+            stack.enter_context(beside(Path(function.path)))
+        namespace = loaded(text)
     found: dict[str, Report] = {}
     for function in functions:
         subject = _subject(namespace, function, options)

@@ -194,19 +194,23 @@ class Reverse(Sweep):
             g = full_shape(b, g, graph.types[node].shape)
         lives = self._structural_lives(node, live)
         active = [self.active[a] for a in args]
-        parts = self.structural_parts(node, self._harmless(node, lives), g, active)
+        parts = self.structural_parts(node, self._harmless(node, lives), g, active, live)
         for arg, part, alive in zip(args, parts, lives, strict=True):
             if part is not None:
                 self._contribute(arg, part, alive)
 
     def structural_parts(
-        self, node: int, at: int, g: int, active: Sequence[bool]
+        self, node: int, at: int, g: int, active: Sequence[bool], live: int | None
     ) -> list[int | None]:
         """What a structural node contributes to its active arguments; `at` is read instead."""
         graph = self.graph
         row, shape = OPS[graph.ops[node]], graph.types[node].shape
         assert row.vjp is not None
-        found = row.vjp(self.b, at, g)
+        if live is None or row.masked is None:
+            found = row.vjp(self.b, at, g)
+        else:
+            self._look_at_nodes()
+            found = row.masked(self.b, at, g, self._part(live, shape, True), self.risky)
         parts = [part if live else None for part, live in zip(found, active, strict=True)]
         for k, (arg, part) in enumerate(zip(graph.args[node], parts, strict=True)):
             if part is None:

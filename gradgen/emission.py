@@ -20,7 +20,7 @@ from gradgen.modes import MODES
 from gradgen.ops import OPS
 from gradgen.ops.indexing import may_repeat
 from gradgen.ops.table import UNARY
-from gradgen.ops.written import Call
+from gradgen.ops.written import Call, OpaqueCall
 from gradgen.read import Static
 from gradgen.targets import Expr, Target
 from gradgen.targets.base import call, infix, number, prefix, quoted, sequence
@@ -66,6 +66,9 @@ class Unit:
     functions: list[FunctionText] = field(default_factory=list)
     namespace: dict[str, Any] = field(default_factory=dict)
     captured: list[str] = field(default_factory=list)
+    # The user's own functions that are called, by their names here: the module, or None where no
+    # module has a name for it, and the name there.
+    foreign: dict[str, tuple[str | None, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -175,6 +178,12 @@ class ModuleWriter:
                 self.global_names[node] = wanted
         self.globals: dict[int, str] = {}
         self.global_lines: list[str] = []
+        # What the user's own functions are called, by the keys of their calls.
+        self.opaque: dict[str, str] = {}
+        needed = reachable(graph, graph.results) if "opaque" in graph.ops else ()
+        for node, need in enumerate(needed):
+            if need and graph.ops[node] == "opaque":
+                self._import_opaque(graph.attrs[node])
 
     def root(self, module: str) -> str:
         """The name of a module in the file, imported when it is first asked for."""
@@ -192,8 +201,27 @@ class ModuleWriter:
             self.taken.add(name)
         return self.roots[module]
 
+    def _import_opaque(self, held: OpaqueCall) -> None:
+        """Bind a function of the user's that is called: imported, or as it is in this process."""
+        if held.key in self.opaque:
+            return
+        name = held.name
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        self.opaque[held.key] = name
+        value = self.graph.captured.get(held.key)
+        self.unit.foreign[name] = (held.module, held.name)
+        if value is not None:
+            self.unit.namespace[name] = value
+        if held.module is not None:
+            more = "" if name == held.name else f" as {name}"
+            self.unit.imports.append(f"from {held.module} import {held.name}{more}")
+
     def callable_name(self, dotted: str) -> str:
         """How a function is called; a builtin by its bare name unless the user's names hide it."""
+        if dotted in self.opaque:
+            return self.opaque[dotted]
         module, _, name = dotted.rpartition(".")
         if dotted.startswith("numpy."):
             return f"{self.root('numpy')}.{dotted.removeprefix('numpy.')}"
@@ -394,7 +422,9 @@ class FunctionWriter:
             return False
         if op == "index" and not graph.types[user].shape and "e" not in graph.attrs[user]:
             return False  # one item, which NumPy gives as a number
-        return op not in _ATOMS and OPS[op].view and graph.args[user][0] == node
+        # what an opaque function gives may be any of its arguments
+        first = op == "opaque" or graph.args[user][0] == node
+        return op not in _ATOMS and OPS[op].view and first
 
     # -- names ---------------------------------------------------------------------------------
 
@@ -420,6 +450,7 @@ class FunctionWriter:
         return (
             keyword.iskeyword(name)
             or name in self.module.global_names.values()
+            or name in self.module.opaque.values()
             or name in self.plan.extra_params
             or name in _BUILTIN_NAMES
         )
@@ -487,8 +518,11 @@ class FunctionWriter:
         args = [self.exprs[a] for a in graph.args[node]]
         row = OPS[op]
         spelling = target.spellings.get(op)
-        if isinstance(graph.attrs[node], Call) and target.functions == "numpy":
-            return written(self, row.call, graph.attrs[node], args)
+        attr = graph.attrs[node]
+        if isinstance(attr, OpaqueCall):
+            return written(self, attr.key, attr, args)
+        if isinstance(attr, Call) and target.functions == "numpy":
+            return written(self, row.call, attr, args)
         if graph.attrs[node] == "math" and row.math:
             return call(self.function(row.math), args)
         if spelling is not None:

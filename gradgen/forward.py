@@ -151,7 +151,8 @@ class Forward(Sweep):
         elif all(self.tangents.get(a) is None for a in args) or row.linear == "constant":
             found = None
         elif row.jvp is not None:
-            found = row.jvp(self.b, node, [self._whole(a) for a in args])
+            found = row.jvp(self.b, node, [self._whole(a) for a in args], self._live(node))
+            found = self._transposed(node) if found is None else found
         elif row.linear in ("first", "all"):
             found = self._itself(node)
         elif row.linear == "each":
@@ -269,7 +270,7 @@ class Forward(Sweep):
         transposer._look_at_nodes()
         pulled = []
         for arg, part in zip(graph.args[node], parts, strict=True):
-            t = self._whole(arg)
+            t = self._of(arg)
             if part is not None and t is not None:
                 pulled.append((part, self._unbroadcast(t, graph.types[arg].shape, part)))
         transposer.pull(pulled)
@@ -317,11 +318,10 @@ class Forward(Sweep):
         else:
             (seed,) = seeds
             assert seed is not None and self.transposer is not None
-            at = self._harmless(node, self._lives_of_arguments(node))
+            at, live = self._harmless(node, self._lives_of_arguments(node)), self._live(node)
             self._look_at_nodes()
             if row.vjp is not None:
-                return self.transposer.structural_parts(node, at, seed, moving)
-            live = self._live(node)
+                return self.transposer.structural_parts(node, at, seed, moving, live)
             out = self._guarded(at, live, row.singular, row.safe) if row.apart else at
             parts = adjoints(self.programs, row, at, seed, out)
         return [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import hashlib
 import inspect
 import linecache
@@ -12,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from gradgen.directives import CustomRule
+from gradgen.emission import Unit
 from gradgen.errors import GradgenError, NotCompiledError, SourceError
 from gradgen.graph import Graph, Param, Record
 from gradgen.modes import taken
@@ -39,14 +43,42 @@ from gradgen.render import render
 Shapes = str | Mapping[str, Any] | None
 
 
+def bound_names(unit: Unit, original: Any) -> dict[str, Any]:
+    """What the emitted code reads by name: captured values, and the user's functions it calls.
+
+    Those in the module of the original are taken from there: another one may have its name.
+    """
+    home = getattr(original, "__module__", None) or "gradgen_emitted"
+    plain = original.function if isinstance(original, CustomRule) else original
+    own = getattr(plain, "__globals__", {})
+    short = home.rpartition(".")[2]
+    beside = {
+        name: own[there] for name, (module, there) in unit.foreign.items()
+        if there in own and str(module).rpartition(".")[2] == short
+    }  # fmt: skip
+    return {**beside, **unit.namespace, "__name__": home}
+
+
+def compiled(text: str | ast.Module, filename: str, unit: Unit, names: Mapping[str, Any]) -> Any:
+    """The code of an emitted text, without the imports of functions that are bound already."""
+    if unit.foreign:
+        tree = ast.parse(text) if isinstance(text, str) else text
+        tree.body = [
+            at for at in tree.body
+            if not (isinstance(at, ast.ImportFrom)
+                    and all((alias.asname or alias.name) in names for alias in at.names))
+        ]  # fmt: skip
+        text = tree
+    return compile(text, filename, "exec", dont_inherit=True)
+
+
 def load(program: Program, name: str, mode: str, original: Any) -> Any:
     """The emitted function, compiled; its lines are known to debuggers and tracebacks."""
     text = render(program.unit)
-    namespace: dict[str, Any] = dict(program.unit.namespace)
-    namespace["__name__"] = getattr(original, "__module__", None) or "gradgen_emitted"
+    namespace = bound_names(program.unit, original)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     filename = f"<gradgen {name}_{mode} {digest}>"
-    exec(compile(text, filename, "exec", dont_inherit=True), namespace)
+    exec(compiled(text, filename, program.unit, namespace), namespace)
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
     for name_inside, value in program.unit.namespace.items():
         if isinstance(value, np.ndarray):
@@ -153,6 +185,10 @@ class Deferred:
             )
         given = dict(zip(self._names, args, strict=False))
         for name, value in keywords.items():
+            if name in given_by_name(self._function):
+                raise TypeError(
+                    f"{self.__name__}() has {name} from its partial; leave it out there to pass it"
+                )
             if name in given or name not in self._names:
                 raise TypeError(f"{self.__name__}() got an unexpected argument {name!r}")
             given[name] = value
@@ -252,7 +288,8 @@ def _plain(function: Any, specs: Mapping[str, Spec]) -> Any:
 def read_signature(function: Any) -> tuple[list[str], dict[str, Any]]:
     """The names of a callable's parameters and the values of its defaults.
 
-    Raises `GradgenError` for a callable without a readable signature, or with `*args`.
+    What a partial gives by name is no parameter any more. Raises `GradgenError` for a callable
+    without a readable signature, or with `*args`.
     """
     parameters = _inspected(function)
     return [p.name for p in parameters], {
@@ -279,7 +316,13 @@ def _inspected(function: Any) -> Sequence[inspect.Parameter]:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             star = "*" if p.kind is p.VAR_POSITIONAL else "**"
             raise GradgenError(f"the function takes {star}{p.name}; name the arguments one by one")
-    return parameters
+    given = given_by_name(function)
+    return [p for p in parameters if p.name not in given]
+
+
+def given_by_name(function: Any) -> Mapping[str, Any]:
+    """What a partial passes by name to the function behind it."""
+    return function.keywords if isinstance(function, functools.partial) else {}
 
 
 def signature_key(specs: Any) -> Any:

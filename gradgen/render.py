@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gradgen.emission import Unit, import_order
+from gradgen.emission import WIDTH, Unit, import_order
 from gradgen.errors import GradgenError
 from gradgen.layout import lay_out
 
@@ -64,7 +64,7 @@ def render(unit: Unit, header: Sequence[str] = (), folder: Path | None = None) -
     try:
         template = _environment(folder or template_folder()).get_template(TEMPLATE)
         text: str = template.render(
-            header=list(header), imports=unit.imports,
+            header=list(header), imports=_joined_imports(unit),
             constants=[part for line in unit.constants for part in lay_out(line)],
             functions=functions,
         )  # fmt: skip
@@ -73,6 +73,27 @@ def render(unit: Unit, header: Sequence[str] = (), folder: Path | None = None) -
     except Exception as error:  # a template can raise whatever Python can
         raise GradgenError(f"{TEMPLATE}: {type(error).__name__}: {error}") from None
     return text
+
+
+def _joined_imports(unit: Unit) -> list[str]:
+    """The imports, of which those from one module of the user's share a line."""
+    lines: list[str] = []
+    own = {f"from {module} import " for module, _ in unit.foreign.values()}
+    for line in unit.imports:
+        start = line[: line.find(" import ") + len(" import ")]
+        if start in own and lines and lines[-1].startswith(start):
+            lines[-1] += f", {line.removeprefix(start)}"
+        else:
+            lines.append(line)
+    return [part for line in lines for part in _within(line)]
+
+
+def _within(line: str) -> list[str]:
+    """An import in one line, or with a name a line."""
+    start, _, names = line.partition(" import ")
+    if len(line) <= WIDTH or ", " not in names:
+        return [line]
+    return [f"{start} import (", *(f"    {name}," for name in names.split(", ")), ")"]
 
 
 def body_of(text: str) -> str:
@@ -104,6 +125,7 @@ def join_units(units: Sequence[Unit]) -> Unit:
         joined.functions += unit.functions
         joined.namespace |= unit.namespace
         joined.captured += unit.captured
+        joined.foreign |= unit.foreign
         joined.notes += [note for note in unit.notes if note not in joined.notes]
     for name in meaning.keys() & vars(builtins).keys():
         if any(name not in map(_bound_name, (*u.imports, *u.constants)) for u in units):
@@ -148,8 +170,9 @@ def inspect_unit(unit: Unit) -> None:
     Raises `GradgenError` if it does not parse or holds anything that emission never writes.
     """
     names = {line.split()[-1] for line in unit.imports} | {f.name for f in unit.functions}
+    names |= unit.foreign.keys()
     for line in (*unit.imports, *unit.constants):
-        _inspect(line, names)
+        _inspect(line, names, {str(module) for module, _ in unit.foreign.values()})
     for function in unit.functions:
         _inspect("\n".join([*function.signature, *(f"    {d}" for d in docstring(function.doc)),
                             "    return 0"]), names)  # fmt: skip
@@ -170,7 +193,7 @@ def _statements(lines: Sequence[str]) -> list[str]:
     return statements
 
 
-def _inspect(text: str, names: set[str]) -> None:
+def _inspect(text: str, names: set[str], foreign: Collection[str] = ()) -> None:
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -184,7 +207,7 @@ def _inspect(text: str, names: set[str]) -> None:
             modules = (
                 [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module]
             )
-            if any(str(m).partition(".")[0] not in _ROOTS for m in modules):
+            if any(str(m).partition(".")[0] not in _ROOTS and m not in foreign for m in modules):
                 raise GradgenError(f"gradgen wrote an import that it never writes: {text!r}")
 
 

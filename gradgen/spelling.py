@@ -8,7 +8,7 @@ from typing import Any
 from gradgen.graph import Graph
 from gradgen.ops import OPS
 from gradgen.ops.table import ATOM
-from gradgen.ops.written import Call
+from gradgen.ops.written import Call, OpaqueCall
 
 
 def part_text(name: str, path: Sequence[Any]) -> str:
@@ -29,7 +29,10 @@ def called(graph: Graph, node: int) -> str:
 def _dotted(graph: Graph, node: int) -> str:
     """The function that the user calls, with its module."""
     row = OPS[graph.ops[node]]
-    name = row.math if graph.attrs[node] == "math" and row.math else row.call
+    attr = graph.attrs[node]
+    if isinstance(attr, OpaqueCall):
+        return attr.name
+    name = row.math if attr == "math" and row.math else row.call
     return (name or row.name).replace("numpy.", "np.", 1).removeprefix("builtins.")
 
 

@@ -195,7 +195,7 @@ class Sweep:
             condition = b.add("ne", condition, b.const(0))
         if position == 2:
             condition = b.add("invert" if t.shape else "not", condition)
-        if live is None:
+        if live in (None, condition):
             return condition
         both = "bitand" if t.shape or graph.types[live].shape else "both"
         return b.add(both, live, condition)

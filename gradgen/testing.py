@@ -21,6 +21,7 @@ from gradgen.differences import (
     derivative,
     real_value,
 )
+from gradgen.directives import Held
 from gradgen.errors import GradgenError
 from gradgen.live import build
 from gradgen.program import Options, Wrt, wrt_items
@@ -61,6 +62,8 @@ def assert_grad_ok(
     Without `grad` it is gradgen's: `f` is compiled, the value is compared with that of `f` bit by
     bit, and each entry of the gradient with the complex step where that works for `f`, else with
     Richardson's extrapolation of central differences. Every entry costs some 60 calls of `f`.
+    What `f` stops by `stop_gradient` is held at its values at `args`. A custom rule must be the
+    derivative of its function here; where it is meant to be another, assert that other one.
 
     Parameters
     ----------
@@ -269,6 +272,7 @@ class _Probe:
         self.names = names
         self.output = output
         self.name = getattr(f, "__name__", "f")
+        self.held = Held()
         self.value = self.at(given)
         number = np.asarray(self.value)
         if number.shape or number.dtype.kind not in "fiub":
@@ -285,7 +289,8 @@ class _Probe:
 
     def at(self, given: _Arguments) -> Any:
         """The value at arguments, which are not touched."""
-        result = self.f(*_fresh(given.positional), **_fresh(given.named))
+        positional, named = _fresh(given.positional), _fresh(given.named)
+        result = self.held.call(lambda: self.f(*positional, **named))
         return result if self.output is None else result[self.output]
 
     def near(self, path: Path, leaf: Any, index: tuple[int, ...], step: float) -> float:
@@ -307,7 +312,9 @@ class _Probe:
             for name, value in given:
                 rest = " " * (len(name) + 5)
                 lines.append(textwrap.indent(f"{name} = {value!r}", rest)[len(name) + 3 :])
-        return "\n".join(["with", *lines])
+        ruled = ", ".join(self.held.ruled)
+        rules = [f"the slope is not by the custom rule of {ruled}: is it meant to be another?"]
+        return "\n".join([*(rules if ruled else []), "with", *lines])
 
 
 def _arrays(value: Any) -> Iterator[Any]:

@@ -789,6 +789,17 @@ def test_partials_capture_their_arguments():
     assert grad(nested, shapes="p=2, x=2")(np.ones(2), x).tolist() == [2.0, 4.0]
 
 
+def test_what_a_partial_gives_by_name_is_passed_there_and_nowhere_else():
+    def f(x, a, b):
+        return np.sum(a * x**2) + b
+
+    of = gradgen.value_and_grad(functools.partial(f, a=2.0))
+    assert of(np.ones(2), b=3.0)[0] == 7.0
+    with pytest.raises(TypeError) as caught:
+        of(np.ones(2), b=3.0, a=1.0)
+    assert str(caught.value) == "f() has a from its partial; leave it out there to pass it"
+
+
 def test_a_decorated_method_takes_self_as_an_argument():
     @dataclasses.dataclass
     class Line:

@@ -12,6 +12,7 @@ import gradgen
 from gradgen import stop_gradient as sg
 from gradgen.api import emit_path
 from gradgen.cli import cli
+from gradgen.testing import assert_grad_ok
 
 POINT = np.array([1.5, -2.0, 0.25])
 TARGET = np.array([0.5, 1.0, -1.0])
@@ -252,23 +253,35 @@ def test_other_functions_of_gradgen_are_refused_by_name_inside_a_function():
     )
 
 
-def test_check_says_that_the_slope_of_the_function_is_another_and_does_not_call_it_wrong():
+def test_check_takes_the_slope_of_the_function_with_what_it_stops_held_still():
     report = gradgen.check(quantised, shapes="w=3, t=3", effort="quick")
     assert report.ok
     verdicts = {f.oracle: (f.verdict, f.detail) for f in report.findings if f.subject != "value"}
-    line = ste.__code__.co_firstlineno + 1
-    why = f"stop_gradient (line {line}): the derivative is not the slope of the function"
-    for oracle in ("complex step", "differences", "dot product"):
-        assert verdicts[oracle] == ("unchecked", why)
     assert verdicts["symbolic"] == ("unchecked", "stop_gradient is not evaluated exactly")
-    assert verdicts["tangent"][0] == "agrees"
-
-
-def test_check_looks_at_what_nothing_active_is_stopped_of():
+    for oracle in ("complex step", "differences", "dot product", "tangent"):
+        assert verdicts[oracle][0] == "agrees"
     report = gradgen.check(everywhere, wrt="y", effort="quick", shapes="")
-    assert {f.verdict for f in report.findings if f.oracle == "differences"} == {"unchecked"}
-    report = gradgen.check(lambda x, y: np.sin(x) * sg(y), wrt="x", effort="quick", shapes="")
-    assert {f.verdict for f in report.findings if f.oracle == "differences"} == {"agrees"}
+    found = {f.oracle: f.verdict for f in report.findings if f.subject != "value"}
+    assert found["complex step"] == found["differences"] == found["dot product"] == "agrees"
+
+
+@pytest.mark.parametrize(("slope", "right"), [(2.0, True), (4.0, False)])
+def test_a_gradient_by_hand_is_judged_with_what_is_stopped_held_still(slope, right):
+    """x * sg(x) is x**2, of which the gradient is 2 x; held still, it is x."""
+
+    def by_hand(w, t):
+        return slope * (ste(w) - t)
+
+    report = gradgen.audit(quantised, by_hand, shapes="w=3, t=3", effort="quick")
+    assert report.ok is right
+    half_of_it = np.ones(3) if right else 2.0 * np.ones(3)
+    args = (POINT,)
+    if right:
+        assert_grad_ok(half, args)
+        assert_grad_ok(half, args, grad=lambda x: half_of_it * x)
+    else:
+        with pytest.raises(AssertionError, match=r"the gradient of half is wrong"):
+            assert_grad_ok(half, args, grad=lambda x: half_of_it * x)
 
 
 def test_the_command_emits_it(tmp_path):
@@ -558,15 +571,19 @@ def test_a_rule_that_cannot_be_read_or_that_the_mode_lacks_is_refused():
     assert refusal(gradgen.grad(with_vjp(short)), POINT) == (
         "short takes 2 positional arguments, not 3; "
     )
-    lacking = "the custom rule of tanh has no {}, which this mode takes; give it one, or use {}"
-    assert refusal(gradgen.jvp(with_vjp(lambda g, out, x: g)), POINT, POINT) == lacking.format(
-        "jvp", "a mode in reverse: grad, vjp"
-    )
+    lacking = "the custom rule of tanh has no {}, which this mode takes{}; give it {}"
+    clipped = with_vjp(lambda g, out, x: np.clip(g, -1.0, 1.0))
+    assert refusal(gradgen.jvp(clipped), POINT, POINT) == lacking.format(
+        "jvp", ", and its vjp is not seen to be linear in the adjoint",
+        "a jvp, or use a mode in reverse: grad, vjp",
+    )  # fmt: skip
 
     def forward_only(x):
         return np.sum(gradgen.custom_rule(tanh, jvp=lambda out, x, t: t)(x))
 
-    assert refusal(gradgen.grad(forward_only), POINT) == lacking.format("vjp", "mode jvp")
+    assert refusal(gradgen.grad(forward_only), POINT) == lacking.format(
+        "vjp", "", "one, or use mode jvp"
+    )
     assert gradgen.jvp(forward_only)(POINT, POINT)[1] == np.sum(POINT)
 
 
@@ -597,6 +614,14 @@ def test_check_says_that_the_derivative_is_that_of_a_rule():
     assert verdicts["tangent"][0] == "agrees"
     assert {f.verdict for f in report.findings if f.oracle == "forward"} == {"agrees"}
     assert gradgen.check(softly, shapes="", effort="quick").ok
+
+
+def test_assert_grad_ok_takes_a_rule_for_the_derivative_and_names_one_that_is_another():
+    assert_grad_ok(softly, (0.75, 0.25), wrt=("x", "y"))
+    with pytest.raises(AssertionError) as caught:
+        assert_grad_ok(lambda x: np.sum(leaky(x)), (POINT,))
+    line = str(caught.value).splitlines()[4]
+    assert line == "the slope is not by the custom rule of leaky: is it meant to be another?"
 
 
 def test_a_rule_keeps_float32_and_takes_plain_numbers_beside_it():
@@ -694,7 +719,7 @@ def test_a_rewrite_inside_a_rule_is_told_and_applied_in_its_words(tmp_path):
         "utf-8",
     )
     done = CliRunner().invoke(cli, ["check", f"{path}:f", "--wrt", "x,y", "--effort", "quick"])
-    assert done.exit_code == 1 and "a custom rule is not evaluated" in done.output
+    assert done.exit_code == 0 and "a custom rule is not evaluated" in done.output
     emitted = CliRunner().invoke(cli, ["emit", f"{path}:f", "--wrt", "x,y"]).output
     assert emitted.count("log(1 + exp(x)) overflows") == 1
     stable = CliRunner().invoke(cli, ["emit", f"{path}:f", "--wrt", "x,y", "--stabilize"]).output

@@ -130,6 +130,21 @@ def test_the_fit_finds_the_parameters_it_was_made_from():
     assert np.abs(result.x - fit_curve.TRUTH).max() < 10 * fit_curve.NOISE / np.sqrt(400)
 
 
+def test_an_orbit_is_fitted_through_an_opaque_iteration_as_the_readme_shows_it():
+    import opaque_kepler as kepler
+
+    (block,) = (block for block in code_blocks() if "def anomaly_vjp" in block)
+    assert block in (EXAMPLES / "opaque_kepler.py").read_text("utf-8")
+    t = np.linspace(0.0, 12.0, 40)
+    orbit, jacobian = kepler.fit(t, kepler.distance(kepler.TRUTH, t))
+    np.testing.assert_allclose(orbit, kepler.TRUTH, rtol=1e-12)
+    assert "from opaque_kepler import anomaly\n" in jacobian.source
+    for k, step in enumerate(1e-6 * np.eye(4)):
+        ends = [kepler.distance(kepler.TRUTH + s * step, t) for s in (1.0, -1.0)]
+        column = jacobian(kepler.TRUTH, t, t)[:, k]
+        np.testing.assert_allclose(column, (ends[0] - ends[1]) / 2e-6, rtol=1e-6, atol=1e-8)
+
+
 def test_the_straight_through_estimator_finds_the_quantised_weights():
     import straight_through
 

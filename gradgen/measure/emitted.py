@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gradgen.errors import GradgenError
 from gradgen.graph import Graph, Param, leaves
 from gradgen.measure.counting import Size, size
 from gradgen.measure.results import BACKWARD, BOTH, FORWARD
+from gradgen.ops.written import OpaqueCall
 from gradgen.program import Options, compile_graph
 from gradgen.render import render
 
@@ -38,6 +40,10 @@ def emitted(graph: Graph, wrt: Sequence[str], output: int | None) -> Emitted:
 
     Raises `GradgenError` as `compile_graph` does.
     """
+    opaque = next((a.name for a in graph.attrs if isinstance(a, OpaqueCall)), None)
+    if opaque is not None:
+        raise GradgenError(f"{graph.name} calls the opaque function {opaque}, of which the "
+                           "operations cannot be counted")  # fmt: skip
     # The pair comes first: what is loaded once for all is not part of the time.
     pair, namespace = _compiled(graph, Options(tuple(wrt), "pair", output=output))
     start = time.perf_counter()

@@ -36,8 +36,12 @@ class Op:
     d: Rules | RuleChoice | None = None
     alone: Rules | None = None
     vjp: Vjp | None = None
-    # The tangent of the result from those of the arguments, where it is not made of the vjp.
-    jvp: Callable[[Builder, int, Sequence[int | None]], int] | None = None
+    # The tangent of the result from those of the arguments and from where it is read, where it is
+    # not made of the vjp; None for one call that is.
+    jvp: Callable[[Builder, int, Sequence[int | None], int | None], int | None] | None = None
+    # As the vjp, but harmless where the result is not read: also given a mask of where it is, and
+    # which nodes may be infinite or NaN.
+    masked: Callable[[Builder, int, int, int, Sequence[bool]], Sequence[int | None]] | None = None
     # Where each argument is read, from where the result is; None: maybe everywhere.
     live: Vjp | None = None
     # How it is linear, if it is, so that the tangent is the operation itself on tangents: in its

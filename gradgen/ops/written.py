@@ -26,6 +26,19 @@ class Call:
     result: Type | TupleType
 
 
+@dataclass(frozen=True, slots=True)
+class OpaqueCall(Call):
+    """A call of the user's own function, which is never read: `name` of `module`."""
+
+    module: str | None
+    name: str
+
+    @property
+    def key(self) -> str:
+        """What tells the function from others."""
+        return f"{self.module or ''}:{self.name}"
+
+
 def infer_written(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type | TupleType:
     """The type of the result, found when the call was read."""
     found: Type | TupleType = attr.result

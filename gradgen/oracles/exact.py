@@ -145,6 +145,8 @@ class Evaluator:
             return graph.values[node] if known is None else self.arithmetic.constant(known)
         if op == "custom_rule":
             raise Unsupported("a custom rule")
+        if op == "opaque":
+            raise Unsupported(f"the opaque function {attr.name}")
         args = [self.values[a] for a in graph.args[node]]
         if op == "global":
             return args[0] if args else np.asarray(graph.captured[attr[1]])

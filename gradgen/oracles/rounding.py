@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from gradgen.emission import Unit
-from gradgen.live import load
+from gradgen.live import bound_names, compiled, load
 from gradgen.oracles.sample import Random, Values, copied
 from gradgen.oracles.subject import Subject, by_keyword, flat_gradients
 from gradgen.render import render
@@ -82,11 +82,9 @@ class Rounded:
     def otherwise(self, unit: Unit) -> Callable[..., Any]:
         """The function of a unit, with a change to whatever it rounds."""
         tree = ast.fix_missing_locations(_Wrap().visit(ast.parse(render(unit))))
-        namespace: dict[str, Any] = dict(unit.namespace)
-        module = getattr(self.subject.emitted, "__module__", None)
-        namespace["__name__"] = module or "gradgen_emitted"
+        namespace = bound_names(unit, self.subject.function)
         namespace[_ROUNDED] = self._rounded
-        exec(compile(tree, "<gradgen rounding>", "exec", dont_inherit=True), namespace)
+        exec(compiled(tree, "<gradgen rounding>", unit, namespace), namespace)
         return by_keyword(namespace[unit.functions[0].name])
 
     def run(self, values: Mapping[str, Any]) -> Result | None:

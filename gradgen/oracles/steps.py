@@ -21,6 +21,7 @@ from gradgen.differences import (
     real_value,
     table,
 )
+from gradgen.directives import Held
 from gradgen.graph import Graph
 from gradgen.liveness import reachable
 from gradgen.ops import OPS
@@ -52,7 +53,7 @@ ANALYTIC = frozenset({
     "polyadd", "polysub", "einsum", "einsum_view", "tensordot", "matmul", "outer", "kron", "cross",
     "linalg_cross", "solve", "inv", "small_det", "det", "matrix_power", "multi_dot", "tensorinv",
     "tensorsolve", "linalg_diagonal", "linalg_trace", "diff", "ediff1d", "trapezoid", "average",
-    "gradient",
+    "gradient", "stop_gradient",
 })  # fmt: skip
 
 
@@ -62,12 +63,12 @@ def detached(subject: Subject) -> str:
     needed = reachable(graph, subject.value)
     active = depends_on(graph, {leaf.node for leaf in subject.active})
     for node, op in enumerate(graph.ops):
-        directive = op in ("stop_gradient", "custom_rule") and graph.attrs[node] != "rule"
-        if directive and needed[node] and active[node]:
+        if op != "custom_rule" or graph.ops[graph.args[graph.args[node][0]][0]] == "opaque":
+            continue  # the rule of an opaque function is to tell its slope
+        if needed[node] and active[node]:
             loc = graph.locs[node]
             place = "" if loc is None else f" (line {loc.line})"
-            what = "custom rule" if op == "custom_rule" else op
-            return f"{what}{place}: the derivative is not the slope of the function"
+            return f"custom rule{place}: the derivative is not the slope of the function"
     return ""
 
 
@@ -77,8 +78,16 @@ def not_analytic(subject: Subject) -> str:
     if why:
         return why
     graph = subject.graph
-    needed = reachable(graph, subject.value)
     active = depends_on(graph, {leaf.node for leaf in subject.active})
+    # what is stopped is held still
+    needed = [False] * len(graph)
+    stack = [subject.value]
+    while stack:
+        node = stack.pop()
+        if not needed[node]:
+            needed[node] = True
+            still = graph.ops[node] == "stop_gradient" and graph.attrs[node] != "rule"
+            stack += () if still else graph.args[node]
     for node, op in enumerate(graph.ops):
         args = graph.args[node]
         if op not in OPS or not needed[node] or not any(active[a] for a in args):
@@ -97,12 +106,14 @@ def not_analytic(subject: Subject) -> str:
 class Ray:
     """The user's function along a direction from a point, in double precision.
 
-    `directions` are those of active leaves by their texts; all others stand still.
+    `directions` are those of active leaves by their texts; all others stand still, and so does what
+    the function stops.
     """
 
     subject: Subject
     values: Mapping[str, Any]
     directions: Mapping[str, Any]
+    _held: Held | None = None
 
     def point(self, step: complex) -> Values:
         """The values of the leaves a step along the direction."""
@@ -117,11 +128,19 @@ class Ray:
 
     def at(self, step: float) -> float:
         """The value of the function; NaN where it has none."""
-        return real_value(lambda: call(self.subject, self.point(step)))
+        return real_value(lambda: self._call(step))
 
     def imaginary(self, step: float) -> tuple[complex, str]:
         """The value of the function a step into the imaginary, or why it has none."""
-        return complex_value(lambda: call(self.subject, self.point(1j * step)))
+        return complex_value(lambda: self._call(1j * step))
+
+    def _call(self, step: complex) -> Any:
+        if "stop_gradient" not in self.subject.graph.ops:
+            return call(self.subject, self.point(step))
+        if self._held is None:
+            self._held = Held()
+            self._held.call(lambda: call(self.subject, self.point(0.0)))
+        return self._held.call(lambda: call(self.subject, self.point(step)))
 
     def moved(self, random: Random) -> Ray:
         """The same from a point that differs by a few roundings."""

@@ -9,6 +9,7 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,6 +30,7 @@ from gradgen.program import (
     wrt_items,
 )
 from gradgen.read import Static, parse_shapes, read_file, read_live
+from gradgen.read.scope import module_name
 from gradgen.spelling import part_text
 from gradgen.types import Dim, Size, Type
 
@@ -234,21 +236,32 @@ def by_keyword(function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
+@contextmanager
+def beside(path: Path) -> Iterator[None]:
+    """While modules are imported that lie beside a file, and the file itself."""
+    folders = [str(path.resolve().parent), str(module_name(path)[1])]
+    sys.path[:0] = folders
+    try:
+        yield
+    finally:
+        for folder in folders:
+            sys.path.remove(folder)
+
+
 def load_module(path: Path) -> Any:
     """The module in a file, executed. Raises `GradgenError` where it fails."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise GradgenError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.resolve().parent))
     held = sys.modules.get(path.stem)
     sys.modules[path.stem] = module
     try:
-        spec.loader.exec_module(module)
+        with beside(path):
+            spec.loader.exec_module(module)
     except Exception as error:  # whatever a file raises when it runs
         raise GradgenError(f"{path} cannot be executed: {type(error).__name__}: {error}") from None
     finally:
-        sys.path.remove(str(path.resolve().parent))
         if held is not None:
             sys.modules[path.stem] = held
     return module

@@ -90,7 +90,7 @@ def _integers(
 ) -> dict[str, Static]:
     """The parameters with an integer as default that nothing declares, fixed at their defaults."""
     found = {}
-    plain = function.function if isinstance(function, Ruled) else function
+    plain = function.signature if isinstance(function, Ruled) else function
     for name, default in _defaults(plain).items():
         value = reader.builder.value_of(default.node) if isinstance(default, Cell) else None
         if type(value) is int and name not in declared:
@@ -122,11 +122,13 @@ def read_live(
     Raises `SourceError` for what is not supported, `GradgenError` where its source is not known.
     """
     rule = function if isinstance(function, CustomRule) else None
+    read = function if rule is None else rule.result or rule.function
     try:
-        plain, args, keywords = unwrap_callable(function if rule is None else rule.function)
+        plain, args, keywords = unwrap_callable(read)
     except Refusal as refusal:
         raise _plain_error(refusal) from None
-    builder = GraphBuilder(Graph(name=plain.__name__ if plain.__name__.isidentifier() else "f"))
+    name = plain.__name__ if rule is None else getattr(rule, "__name__", "f")
+    builder = GraphBuilder(Graph(name=name if name.isidentifier() else "f"))
     reader = Interpreter(builder)
     reader.kinds.sure = sure
     try:
@@ -142,7 +144,7 @@ def read_live(
     except Refusal as refusal:
         raise _plain_error(refusal) from None
     if rule is not None:
-        return _read(reader, rules.of_live(reader, LiveObject(rule, plain.__name__)), declared,
+        return _read(reader, rules.of_live(reader, LiveObject(rule, name)), declared,
                      bound, None)  # fmt: skip
     return _read(reader, found, declared, bound, None)
 
@@ -196,7 +198,7 @@ def _read(
 
     `module` is what is known of the function by its text; None for a live function.
     """
-    held, function = function, function.function if isinstance(function, Ruled) else function
+    held, function = function, function.signature if isinstance(function, Ruled) else function
     node, frame = function.node, function.frame
     assert frame.source is not None
     graph = reader.builder.graph
@@ -256,11 +258,14 @@ def _run(reader: Interpreter, function: Function | Ruled, values: dict[str, Any]
     from gradgen.read.source import stored_names
 
     if isinstance(function, Ruled):
+        spec = function.signature.node.args
+        args = [values[a.arg] for a in (*spec.posonlyargs, *spec.args)]
+        named = {a.arg: values[a.arg] for a in spec.kwonlyargs}
         try:
-            steps = rules.call(reader, function, [], values, 0)
-            return reader.run(steps, function.function.frame)
+            steps = rules.call(reader, function, args, named, 0)
+            return reader.run(steps, function.signature.frame)
         except Refusal as refusal:
-            place = rules.place_of(function.function)
+            place = rules.place_of(function.signature)
             kind = LengthError if isinstance(refusal, NeedsLength) else SourceError
             raise kind(refusal.message, place, refusal.hint) from None
     outer = function.frame

@@ -76,6 +76,8 @@ class Front:
         self.outside = Outside(self)
         # Lists, dicts and arrays that were not made by the function, by identity.
         self._outer: dict[int, tuple[Any, str]] = {}
+        # Arrays that an opaque function was given or gave, and may hold on to, by identity.
+        self._lent: dict[int, tuple[Cell, str]] = {}
         self.kinds = Kinds(builder.graph)
         # The modules of definitions that were read, by name.
         self.definitions: dict[str, Any] = {}
@@ -187,6 +189,17 @@ class Front:
         if id(value) in self._outer:
             name = self._outer[id(value)][1]
             raise Refusal(f"this changes `{name}`, which outlives the call", "change a copy of it")
+        if id(value) in self._lent:
+            name = self._lent[id(value)][1]
+            raise Refusal(f"this changes an array that the opaque function {name} was given or "
+                          "gave, and may still hold", "change a copy of it: .copy()")  # fmt: skip
+
+    def lend(self, cell: Cell, name: str) -> None:
+        """Note that the opaque function `name` knows the memory of an array."""
+        while cell.base is not None:
+            cell = cell.base
+        if self.is_array(cell):
+            self._lent[id(cell)] = (cell, name)
 
     # -- static values -------------------------------------------------------------------------
 

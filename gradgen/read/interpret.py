@@ -7,6 +7,7 @@ the loop in `Interpreter.run` keeps the stack: nothing recurses over the syntax,
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Generator
 from dataclasses import replace
 from types import GeneratorType
@@ -16,7 +17,7 @@ from gradgen.directives import CustomRule
 from gradgen.errors import GradgenError, Location, NeedsLength, Refusal, Source, SourceError
 from gradgen.graph import GraphBuilder
 from gradgen.ops import METHODS
-from gradgen.read import front, rules
+from gradgen.read import front, opaque, rules
 from gradgen.read.modules import Pending
 from gradgen.read.scope import DECORATORS, import_module, library_attribute
 from gradgen.read.source import stored_names
@@ -81,6 +82,8 @@ class Interpreter(front.Front):
     def __init__(self, builder: GraphBuilder) -> None:
         super().__init__(builder)
         self.steps = 0
+        # How many rules of each function are being read now, one in another.
+        self.open_rules: Counter[tuple[str, int]] = Counter()
         # The lines of the user's that are read, by path and first line, in the order of reading.
         self.texts: dict[tuple[str, int], str] = {}
 
@@ -331,6 +334,8 @@ class Interpreter(front.Front):
         keywords: dict[str, Any] = {}
         for keyword in given.keywords:
             keywords[str(keyword.arg)] = yield keyword.value, frame
+        if "result" in keywords:
+            return rules.ruled(self, [opaque.of_definition(name, frame)], keywords)
         # its decorator is known, and does not matter any more
         return rules.ruled(self, [replace(found, live=True)], keywords)
 
@@ -405,7 +410,8 @@ class Interpreter(front.Front):
 
     def on_Call(self, node: ast.Call, frame: Frame) -> Steps:
         function = yield node.func, frame
-        args = yield self.sequence(node.args, frame)
+        named = rules.opaque_argument(node, frame) if function == Known(rules.NAME) else None
+        args = [named] if named is not None else (yield self.sequence(node.args, frame))
         keywords: dict[str, Any] = {}
         for keyword in node.keywords:
             value = yield keyword.value, frame

@@ -57,7 +57,7 @@ class Modules:
 
     def module_frame(self, module: ModuleText) -> Frame:
         """The frame of a module's top level."""
-        return Frame(module.source, self.text_lookup(module))
+        return Frame(module.source, self.text_lookup(module), module=module)
 
     def text_lookup(self, module: ModuleText) -> Any:
         """A lookup of a module's names by its text; `Pending` for what must be evaluated."""
@@ -223,7 +223,7 @@ class Modules:
             raise Refusal(str(error)) from None
         home = ("module", id(function.__globals__))
         lookup = live_lookup(function.__globals__, lambda value, name: self.read(value, name, home))
-        frame = Frame(source, lookup)
+        frame = Frame(source, lookup, home=function.__module__ or "")
         for name, cell in zip(
             function.__code__.co_freevars, function.__closure__ or (), strict=True
         ):

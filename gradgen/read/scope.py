@@ -79,6 +79,8 @@ class ModuleText:
     # None for a module of definitions, whose places nobody is told.
     source: Source | None
     folder: Path
+    # How other modules import it.
+    name: str = ""
     bindings: dict[str, ast.stmt] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
     # each `import *`, with the names that were bound before it
@@ -86,10 +88,10 @@ class ModuleText:
     cache: dict[str, Any] = field(default_factory=dict)
 
     @staticmethod
-    def load(path: Path, shown: str) -> ModuleText:
+    def load(path: Path, shown: str, name: str = "") -> ModuleText:
         """The module in a file, which is parsed and never executed."""
         source = Source(shown, read_text(path))
-        module = ModuleText(source, path.resolve().parent)
+        module = ModuleText(source, path.resolve().parent, name or module_name(path)[0])
         module._scan(parse(source))
         return module
 
@@ -167,6 +169,15 @@ def _stored(target: ast.AST) -> Iterator[str]:
             yield node.id
 
 
+def module_name(path: Path) -> tuple[str, Path]:
+    """The dotted name by which the module in a file is imported, and the folder to import from."""
+    path = path.resolve()
+    parts, folder = [path.stem] if path.stem != "__init__" else [], path.parent
+    while (folder / "__init__.py").is_file():
+        parts, folder = [folder.name, *parts], folder.parent
+    return ".".join(parts), folder
+
+
 def find_module_file(folder: Path, dotted: str, level: int) -> Path | None:
     """The file of a user's module that lies beside the importing one."""
     for _ in range(level - 1):
@@ -189,7 +200,7 @@ def load_sibling(module: ModuleText, dotted: str, level: int) -> FileModule:
         )
     key = f"file {path}"
     if key not in module.cache:
-        module.cache[key] = FileModule(ModuleText.load(path, str(path)))
+        module.cache[key] = FileModule(ModuleText.load(path, str(path), "" if level else dotted))
     found: FileModule = module.cache[key]
     return found
 

@@ -115,6 +115,9 @@ class Frame:
     parent: Frame | None = None
     depth: int = 0
     comprehension: bool = False
+    # The module, where it is read from a file's text, and the name of that of a live function.
+    module: Any = None
+    home: str = ""
 
     def find(self, name: str) -> Any:
         """The value of a name. Raises `Refusal` where it has none yet."""
@@ -142,12 +145,35 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ruled:
-    """A function of the user's with derivatives of its own; each is a function or None."""
+class Opaque:
+    """A function of the user's that is called and never read: where it is imported from.
 
-    function: Function
+    `module` is None for a live one that no module has a name for.
+    """
+
+    module: str | None
+    name: str
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ruled:
+    """A function of the user's with derivatives of its own; each is a function or None.
+
+    An opaque one has in `result` a function of its arguments that gives what looks like its result.
+    """
+
+    function: Function | Opaque
     vjp: Any
     jvp: Any
+    result: Function | None = None
+
+    @property
+    def signature(self) -> Function:
+        """The function that tells the parameters."""
+        found = self.result or self.function
+        assert isinstance(found, Function)
+        return found
 
 
 MISSING = object()
