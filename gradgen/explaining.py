@@ -162,7 +162,8 @@ class Explanation:
         output = names[self.sheet.rows[self.sheet.output].line.name]
         for line in self.sheet.backward:
             if not line.base:
-                ranks[line.name] = None if line.value is None else np.ndim(line.value)
+                known = isinstance(line.value, (float, np.ndarray, np.number))
+                ranks[line.name] = np.ndim(line.value) if known else None
                 continue
             base = bases[line.base]
             names[line.name] = {

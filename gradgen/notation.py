@@ -27,7 +27,11 @@ _CREATORS = (
     "ones_like",
 )  # fmt: skip
 _COMPARES = {
-    ast.Lt: "<", ast.LtE: r"\le", ast.Gt: ">", ast.GtE: r"\ge", ast.Eq: "=", ast.NotEq: r"\ne",
+    ast.Lt: "<", ast.LtE: r"\leq", ast.Gt: ">", ast.GtE: r"\geq", ast.Eq: "=", ast.NotEq: r"\neq",
+}  # fmt: skip
+_SIGNS = {
+    ast.Mod: r"\bmod", ast.BitAnd: r"\land", ast.BitOr: r"\lor", ast.BitXor: r"\oplus",
+    ast.LShift: r"\ll", ast.RShift: r"\gg",
 }  # fmt: skip
 # How tightly the outermost operator of a formula binds.
 SUM, PRODUCT, SIGN, WHOLE = 1, 2, 3, 5
@@ -136,7 +140,10 @@ class _Writer:
             return Formula(f"{{{base}}}^{{{right.text}}}", WHOLE - 1, rank)
         if isinstance(op, ast.MatMult):
             return _product(left, right)
-        sign = r"\bmod" if isinstance(op, ast.Mod) else r"\mathbin{/\!/}"
+        if isinstance(op, ast.FloorDiv):
+            quotient = rf"\frac{{{left.text}}}{{{right.text}}}"
+            return Formula(rf"\left\lfloor {quotient} \right\rfloor", WHOLE, rank)
+        sign = _SIGNS[type(op)]
         return Formula(f"{left.at(WHOLE)} {sign} {right.at(WHOLE)}", PRODUCT, rank)
 
     def _index(self, node: ast.expr) -> str:

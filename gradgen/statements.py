@@ -68,15 +68,13 @@ class Speller(FunctionWriter):
 
     def claim(self, wanted: str, own: bool = False) -> str:
         """A free name; `own`: it is the user's, so that no other name of the user's hides it."""
-        count = self.suffix.get(wanted, 0)
-        name = f"{wanted}_{count}" if count else wanted
-        while (
-            name in self.used or self._is_reserved(name)
-            or (not own and name in self.names_of_user)
-        ):  # fmt: skip
+        others = set() if own else self.names_of_user
+        name, count = wanted, self.suffix.get(wanted, 0)
+        while name in self.used or name in others or self._is_reserved(name):
             count += 1
             name = f"{wanted}_{count}"
-        self.suffix[wanted] = count
+        if name != wanted:
+            self.suffix[wanted] = count
         self.used.add(name)
         return name
 
@@ -205,7 +203,8 @@ class Chooser(Speller):
             base = row.line.name
             if graph.ops[node] == "param":
                 base = name_of(graph, node) or base
-            found[node] = self.claim(notation.format(base)), base
+            name = base.rstrip("_") or base if notation.startswith("{") else base
+            found[node] = self.claim(notation.format(name)), base
         return found
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 from gradgen.picture.diagram import Box, Diagram, Wire
 from gradgen.picture.layers import columns_of
 from gradgen.picture.sizes import GAP, box_width, wire_width
 
-# How wide a picture may be, in pixels.
-WIDEST = 1500.0
+# How wide a picture should be, in pixels, and by which part more before it is cut once more.
+WIDEST, MORE = 1500.0, 0.2
 
 
 def bands(diagram: Diagram) -> list[Diagram]:
@@ -97,9 +98,10 @@ def _cuts(widths: Sequence[float], cut: Sequence[int]) -> list[int]:
     """The columns before which the picture is cut."""
     cuts: list[int] = []
     start, left = 0, sum(widths)
-    while left > WIDEST:
+    room = left / max(ceil(left / WIDEST - MORE), 1) * (1 + MORE)
+    while left > room:
         wide, end = 0.0, start
-        while end < len(widths) and (wide + widths[end] <= WIDEST or end == start):
+        while end < len(widths) and (wide + widths[end] <= room or end == start):
             wide += widths[end]
             end += 1
         # of the last cuts in reach the one that goes through the fewest wires

@@ -18,7 +18,8 @@ MOST = 60
 # So many of these may be arguments before they are folded.
 MOST_INPUTS = 20
 DETAILS = ("operations", "statements")
-_LONGEST = 28
+# How long the labels of wires and of boxes may be.
+_LONGEST, _LONGEST_BOX = 28, 40
 _SYMBOLS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "power": "^", "matmul": "@"}
 _SUMS = {"sum": "Σ"}
 
@@ -172,7 +173,7 @@ def _right_side(row: Row) -> str:
 
 def _cut(text: str) -> str:
     text = text.replace("np.", "")
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1].rstrip() + "…"
+    return text if len(text) <= _LONGEST_BOX else text[: _LONGEST_BOX - 1].rstrip() + "…"
 
 
 def _operation(sheet: Worksheet, node: int) -> str:
@@ -198,7 +199,7 @@ def _operation(sheet: Worksheet, node: int) -> str:
         return _SUMS.get(head, head)
     if len(text) <= 16:
         return text
-    return head if head.isidentifier() else OPS[op].name
+    return head if head.isidentifier() else str(OPS[op].name)
 
 
 def _infix(graph: Graph, node: int, sign: str) -> str:
@@ -215,7 +216,8 @@ def _constant(graph: Graph, node: int) -> str:
     if graph.names[node] is not None:
         return ""
     if graph.ops[node] == "constant":
-        return {"pi": "π"}.get(graph.attrs[node].rpartition(".")[2], graph.attrs[node])
+        name = str(graph.attrs[node]).rpartition(".")[2]
+        return {"pi": "π"}.get(name, name)
     if graph.ops[node] != "const":
         return ""
     text = value_text(graph.attrs[node])

@@ -157,8 +157,8 @@ def _heights(places: list[Place], rows: list[list[int]]) -> None:
         for k in row:
             places[k].y = y + places[k].height / 2
             y += places[k].height
-    for sweep in range(2 * SWEEPS):
-        sides = ("before", "after", "both")[sweep % 3] if sweep < 2 * SWEEPS - 2 else "both"
+    # last of all from left to right, so that what follows one thing alone is at its height
+    for sweep, sides in enumerate(("before", "after", "both") * SWEEPS + ("before",)):
         for row in rows if sweep % 2 == 0 else reversed(rows):
             _settle(places, row, sides)
     top = min((place.y - place.height / 2 for place in places), default=0.0)
