@@ -19,9 +19,10 @@ def loss(W1, b1, W2, b2, x, t):
 
 
 def index_loss(w11, w12, w21, w22, b1, b2, u11, u12, u21, u22, c1, c2, x1, x2, t1, t2):
-    """The same by indices, two units a layer: z_i = sum_j w_ij x_j + b_i, y_k = sum_i u_ki h_i + c_k.
+    """The same by indices, for two units a layer.
 
-    What is W1 and W2 above is w and u here, b1 and b2 are b and c.
+    z_i = sum_j w_ij x_j + b_i, h_i = sigmoid(z_i), y_k = sum_i u_ki h_i + c_k; the notes have w^(1)
+    and w^(2) for w and u, b^(1) and b^(2) for b and c.
     """
     z1 = w11 * x1 + w12 * x2 + b1
     z2 = w21 * x1 + w22 * x2 + b2

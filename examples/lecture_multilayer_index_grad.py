@@ -2,8 +2,8 @@
 # Regenerate: gradgen emit examples/lecture_multilayer.py:index_loss --wrt w11,w12,w21,w22,b1,b2,u11,u12,u21,u22,c1,c2 -o examples/lecture_multilayer_index_grad.py
 # gradgen-shapes: w11=scalar, w12=scalar, w21=scalar, w22=scalar, b1=scalar, b2=scalar, u11=scalar, u12=scalar, u21=scalar, u22=scalar, c1=scalar, c2=scalar, x1=scalar, x2=scalar, t1=scalar, t2=scalar
 # gradgen-version: 0.1.0
-# gradgen-source: sha256:ec1b0e49ec4c6396fffcd2e4a516cc3579f208440f3fa4638af17009b5e42adc
-# gradgen-body: sha256:31e0c990b138d94fc995cea00e53206effde839bcf491712b2dcece8b5d911ba
+# gradgen-source: sha256:37cea8b9f0d02605cab402302f5e572c9b5c71586640451c3e4eb58a4f889ecd
+# gradgen-body: sha256:e7deb92272286f2a73b7cd3d2c492f2ef2dab39190f03ac23bbdabbb1b631e96
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -18,9 +18,10 @@ def index_loss_value_and_grad(
     Taken as numbers, since no shape is declared: w11, w12, w21, w22, b1, b2, u11, u12,
     u21, u22, c1, c2, x1, x2, t1, t2.
 
-    The same by indices, two units a layer: z_i = sum_j w_ij x_j + b_i, y_k = sum_i u_ki h_i + c_k.
+    The same by indices, for two units a layer.
 
-    What is W1 and W2 above is w and u here, b1 and b2 are b and c.
+    z_i = sum_j w_ij x_j + b_i, h_i = sigmoid(z_i), y_k = sum_i u_ki h_i + c_k; the notes have w^(1)
+    and w^(2) for w and u, b^(1) and b^(2) for b and c.
     """
     z1 = w11 * x1 + w12 * x2 + b1
     z2 = w21 * x1 + w22 * x2 + b2

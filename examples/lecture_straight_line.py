@@ -1,4 +1,4 @@
-"""The straight-line program of the slides, x1^2 + (x1 - x2)^a - log(x1^2 + x2^2): four gradients."""
+"""The straight-line program of the slides, x1^2 + (x1 - x2)^a - log(x1^2 + x2^2)."""
 
 import numpy as np
 from lecture_straight_line_grad import f_value_and_grad

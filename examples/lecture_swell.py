@@ -1,4 +1,4 @@
-"""Expression swell: f = exp(exp(x) + exp(x)^2) + sin(exp(x) + exp(x)^2), by calculus and as code."""
+"""Expression swell, of f = exp(exp(x) + exp(x)^2) + sin(exp(x) + exp(x)^2)."""
 
 import numpy as np
 from lecture_swell_grad import f_value_and_grad

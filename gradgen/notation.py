@@ -30,7 +30,7 @@ _COMPARES = {
     ast.Lt: "<", ast.LtE: r"\leq", ast.Gt: ">", ast.GtE: r"\geq", ast.Eq: "=", ast.NotEq: r"\neq",
 }  # fmt: skip
 _SIGNS = {
-    ast.Mod: r"\bmod", ast.BitAnd: r"\land", ast.BitOr: r"\lor", ast.BitXor: r"\oplus",
+    ast.Mod: r"\bmod", ast.BitAnd: r"\wedge", ast.BitOr: r"\vee", ast.BitXor: r"\oplus",
     ast.LShift: r"\ll", ast.RShift: r"\gg",
 }  # fmt: skip
 # How tightly the outermost operator of a formula binds.
@@ -229,7 +229,8 @@ def _product(left: Formula, right: Formula, outer: bool = False) -> Formula:
     rank = 2 if outer else None
     if not outer and left.rank is not None and right.rank is not None:
         rank = max(left.rank + right.rank - 2, 0)
-    return Formula(rf"{left.at(SIGN)} \, {right.at(SIGN)}", PRODUCT, rank)
+    sign = r"\cdot" if rank == 0 else r"\,"
+    return Formula(f"{left.at(SIGN)} {sign} {right.at(SIGN)}", PRODUCT, rank)
 
 
 def _is_module(node: ast.expr) -> bool:
