@@ -7,7 +7,7 @@ import sys
 import click
 
 from gradgen.explaining import WIDTH, Explanation, explain_path
-from gradgen.jobs import parse_wrt
+from gradgen.jobs import parse_location, parse_wrt
 from gradgen.point import parse_at
 from gradgen.terminal import write_stdout
 from gradgen.worksheet import NOTATIONS
@@ -55,8 +55,16 @@ def explain(
 ) -> None:  # fmt: skip
     """See `EXPLAIN_HELP`."""
     values = None if at is None else parse_at(at)
-    found = explain_path(location, values, parse_wrt(wrt), shapes, output, notation)
+    found = explain_path(one_function(location), values, parse_wrt(wrt), shapes, output, notation)
     write_stdout(_formatted(found, form) + "\n")
+
+
+def one_function(location: str) -> str:
+    """A location that names one function. Raises `click.BadParameter` for another."""
+    path, names = parse_location(location)
+    if len(names) != 1:
+        raise click.BadParameter("name one function, PATH.py:function", param_hint="LOCATION")
+    return f"{path}:{names[0]}"
 
 
 def _formatted(found: Explanation, form: str) -> str:

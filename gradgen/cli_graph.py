@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
+from gradgen.cli_explain import one_function
 from gradgen.drawing import FORMATS, draw_path, format_of
 from gradgen.errors import GradgenError
 from gradgen.files import write_files
-from gradgen.jobs import parse_location, parse_wrt
+from gradgen.jobs import parse_wrt
 from gradgen.picture.diagram import DETAILS
 from gradgen.point import parse_at
 from gradgen.terminal import status, write_stdout
@@ -59,11 +60,12 @@ def graph(
     detail: str | None, form: str | None, out: str | None,
 ) -> None:  # fmt: skip
     """See `GRAPH_HELP`."""
+    location = one_function(location)
     path = None if out in (None, "-") else Path(str(out))
     if form is None:
         form = "svg" if path is None else format_of(path)
     if path is not None:
-        _refuse_source(path, location)
+        _refuse_source(path, location.rpartition(":")[0])
     values = None if at is None else parse_at(at)
     drawing = draw_path(location, values, parse_wrt(wrt), shapes, output, detail)
     text = FORMATS[form](drawing.diagram)
@@ -74,8 +76,7 @@ def graph(
         status(f"wrote {path}")
 
 
-def _refuse_source(path: Path, location: str) -> None:
+def _refuse_source(path: Path, source: str) -> None:
     """Raise `GradgenError` where the picture would take the place of the function."""
-    source = parse_location(location)[0]
     if path.exists() and os.path.exists(source) and os.path.samefile(path, source):
         raise GradgenError(f"{path} is the source itself")

@@ -171,9 +171,13 @@ def _backward(
     for node in rules:
         for operand in operands(node):
             waiting[operand] += 1
-    yield from (node for node, count in waiting.items() if not count)
+    apart = [node for node, count in waiting.items() if not count and node != output]
+    if output in rules:
+        yield output
     for node in sorted(rules, reverse=True):
         for operand in operands(node):
             waiting[operand] -= 1
             if not waiting[operand]:
                 yield operand
+    # arguments that the result does not depend on
+    yield from apart

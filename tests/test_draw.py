@@ -300,7 +300,7 @@ def test_a_function_without_a_derivative_is_refused_with_values_and_drawn_withou
 
 
 README = (EXAMPLES / "README.md").read_text("utf-8")
-COMMANDS = re.findall(r"```sh\n(gradgen .*?)\n```(?:\n\n```\n(.*?)\n```)?", README, re.S)
+SHOWN = re.compile(r"```sh\n(gradgen (?:explain|graph) [^\n]*)\n```(?:\n\n```\n(.*?)\n```)?", re.S)
 
 
 def test_the_pictures_and_tables_of_the_examples_are_what_their_commands_give(
@@ -308,7 +308,8 @@ def test_the_pictures_and_tables_of_the_examples_are_what_their_commands_give(
 ):
     monkeypatch.chdir(ROOT)
     drawn = set()
-    for command, shown in COMMANDS:
+    whole = (ROOT / "README.md").read_text("utf-8") + README
+    for command, shown in SHOWN.findall(whole):
         words = shlex.split(command)[1:]
         if words[0] == "explain":
             assert CliRunner().invoke(cli, words).stdout == f"{shown}\n"
