@@ -14,7 +14,7 @@ import numpy as np
 
 from gradgen.errors import GradgenError, SourceError
 from gradgen.graph import Graph, Record, Tree, leaves
-from gradgen.live import LEVELS, Shapes, read_signature
+from gradgen.live import LEVELS, Deferred, Shapes, read_signature
 from gradgen.program import Wrt
 from gradgen.read import LiveTypes, Spec, parse_shapes, read_file, read_live
 from gradgen.read.scope import ModuleText
@@ -89,8 +89,13 @@ def of_file(location: str, at: Mapping[str, Any] | None, shapes: Shapes, wrt: Wr
 def of_function(
     function: Callable[..., Any], at: Mapping[str, Any] | None, shapes: Shapes, wrt: Wrt
 ) -> Point:
-    """A live function at these values. Raises what `read_live` raises."""
+    """A live function at these values, or that of which this is an emitted derivative.
+
+    Raises what `read_live` raises.
+    """
     declared = parse_shapes(shapes)
+    if isinstance(function, Deferred) or isinstance(getattr(function, "graph", None), Graph):
+        function = function.original  # type: ignore[attr-defined]
 
     def read(specs: Mapping[str, Spec]) -> Graph:
         return read_live(function, specs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,13 +38,15 @@ _UPDATES = ("index_set", "index_add")
 class Line:
     """What a value is called, the statements that compute it, and the value once it is known.
 
-    An argument has no statements. `base` is what an adjoint is the adjoint of, else empty.
+    An argument has no statements. `base` is what an adjoint is the adjoint of, else empty; what
+    several rules share has numbers in the order in which it is computed.
     """
 
     name: str
     text: list[str]
     base: str = ""
     value: Any = None
+    number: int = 0
 
 
 @dataclass(slots=True)
@@ -250,21 +252,34 @@ class RuleWriter(Speller):
     def _share(self, node: int, expr: Expr | None) -> None:
         name = self.chooser.numbered()
         text = self.assigned(name, node) if expr is None else [f"{name} = {expr.text}"]
-        self.lines[name] = Line(name, text)
+        self.lines[name] = Line(name, text, number=len(self.lines))
         self.exprs[node] = Expr(name)
 
     def adjoint(self, rule: int, name: str, base: str) -> Line:
         """The line of an adjoint."""
         return Line(name, self.assigned(name, rule), base)
 
+    def reads(self, adjoints: Iterable[Line]) -> dict[str, list[str]]:
+        """Which lines each line of an adjoint, and each that these share, reads of all these."""
+        lines = {line.name: line for line in (*self.lines.values(), *adjoints)}
+        return {
+            name: [word for word in _words(line) if word in lines and word != name]
+            for name, line in lines.items()
+        }
+
     def shared(self, line: Line) -> list[Line]:
         """What a line reads that has a line of its own and was not asked for before."""
         found: dict[str, Line] = {}
         stack = [line]
         while stack:
-            for name in re.findall(r"\w+", "\n".join(stack.pop().text)):
+            for name in _words(stack.pop()):
                 shared = self.lines.pop(name, None)
                 if shared is not None:
                     found[name] = shared
                     stack.append(shared)
-        return sorted(found.values(), key=lambda held: int(held.name.lstrip("t").partition("_")[0]))
+        return sorted(found.values(), key=lambda held: held.number)
+
+
+def _words(line: Line) -> list[str]:
+    """The names in a line, each once."""
+    return list(dict.fromkeys(re.findall(r"\w+", "\n".join(line.text))))

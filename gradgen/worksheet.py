@@ -22,7 +22,6 @@ from gradgen.errors import GradgenError
 from gradgen.graph import Graph, GraphBuilder, leaves
 from gradgen.render import inspect_unit
 from gradgen.statements import Chooser, Line, Row, RuleWriter
-from gradgen.types import TupleType
 
 # How an adjoint is called in the text of the rules, by the name of what it is the adjoint of.
 NOTATIONS = {"d": "d_{}", "bar": "{}_bar", "partial": "d_{}"}
@@ -68,8 +67,12 @@ def worked(
     writer = RuleWriter(derived, chooser, dict(zip(values, rows.values(), strict=True)), rules)
     for node, rule in rules.items():
         rows[node].adjoint = writer.adjoint(rule, *names[node])
-    order = [rows[node].adjoint for node in _backward(graph, rows, output, rules)]
-    backward = [line for adjoint in order if adjoint for line in (*writer.shared(adjoint), adjoint)]
+    backward: list[Line] = []
+    reads = writer.reads(row.adjoint for row in rows.values() if row.adjoint is not None)
+    for node in _backward(graph, rows, output, reads):
+        adjoint = rows[node].adjoint
+        assert adjoint is not None
+        backward += [*writer.shared(adjoint), adjoint]
     unit = chooser.module.unit
     unit.imports = sorted({*unit.imports, *writer.module.unit.imports})
     unit.constants = list(dict.fromkeys(chooser.module.global_lines + writer.module.global_lines))
@@ -150,34 +153,41 @@ def _derived(
 
 
 def _backward(
-    graph: Graph, rows: Mapping[int, Row], output: int, rules: Mapping[int, int]
+    graph: Graph, rows: Mapping[int, Row], output: int, reads: Mapping[str, Sequence[str]]
 ) -> Iterator[int]:
     """The values with adjoints, as these are completed when the statements are undone one by one.
 
-    What one statement completes comes in the order of its operands, the function's arguments first.
+    `reads` are the lines that the line of each adjoint reads, and those that several share. What
+    one statement completes comes in the order of its operands, the function's arguments first.
     """
+    nodes = {row.adjoint.name: node for node, row in rows.items() if row.adjoint is not None}
+    readers: dict[str, list[str]] = {name: [] for name in reads}
+    waiting = {name: len(read) for name, read in reads.items()}
+    for name, read in reads.items():
+        for other in read:
+            readers[other].append(name)
 
-    def operands(node: int) -> list[int]:
-        stack, found = rows[node].operands[::-1], []
+    def completed(name: str) -> Iterator[int]:
+        stack = [name]
         while stack:
-            at = stack.pop()
-            if isinstance(graph.types[at], TupleType):
-                stack += rows[at].operands[::-1]
-            elif at in rules:
-                found.append(at)
-        return sorted(dict.fromkeys(found), key=lambda n: graph.ops[n] != "param")
+            for reader in readers[stack.pop()]:
+                waiting[reader] -= 1
+                if not waiting[reader]:
+                    if reader in nodes:
+                        yield nodes[reader]
+                    else:
+                        stack.append(reader)
 
-    waiting = dict.fromkeys(rules, 0)
-    for node in rules:
-        for operand in operands(node):
-            waiting[operand] += 1
-    apart = [node for node, count in waiting.items() if not count and node != output]
-    if output in rules:
+    free = [name for name, count in waiting.items() if not count]
+    apart = [nodes[name] for name in free if name in nodes and nodes[name] != output]
+    for name in free:
+        if name not in nodes:
+            apart += completed(name)
+    if rows[output].adjoint is not None:
         yield output
-    for node in sorted(rules, reverse=True):
-        for operand in operands(node):
-            waiting[operand] -= 1
-            if not waiting[operand]:
-                yield operand
+    for name, node in sorted(nodes.items(), key=lambda item: -item[1]):
+        place = {operand: k for k, operand in enumerate(rows[node].operands)}
+        found = list(completed(name))
+        yield from sorted(found, key=lambda n: (graph.ops[n] != "param", place.get(n, -1), n))
     # arguments that the result does not depend on
     yield from apart
