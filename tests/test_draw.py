@@ -125,6 +125,31 @@ def test_boxes_say_what_they_do_and_arrays_are_shapes_and_norms_unless_they_are_
     ]  # fmt: skip
 
 
+def slope(g, out, x):
+    return g * out * (1.0 - out)
+
+
+@gradgen.custom_rule(vjp=slope)
+def expit(x):
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+def ruled(x):
+    y = 2 * expit(x)
+    return y * expit(3 * x)
+
+
+def test_custom_rules_have_a_box_and_decorated_functions_are_drawn_as_they_were_written():
+    drawing = gradgen.draw(ruled, "x=1")
+    labels = [box.label for box in drawing.diagram.boxes]
+    assert labels.count("custom rule") == 2
+    p, q = (1 / (1 + np.exp(-v)) for v in (1.0, 3.0))
+    gradient = 2 * p * (1 - p) * q + 2 * p * 3 * q * (1 - q)
+    assert drawing.diagram.wires[0].below == f"{gradient:.4f}"
+    for emitted in (gradgen.value_and_grad(ruled), gradgen.grad(ruled, shapes="x=scalar")):
+        assert gradgen.draw(emitted, "x=1").svg == drawing.svg
+
+
 # -- layout ----------------------------------------------------------------------------------------
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gradgen.graph import Graph
 from gradgen.ops import OPS
+from gradgen.passes import DIRECTIVES
 from gradgen.shown import value_text
 from gradgen.statements import Row
 from gradgen.worksheet import Worksheet
@@ -75,23 +76,26 @@ def diagram(sheet: Worksheet, title: str, known: bool, detail: str) -> Diagram:
     statements = [node for node in rows if ops[node] != "param"]
     groups = _folded(sheet, inputs, MOST_INPUTS)
     groups += _folded(sheet, statements, MOST - min(len(inputs), MOST_INPUTS))
-    at = {node: k for k, group in enumerate(groups) for node in group}
     boxes = [_box(sheet, group, detail) for group in groups]
-    wires = [Wire(k) for k in range(len(groups))]
-    passed: list[dict[int, None]] = [{} for _ in groups]
-    for node, row in rows.items():
-        for operand in row.operands:
-            source, target = at[operand], at[node]
-            if source != target:
-                passed[source][operand] = None
-                if target not in wires[source].targets:
-                    wires[source].targets.append(target)
     boxes.append(Box(sheet.rows[sheet.output].line.name, "result"))
-    wires[at[sheet.output]].targets.append(len(boxes) - 1)
-    passed[at[sheet.output]][sheet.output] = None
+    return Diagram(title, boxes, _wires(sheet, rows, groups, known))
+
+
+def _wires(
+    sheet: Worksheet, rows: Mapping[int, Row], groups: Sequence[Sequence[int]], known: bool
+) -> list[Wire]:
+    """What each group passes on to others, and to the result behind them all."""
+    at = {node: k for k, group in enumerate(groups) for node in group}
+    targets: list[dict[int, None]] = [{} for _ in groups]
+    passed: list[dict[int, None]] = [{} for _ in groups]
+    ends = [(operand, at[node]) for node, row in rows.items() for operand in row.operands]
+    for node, target in (*ends, (sheet.output, len(groups))):
+        if at[node] != target:
+            passed[at[node]][node] = targets[at[node]][target] = None
+    wires = [Wire(k, list(held)) for k, held in enumerate(targets)]
     for wire, values, group in zip(wires, passed, groups, strict=True):
         if len(values) == 1:
-            node = next(iter(values))
+            (node,) = values
             wire.name = _name(sheet, node, alone=len(group) == 1)
             if known:
                 row = sheet.rows[node]
@@ -99,7 +103,7 @@ def diagram(sheet: Worksheet, title: str, known: bool, detail: str) -> Diagram:
                 wire.below = "" if row.adjoint is None else _short(row.adjoint.value)
         elif values:
             wire.value = f"{len(values)} values"
-    return Diagram(title, boxes, wires)
+    return wires
 
 
 def _folded(sheet: Worksheet, nodes: Sequence[int], most: int) -> list[list[int]]:
@@ -182,6 +186,8 @@ def _operation(sheet: Worksheet, node: int) -> str:
     op = graph.ops[node]
     if op in _SYMBOLS and len(graph.args[node]) == 2 and graph.attrs[node] is None:
         return _infix(graph, node, _SYMBOLS[op])
+    if op in DIRECTIVES:
+        return op.replace("_", " ")
     if op == "neg":
         return "× −1"
     if len(row.line.text) > 1:

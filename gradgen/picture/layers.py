@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import fsum
 
 SWEEPS = 12
 # How much more a wire that passes a column is kept straight than one that ends there.
@@ -197,5 +198,6 @@ def _wish(places: list[Place], k: int, sides: str) -> tuple[float, float]:
     if not near:
         return place.y, 0.1
     weights = [STRAIGHT if place.box < 0 and places[n].box < 0 else 1.0 for n in near]
-    total = sum(weights)
-    return sum(places[n].y * w for n, w in zip(near, weights, strict=True)) / total, total
+    # rounded once: the same in versions of Python that add otherwise
+    total = fsum(weights)
+    return fsum(places[n].y * w for n, w in zip(near, weights, strict=True)) / total, total
