@@ -73,8 +73,9 @@ def worked(
         adjoint = rows[node].adjoint
         assert adjoint is not None
         backward += [*writer.shared(adjoint), adjoint]
-    unit = chooser.module.unit
-    unit.imports = sorted({*unit.imports, *writer.module.unit.imports})
+    unit, more = chooser.module.unit, writer.module.unit
+    unit.imports = sorted({*unit.imports, *more.imports})
+    unit.namespace |= more.namespace
     unit.constants = list(dict.fromkeys(chooser.module.global_lines + writer.module.global_lines))
     sheet = Worksheet(graph, output, rows, backward, unit, chooser.guards())
     body = [text for line in (*sheet.forward, *backward) for text in line.text]
