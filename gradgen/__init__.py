@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from gradgen.auditing import audit
     from gradgen.checking import check
     from gradgen.directives import custom_rule, stop_gradient
+    from gradgen.drawing import draw
+    from gradgen.explaining import explain
     from gradgen.flatten import flat
     from gradgen.measure.compare import compare
 
 __all__ = [
     "ActiveTypeError", "GradgenError", "NotCompiledError", "SourceError", "audit", "check",
-    "compare", "custom_rule", "emit", "flat", "grad", "hessian", "hvp", "jacobian", "jvp",
-    "stop_gradient",
-    "value_and_grad", "vjp",
+    "compare", "custom_rule", "draw", "emit", "explain", "flat", "grad", "hessian", "hvp",
+    "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp",
 ]  # fmt: skip
 __version__ = "0.1.0"
 
@@ -28,7 +29,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "audit": "gradgen.auditing", "check": "gradgen.checking",
     "compare": "gradgen.measure.compare", "custom_rule": "gradgen.directives",
-    "emit": "gradgen.api", "flat": "gradgen.flatten", "grad": "gradgen.api",
+    "draw": "gradgen.drawing", "emit": "gradgen.api", "explain": "gradgen.explaining",
+    "flat": "gradgen.flatten", "grad": "gradgen.api",
     "hessian": "gradgen.api", "hvp": "gradgen.api", "jacobian": "gradgen.api",
     "jvp": "gradgen.api", "stop_gradient": "gradgen.directives",
     "value_and_grad": "gradgen.api", "vjp": "gradgen.api",

@@ -83,6 +83,7 @@ file and what it points to stays as it is.
 # Commands in modules of their own, which import this one; loaded when they are asked for.
 LATER = {
     "audit": "gradgen.cli_audit", "check": "gradgen.cli_check", "compare": "gradgen.cli_compare",
+    "explain": "gradgen.cli_explain", "graph": "gradgen.cli_graph",
     "sync": "gradgen.cli_sync", "verify": "gradgen.cli_verify",
 }  # fmt: skip
 

@@ -265,7 +265,7 @@ class ModuleWriter:
         self.unit.constants = self.global_lines
 
 
-def _index_argument(template: Any, place: str, np_name: str) -> str:
+def index_argument(template: Any, place: str, np_name: str) -> str:
     """What stands between brackets in `a[...]`, written as an argument of a call."""
     if any(isinstance(item, tuple) and item[0] == "s" for item in template):
         return f"{np_name}.s_[{place}]"
@@ -737,7 +737,7 @@ class FunctionWriter:
             value = self.exprs[new]
             if graph.ops[node] == "index_add" and repeats:
                 np_name = self.root("numpy")
-                whole = _index_argument(graph.attrs[node], place, np_name)
+                whole = index_argument(graph.attrs[node], place, np_name)
                 line = call(f"{np_name}.add.at", [name, whole, value]).text
             else:
                 sign, text = "+=" if graph.ops[node] == "index_add" else "=", value.text

@@ -95,6 +95,7 @@ def load(program: Program, name: str, mode: str, original: Any) -> Any:
     function.__qualname__ = getattr(original, "__qualname__", name)
     function.source = text
     function.graph = program.graph
+    function.original = original
     return function
 
 
@@ -120,7 +121,7 @@ class Deferred:
     """
 
     def __init__(self, function: Any, options: Options) -> None:
-        self._function = function
+        self._function = self.original = function
         self._options = options
         self._lock = threading.RLock()
         self._compiled: dict[Any, Any] = {}

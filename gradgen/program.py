@@ -91,7 +91,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
             derive.check_active(graph, leaf)
     value, aux = choose_result(graph, options)
     for leaf in leaves(value):
-        _refuse_value(graph, leaf, options)
+        refuse_value(graph, leaf, options)
     graph.least = _lengths(graph, guard)
     asked = Question(graph, chosen, bare, value, aux)
     mode, derived = _answered(options, asked)
@@ -248,7 +248,7 @@ def choose_result(graph: Graph, options: Options) -> tuple[Tree, Tree]:
     return value, aux
 
 
-def _refuse_value(graph: Graph, value: int, options: Options) -> None:
+def refuse_value(graph: Graph, value: int, options: Options) -> None:
     """Refuse a value that is no float, or one of a shape that the mode does not take."""
     t, place = graph.types[value], graph.locs[value]
     if t.is_float and (not t.shape or options.mode in ANY_VALUE):

@@ -1,5 +1,6 @@
 """The examples and the README: what they say is what happens."""
 
+import importlib
 import re
 import subprocess
 import sys
@@ -152,3 +153,68 @@ def test_the_straight_through_estimator_finds_the_quantised_weights():
     # each is rounded after it was moved back by its distance from the grid
     np.testing.assert_allclose(weights, straight_through.TRUTH, rtol=1e-15)
     assert losses[0] > 1.0 and losses[-1] < 1e-25
+
+
+def printed(name, capsys):
+    """What the script of a lecture prints."""
+    importlib.import_module(name).main()
+    return capsys.readouterr().out
+
+
+def test_the_derivative_of_the_swell_function_is_that_of_calculus_in_a_third_of_the_operations(
+    capsys,
+):
+    import lecture_swell
+    import lecture_swell_grad
+
+    for x in (-1.0, 0.0, 0.5):
+        value, slope = lecture_swell_grad.f_value_and_grad(x)
+        u = np.exp(x)
+        assert value == np.exp(u + u**2) + np.sin(u + u**2)
+        np.testing.assert_allclose(slope, lecture_swell.symbolic(x), rtol=1e-14)
+    out = printed("lecture_swell", capsys)
+    assert "operations of the derivative: 23 by calculus, 7 backward through the program" in out
+
+
+def test_the_circuit_and_the_exercise_of_the_slides_have_their_numbers(capsys):
+    assert printed("lecture_circuit", capsys) == "f = -12; df/dx = -4, df/dy = -4, df/dz = 3\n"
+    import lecture_logistic
+    import lecture_logistic_grad
+
+    value, d_w = lecture_logistic_grad.loss_value_and_grad(lecture_logistic.W, lecture_logistic.X)
+    np.testing.assert_allclose(value, 0.4740, atol=1e-4)
+    np.testing.assert_allclose(d_w, -0.3775, atol=1e-4)
+    assert "dl/dw = [-0.3775 -0.3775 -0.3775]" in printed("lecture_logistic", capsys)
+
+
+def test_the_straight_line_program_has_one_gradient_by_four_ways(capsys):
+    out = printed("lecture_straight_line", capsys)
+    ways = re.findall(r"df/dx1 = (\S+), df/dx2 = (\S+)", out)
+    assert ways == [("4.200000", "-1.400000")] * 4
+
+
+def test_the_multilayer_net_has_one_gradient_by_vectors_by_indices_and_for_a_batch(capsys):
+    import lecture_multilayer
+    from lecture_multilayer_grad import batch_loss_value_and_grad, loss_value_and_grad
+    from lecture_multilayer_index_grad import index_loss_value_and_grad
+
+    W1, b1, W2, b2, x, t = (np.array(value) for value in lecture_multilayer.AT.values())
+    value, grads = loss_value_and_grad(W1, b1, W2, b2, x, t)
+    # the eight lines of the notes
+    h = 1 / (1 + np.exp(-(W1 @ x + b1)))
+    y_bar = W2 @ h + b2 - t
+    z_bar = (W2.T @ y_bar) * h * (1 - h)
+    wanted = (np.outer(z_bar, x), z_bar, np.outer(y_bar, h), y_bar)
+    for mine, theirs in zip(grads, wanted, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-14)
+    numbers = np.concatenate([v.ravel() for v in (W1, b1, W2, b2, x, t)]).tolist()
+    by_index = index_loss_value_and_grad(*numbers)
+    np.testing.assert_allclose(by_index[0], value, rtol=1e-14)
+    np.testing.assert_allclose(by_index[1], np.concatenate([g.ravel() for g in grads]), rtol=1e-13)
+    X, T = np.array([x, 2 * x, -x]), np.array([t, t, 1 - t])
+    total, of_batch = batch_loss_value_and_grad(W1, b1, W2, b2, X, T)
+    each = [loss_value_and_grad(W1, b1, W2, b2, *pair) for pair in zip(X, T, strict=True)]
+    np.testing.assert_allclose(total, sum(one[0] for one in each), rtol=1e-14)
+    for mine, *theirs in zip(of_batch, *(one[1] for one in each), strict=True):
+        np.testing.assert_allclose(mine, sum(theirs), rtol=1e-12)
+    assert "W2_bar = np.outer(y_bar, h)" in printed("lecture_multilayer", capsys)

@@ -14,9 +14,10 @@ ORDER = [
     "targets", "spelling",
     "stabilize", "layout", "guards", "bounds", "emission", "loops", "notes", "render",
     "certificate", "program", "header", "live", "differences", "oracles", "checking", "certify",
-    "byhand", "auditing", "testing", "pytest_plugin", "measure", "draw", "api", "flatten", "files",
-    "sync", "terminal", "jobs", "cli", "cli_check", "cli_audit", "cli_compare", "cli_sync",
-    "cli_verify",
+    "byhand", "auditing", "testing", "pytest_plugin", "measure", "point", "statements", "worksheet",
+    "shown", "notation", "explaining", "picture", "drawing", "api", "flatten", "files", "sync",
+    "terminal", "jobs", "cli", "cli_check", "cli_audit", "cli_compare", "cli_explain", "cli_graph",
+    "cli_sync", "cli_verify",
 ]
 # fmt: on
 EXEMPT = {"__init__", "__main__"}

@@ -1,0 +1,1 @@
+"""Computation graphs as pictures: what is drawn, where it stands, and how it is written."""
