@@ -6,12 +6,13 @@ import hashlib
 import linecache
 import threading
 import types
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from gradgen.errors import GradgenError, NotCompiledError, SourceError
+from gradgen.errors import GradgenError, NotCompiledError, SourceError, ZeroDerivativeWarning
 from gradgen.graph import Graph, Record
 from gradgen.program import Options, Program, active_names, added_names, compile_graph
 from gradgen.read import LengthError, LiveTypes, Spec, Static, parse_shapes, read_live
@@ -39,6 +40,8 @@ def load(program: Program, name: str, mode: str, original: Any) -> Any:
     function.__qualname__ = getattr(original, "__qualname__", name)
     function.source = text
     function.graph = program.graph
+    if program.warning:
+        warnings.warn(program.warning, ZeroDerivativeWarning, stacklevel=4)
     return function
 
 
