@@ -5,7 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gradgen.errors import ActiveTypeError, GradgenError, NotCompiledError, SourceError
+from gradgen.errors import (
+    ActiveTypeError,
+    GradgenError,
+    NotCompiledError,
+    SourceError,
+    ZeroDerivativeWarning,
+)
 
 if TYPE_CHECKING:
     from gradgen.api import emit, grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
@@ -18,9 +24,9 @@ if TYPE_CHECKING:
     from gradgen.measure.compare import compare
 
 __all__ = [
-    "ActiveTypeError", "GradgenError", "NotCompiledError", "SourceError", "audit", "check",
-    "compare", "custom_rule", "draw", "emit", "explain", "flat", "grad", "hessian", "hvp",
-    "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp",
+    "ActiveTypeError", "GradgenError", "NotCompiledError", "SourceError", "ZeroDerivativeWarning",
+    "audit", "check", "compare", "custom_rule", "draw", "emit", "explain", "flat", "grad",
+    "hessian", "hvp", "jacobian", "jvp", "stop_gradient", "value_and_grad", "vjp",
 ]  # fmt: skip
 __version__ = "0.1.0"
 

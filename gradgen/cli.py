@@ -185,6 +185,10 @@ def emit(
     if check or diff:
         certified = request.evidence is not None
         ctx.exit(max(compare(j, t, diff, certified) for j, t in zip(jobs, texts, strict=True)))
+    for job in jobs:
+        for program in job.programs:
+            if program.warning:
+                click.echo(printable(f"{job.path}: warning: {program.warning}"), err=True)
     written = {j.destination: text for j, text in zip(jobs, texts, strict=True) if j.destination}
     if written:
         write_files(written)

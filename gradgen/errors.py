@@ -21,6 +21,10 @@ class NotCompiledError(GradgenError, AttributeError):
     """`.source` or `.graph` was asked for before the first call gave the shapes."""
 
 
+class ZeroDerivativeWarning(UserWarning):
+    """A derivative is zero wherever it exists, since only steps and comparisons lead to it."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
     """A text that functions are read from: its file name and its lines."""

@@ -9,6 +9,7 @@ import inspect
 import linecache
 import threading
 import types
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from gradgen.directives import CustomRule
 from gradgen.emission import Unit
-from gradgen.errors import GradgenError, NotCompiledError, SourceError
+from gradgen.errors import GradgenError, NotCompiledError, SourceError, ZeroDerivativeWarning
 from gradgen.graph import Graph, Param, Record
 from gradgen.modes import taken
 from gradgen.program import (
@@ -96,6 +97,8 @@ def load(program: Program, name: str, mode: str, original: Any) -> Any:
     function.source = text
     function.graph = program.graph
     function.original = original
+    if program.warning:
+        warnings.warn(program.warning, ZeroDerivativeWarning, stacklevel=4)
     return function
 
 

@@ -33,6 +33,7 @@ from gradgen.render import inspect_unit
 from gradgen.stabilize import Rewrite, note_lines, stabilize
 from gradgen.targets import TARGETS
 from gradgen.types import Size, Type
+from gradgen.vanishing import vanishing
 
 VERSION = "0.1.0"
 STYLES = ("default",)
@@ -76,6 +77,8 @@ class Program:
     shapes: str
     wrt: tuple[str, ...]
     rewrites: list[Rewrite] = field(default_factory=list)
+    # What the user should know before relying on the derivatives.
+    warning: str = ""
 
 
 def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program:
@@ -96,6 +99,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     asked = Question(graph, chosen, bare, value, aux)
     mode, derived = _answered(options, asked)
     lost, derived = _lost(derived), passes.without_stops(derived)
+    warning = _vanishing(Question(graph, chosen, bare, value, aux), mode, derived)
     value, aux, derivatives = derived.results
     if mode in WITH_VALUE:
         derived.results = ((value, aux), derivatives) if options.has_aux else (value, derivatives)
@@ -107,6 +111,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     doc = _doc(graph, typed, mode, [p.name for p in chosen], lost)
     unit = emit_unit(derived, TARGETS[options.target], mode, doc, guard)
     unit.notes += note_lines(rewrites)
+    unit.notes += textwrap.wrap(warning, 95)
     if mode != options.mode:
         unit.functions.append(
             Loops(derived, unit, mode, options.mode, asked, options.has_aux).write()
@@ -114,7 +119,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     unit.notes += header_notes(derived, TARGETS[options.target])
     inspect_unit(unit)
     return Program(derived, unit, shapes_text(typed), tuple(p.name for p in chosen),
-                   rewrites)  # fmt: skip
+                   rewrites, warning)  # fmt: skip
 
 
 def _answered(options: Options, asked: Question) -> tuple[str, Graph]:
@@ -126,6 +131,15 @@ def _answered(options: Options, asked: Question) -> tuple[str, Graph]:
             raise whole.refusal from None
     mode = "vjp" if options.mode == "jacobian" and in_rows(asked) else PRODUCTS[options.mode]
     return mode, answer(mode, asked)
+
+
+def _vanishing(asked: Question, mode: str, derived: Graph) -> str:
+    """What is said of derivatives that are zero, in the modes where that is a surprise."""
+    if mode in ("jacobian", "hvp", "hessian"):
+        return ""
+    found = derived.results[2]
+    gradients = [found] if asked.bare else [found] * len(asked.chosen) if mode == "jvp" else found
+    return vanishing(asked.graph, asked.value, asked.chosen, derived, gradients)
 
 
 def _lengths(graph: Graph, guard: bool) -> list[tuple[Size, Location | None]]:

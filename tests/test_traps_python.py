@@ -641,6 +641,15 @@ def test_trap_38_text_a_name_that_stays_is_read(around, tmp_path):
     agree_in_text(tmp_path / "a.py", text, X, shapes="x=3")
 
 
+def test_trap_38_text_a_tuple_of_numbers_stays_whatever_is_done_with_its_items(tmp_path):
+    around = "P = ((0, 1), (1, 2))\ndef g(held):\n    for i in P:\n        held.add(i)\n"
+    body = "y = 0.0\nfor i, j in P:\n    y = y + x[i] * x[j] ** 2\nreturn y"
+    agree_in_text(tmp_path / "a.py", around + with_body(body), X, shapes="x=3")
+    items = "P = ([0, 1], [1, 2])\ndef g():\n    for i in P:\n        i[0] = 2\ng()\n"
+    with pytest.raises(SourceError, match="bound conditionally or changed later"):
+        text_of(tmp_path / "a.py", items + with_body(body), "x=3")
+
+
 @pytest.mark.parametrize(
     "shadow",
     ["sum = max", "def sum(a): return 3 * a", "class sum: pass", "import json as sum",

@@ -72,7 +72,7 @@ def changed_names(tree: ast.Module) -> set[str]:
     constant = {
         target.id
         for s in tree.body
-        if isinstance(s, (ast.Assign, ast.AnnAssign)) and s.value and _is_number(s.value)
+        if isinstance(s, (ast.Assign, ast.AnnAssign)) and s.value and _is_immutable(s.value)
         for target in (s.targets if isinstance(s, ast.Assign) else [s.target])
         if isinstance(target, ast.Name)
     }
@@ -302,8 +302,7 @@ def _aliased(node: ast.AST) -> Iterator[str]:
             stack.extend(ast.iter_child_nodes(at))
 
 
-def _is_number(node: ast.expr) -> bool:
-    return all(
-        isinstance(n, (ast.Constant, ast.UnaryOp, ast.BinOp, ast.operator, ast.unaryop))
-        for n in ast.walk(node)
-    )
+def _is_immutable(node: ast.expr) -> bool:
+    """Whether this is a number, a text, or a tuple of such: only its name can get another value."""
+    parts = (ast.Constant, ast.Tuple, ast.UnaryOp, ast.BinOp, ast.operator, ast.unaryop, ast.Load)
+    return all(isinstance(n, parts) for n in ast.walk(node))
