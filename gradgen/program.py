@@ -99,7 +99,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     asked = Question(graph, chosen, bare, value, aux)
     mode, derived = _answered(options, asked)
     lost, derived = _lost(derived), passes.without_stops(derived)
-    warning = _vanishing(Question(graph, chosen, bare, value, aux), mode, derived)
+    warning = _vanishing(asked, mode, derived)
     value, aux, derivatives = derived.results
     if mode in WITH_VALUE:
         derived.results = ((value, aux), derivatives) if options.has_aux else (value, derivatives)
