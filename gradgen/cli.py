@@ -139,7 +139,8 @@ def _complete_path(
 @click.option(
     "--wrt", metavar="NAMES",
     help="Parameters to differentiate, by name or position (default: the first). One gives a bare "
-    "gradient; a comma, also at the end (x,), a tuple.",
+    "gradient; a comma, also at the end (x,), a tuple. A constant of the module that the function "
+    "reads may be named too.",
 )  # fmt: skip
 @click.option("--mode", type=click.Choice(MODES), default="value_and_grad", show_default=True,
               help="What is emitted; pair is f_forward and f_backward.")  # fmt: skip
