@@ -156,10 +156,10 @@ def add_seeds(b: GraphBuilder, value: Tree, mode: str) -> Tree:
         return b.leaf("param" if mode == "vjp" else "seed", (name, path), t)
 
     seeds = _with_paths(leaf, value)
-    if mode == "vjp":
-        defaults = any(p.default is not None and not p.keyword_only for p in graph.params)
-        graph.params.append(Param(name, seeds, defaults, declared="seed", added="value"))
-        graph.params.sort(key=lambda p: p.keyword_only)
+    defaults = any(p.default is not None and not p.keyword_only for p in graph.params)
+    named = mode == "vjp" and defaults
+    graph.params.append(Param(name, seeds, named, declared="seed", added="value"))
+    graph.params.sort(key=lambda p: p.keyword_only)
     return seeds
 
 

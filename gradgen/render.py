@@ -26,6 +26,7 @@ _ALLOWED = (
 _ROOTS = ("numpy", "math", "scipy", "builtins")
 _BUILTINS = {
     "len", "sum", "min", "max", "abs", "float", "int", "bool", "round", "type", "ValueError",
+    "getattr",
 }  # fmt: skip
 _METHODS = {
     "sum", "mean", "max", "min", "prod", "any", "all", "reshape", "ravel", "transpose", "copy",
@@ -103,6 +104,7 @@ def join_units(units: Sequence[Unit]) -> Unit:
         joined.functions += unit.functions
         joined.namespace |= unit.namespace
         joined.captured += unit.captured
+        joined.classes += unit.classes
         joined.notes += [note for note in unit.notes if note not in joined.notes]
     for name in meaning.keys() & vars(builtins).keys():
         if any(name not in map(_bound_name, (*u.imports, *u.constants)) for u in units):
@@ -147,6 +149,7 @@ def inspect_unit(unit: Unit) -> None:
     Raises `GradgenError` if it does not parse or holds anything that emission never writes.
     """
     names = {line.split()[-1] for line in unit.imports} | {f.name for f in unit.functions}
+    names |= set(unit.classes)
     for line in (*unit.imports, *unit.constants):
         _inspect(line, names)
     for function in unit.functions:
