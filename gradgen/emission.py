@@ -674,9 +674,9 @@ class FunctionWriter:
     def _late_guards(self) -> list[str]:
         """The check of a seed whose lengths only the value tells, as of `x[x > 0]`."""
         graph, tests = self.graph, []
-        for param in self.plan.params if self.plan.unpack is None else ():
-            seeds = leaves(param.tree) if param.added == "value" else ()
-            for seed, value in zip(seeds, leaves(graph.results[0]), strict=False):
+        seeds = [p.tree for p in self.plan.params if p.added == "value"]
+        if seeds and self.plan.unpack is None:
+            for seed, value in zip(leaves(seeds), leaves(graph.results[0]), strict=False):
                 atoms = {a for n in graph.types[seed].shape if isinstance(n, Dim) for a in n.atoms}
                 if not all(a.isidentifier() or a in QUOTIENTS for a in atoms):
                     tests.append((self._atom(seed).text, self.exprs[value].text))

@@ -19,7 +19,7 @@ def hand(r, D, a, re, t_r):
 # gradgen-shapes: r=scalar, D=scalar, a=scalar, re=scalar, t_r=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:1a64e326d3fa0f651984ace348afae1af4df94154186832bc1de07a3bc525548
-# gradgen-body: sha256:cecee2a3f187ad5b4a3b593a984e15405d817d2b743ea283c1eeb37f0a57eec7
+# gradgen-body: sha256:646703a24f61a32c06e01ecbe53ce046a2ad1c1b93d32d6730fc3bda8a4451f6
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import math
@@ -30,6 +30,8 @@ def morse_hvp(r, D, a, re, t_r):
 
     Taken as numbers, since no shape is declared: r, D, a, re.
     """
+    if getattr(t_r, "shape", ()) != ():
+        raise ValueError(f"morse_hvp takes a number as t_r, not {t_r.shape=}")
     t1 = -a
     e = math.exp(t1 * (r - re))
 

@@ -19,7 +19,7 @@ def hand(params, x, t_params):
 # gradgen-shapes: params.W=k d, params.b=k, x=d, t_params.W=k d, t_params.b=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3eedb38e2d863236944d8e66c2b3285e4b06fa07273eb26b545549f8292c01f4
-# gradgen-body: sha256:f6206afea5461b045d0be0b08723d68d720fbcee909a16f3bd0424e8a4b7590d
+# gradgen-body: sha256:362083ef433549cf1c706f84ab0c8252284fc7b195f9a49c34c8f4e6ca61e102
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -42,6 +42,11 @@ def layer_jvp(params, x, t_params):
             "t_params['W'] (k, d) and t_params['b'] (k,), "
             f"not {params['W'].shape=}, {params['b'].shape=}, {x.shape=}, "
             f"{t_params['W'].shape=} and {t_params['b'].shape=}"
+        )
+    if t_params["W"].dtype != "float64" or t_params["b"].dtype != "float64":
+        raise ValueError(
+            "layer_jvp takes t_params['W'] of float64 and t_params['b'] of float64, "
+            f"not {t_params['W'].dtype=} and {t_params['b'].dtype=}"
         )
     z = params["W"] @ x + params["b"]
     value = np.tanh(z)

@@ -22,7 +22,7 @@ def hand(x, k, rest, t_x, t_k):
 # gradgen-shapes: x=n, k=scalar, rest=n-1, t_x=n, t_k=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:8cad2f7cd5c9f002fed9f0bce5e28c4325f86aedef2b1832bca84a3ba9951184
-# gradgen-body: sha256:ccd2c17f533e48af74e91306583c7cb560339b33915a60a33a51b239f43a72e3
+# gradgen-body: sha256:11f6b16bc04b999a31937cb29126b86492dc812b88429171f2d5c7b942c0f9dd
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -38,6 +38,10 @@ def energy_jvp(x, k, rest, t_x, t_k):
             "energy_jvp takes shapes x (n,), rest (n-1,) and t_x (n,), "
             f"not {x.shape=}, {rest.shape=} and {t_x.shape=}"
         )
+    if t_x.dtype != "float64":
+        raise ValueError(f"energy_jvp takes t_x of float64, not {t_x.dtype=}")
+    if getattr(t_k, "shape", ()) != ():
+        raise ValueError(f"energy_jvp takes a number as t_k, not {t_k.shape=}")
     stretch = x[1:] - x[:-1] - rest
     t1 = 0.5 * k
     t2 = np.sum(stretch**2)

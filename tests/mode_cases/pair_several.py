@@ -18,7 +18,7 @@ def hand(x, seed):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:0064b25ae76e4959d8c36fd22d502aace760abed058184e63638d8672c6d9ebc
-# gradgen-body: sha256:92d5988e0280669371e77cee3054f905afeca8481403a8beb0207973d87fc2e2
+# gradgen-body: sha256:cbb658ca3e2ff04c8e0d66911d718670a46986d08c9903582a9f8f498d2eb8f1
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -28,17 +28,35 @@ def centred_forward(x):
     """Value of centred, and what its backward function needs.
 
     Shapes: x=n.
+
+    Saved for centred_backward: x.shape[0].
     """
     if x.ndim != 1:
         raise ValueError(f"centred_forward takes x of shape (n,), not {x.shape=}")
     m = np.mean(x)
     value_1 = x - m
-    return {"mean": m, "z": value_1}, (x,)
+    return {"mean": m, "z": value_1}, (len(x),)
 
 
 def centred_backward(saved, seed):
-    """Adjoints, from what the forward function saved and the seed of its value."""
-    (x,) = saved
+    """Adjoints, from what centred_forward saved and the seed of its value.
+
+    Shapes: seed.z=n.
+    """
+    (n,) = saved
+    if seed["z"].shape != (n,):
+        raise ValueError(
+            f"centred_backward takes seed['z'] of shape (n,), not {seed['z'].shape=}"
+        )
+    if seed["z"].dtype != "float64":
+        raise ValueError(
+            f"centred_backward takes seed['z'] of float64, not {seed['z'].dtype=}"
+        )
+    if getattr(seed["mean"], "shape", ()) != ():
+        raise ValueError(
+            "centred_backward takes a number as seed['mean'], "
+            f"not {seed['mean'].shape=}"
+        )
     d_m = seed["mean"] - seed["z"].sum()
-    d_x = seed["z"] + d_m / len(x)
+    d_x = seed["z"] + d_m / n
     return d_x
