@@ -35,7 +35,7 @@ these files; its paths are relative to it. Every other key is an option of `grad
   mode = "grad"
   output-index = 0                   # which of several results
   stabilize = true                   # accurate rewrites
-  recompute = true                   # with mode = "pair": save arguments only
+  recompute = false                  # true, for mode "pair": save arguments only
   certify = true                     # which executes the source; with effort and domain
 
 \b

@@ -17,7 +17,6 @@ from gradgen.graph import Graph, GraphBuilder, Param, Record, Tree, leaves
 from gradgen.guards import (
     Known,
     argument_parts,
-    dtype_guard,
     number_guard,
     shape_guard,
     value_guard,
@@ -646,21 +645,15 @@ class FunctionWriter:
         lines: list[str] = []
         arrays: dict[str, Shape] = {}
         numbers: list[str] = []
-        dtypes: dict[str, tuple[str, bool]] = {}
         guard = self.module.guard or any(p.added for p in self.plan.params)
         for param in self.plan.params:
-            given = self._types_given(param) if param.added else {}
             for text, part in argument_parts(param.name, param.tree):
                 if isinstance(part, Static):
                     lines += value_guard(text, part, self.function("builtins.ValueError"))
                 elif part is not None and types[part].kind == "array":
                     arrays |= {text: types[part].shape} if guard else {}
-                    dtypes |= {text: (types[part].dtype, False)} if part in given else {}
-                elif part in given:
+                elif part is not None and param.added:
                     numbers.append(text)
-                    # a float32 gives way to others
-                    narrow = given[part].dtype == "float32"
-                    dtypes |= {text: ("float32", True)} if narrow else {}
         if not arrays and not numbers:
             return lines
         error = self.function("builtins.ValueError")
@@ -668,8 +661,37 @@ class FunctionWriter:
         if self.plan.unpack is None:
             needed = [size for size, _ in self.graph.least if isinstance(size, Dim)]
             lines += length_guard(name, arrays, needed, error)
-        lines += dtype_guard(name, dtypes, error)
-        return lines + number_guard(name, numbers, error)
+        return lines + number_guard(name, numbers, error) + self._conversions()
+
+    def _conversions(self) -> list[str]:
+        """Tangents and seeds in the dtypes of what they belong to.
+
+        What is stored into an array of integers would lose what is behind the point.
+        """
+        lines: list[str] = []
+        for param in self.plan.params:
+            nodes = list(leaves(param.tree)) if param.added else []
+            # a seed of a number has the type of a Python float, whatever the value is
+            like = leaves(self.graph.results[0]) if param.added == "value" and nodes else nodes
+            for node, own in zip(nodes, like, strict=False):
+                t = self.graph.types[own]
+                weak = t.dtype == "float32" and param.added == "value"
+                narrow = weak and self.module.target.functions == "numpy"
+                if not self.count[node] or not (t.kind == "array" or narrow):
+                    continue
+                path = [str(step).lstrip(".") for step in self.graph.attrs[node][1]]
+                name = "_".join([param.name, *path])
+                if path:
+                    name = self._claim(node, name if name.isidentifier() else param.name, False)
+                text = self._atom(node).text
+                if t.kind == "array":
+                    np_name = self.root("numpy")
+                    text = f"{np_name}.asarray({text}, dtype={np_name}.{t.dtype})"
+                else:
+                    text = f"{self.function('builtins.float')}({text})"
+                lines.append(f"{name} = {text}")
+                self.exprs[node] = Expr(name)
+        return lines
 
     def _late_guards(self) -> list[str]:
         """The check of a seed whose lengths only the value tells, as of `x[x > 0]`."""
@@ -679,15 +701,9 @@ class FunctionWriter:
             for seed, value in zip(leaves(seeds), leaves(graph.results[0]), strict=False):
                 atoms = {a for n in graph.types[seed].shape if isinstance(n, Dim) for a in n.atoms}
                 if not all(a.isidentifier() or a in QUOTIENTS for a in atoms):
-                    tests.append((self._atom(seed).text, self.exprs[value].text))
+                    tests.append((self.exprs[seed].text, self.exprs[value].text))
         error = self.function("builtins.ValueError") if tests else ""
         return value_shape_guard(self.plan.name, tests, error)
-
-    def _types_given(self, param: Param) -> dict[int, Any]:
-        """The types that a tangent or a seed has to have, by its nodes."""
-        nodes = list(leaves(param.tree))
-        like = leaves(self.graph.results[0]) if param.added == "value" else nodes
-        return {n: self.graph.types[l] for n, l in zip(nodes, like, strict=False)}
 
     def _known_lengths(self, arrays: Mapping[str, Shape]) -> Known:
         """What was unpacked that tells the lengths of arrays."""

@@ -84,25 +84,6 @@ def number_guard(function: str, numbers: Sequence[str], error: str) -> list[str]
     return _raised(tests, words, given, error) if tests else []
 
 
-def dtype_guard(function: str, dtypes: Mapping[str, tuple[str, bool]], error: str) -> list[str]:
-    """The check of dtypes, by how the emitted code writes what has them.
-
-    With each goes whether it is a number, which may be one of Python's and have no dtype.
-    """
-    tests = []
-    for text, (dtype, is_number) in dtypes.items():
-        held = f'getattr({text}, "dtype", "{dtype}")' if is_number else f"{text}.dtype"
-        tests.append(f'{held} != "{dtype}"')
-    names = _quoted_names(dtypes)
-    taken = [f"{name} of {dtype}" for name, (dtype, _) in zip(names, dtypes.values(), strict=True)]
-    quotable = not any(_NOT_QUOTABLE.intersection(text) for text in dtypes)
-    # of numbers one may have no dtype to be shown
-    shown = quotable and (len(dtypes) == 1 or not any(number for _, number in dtypes.values()))
-    given = [f"{{{name}.dtype=}}" for name in names] if shown else []
-    words = [f"{function} takes", *_listed(taken)]
-    return _raised(tests, words, given, error) if tests else []
-
-
 def value_shape_guard(
     function: str, pairs: Sequence[tuple[str, str]], error: str
 ) -> list[str]:  # fmt: skip
@@ -300,6 +281,6 @@ def _listed(items: Sequence[str]) -> list[str]:
 
 
 __all__ = [
-    "Known", "argument_parts", "dtype_guard", "number_guard", "shape_guard", "shape_tests",
+    "Known", "argument_parts", "number_guard", "shape_guard", "shape_tests",
     "value_guard", "value_shape_guard",
 ]  # fmt: skip

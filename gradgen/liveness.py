@@ -23,7 +23,8 @@ def reachable(graph: Graph, roots: Tree, values: bool = False) -> list[bool]:
 
 def parameters(graph: Graph) -> set[int]:
     """The nodes of what the functions are given, which stay although nobody reads them."""
-    return {leaf for param in graph.params for leaf in leaves(param.tree)}
+    found = {leaf for param in graph.params for leaf in leaves(param.tree)}
+    return found | {node for node, op in enumerate(graph.ops) if op == "param"}
 
 
 def uses(graph: Graph, needed: Sequence[bool]) -> list[int]:

@@ -472,7 +472,7 @@ TABLE = '[[emit]]\nsource = "model.py:energy"\noutput = "a.py"\n'
         ('modes = "grad"\n' + TABLE, "unknown key 'modes'; did you mean mode?"),
         ('shapes = "x=n"\n' + TABLE,
          "unknown key 'shapes'; known are wrt, mode, target, style, template-dir, certify, effort, "
-         "stabilize"),
+         "stabilize, recompute"),
         ("[emits]", "unknown key 'emits'; did you mean emit?"),
         (TABLE + 'ouput = "b.py"', "[[emit]] 1: unknown key 'ouput'; did you mean output?"),
         (TABLE + 'template_dir = "b"',

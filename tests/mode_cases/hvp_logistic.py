@@ -20,7 +20,7 @@ def hand(w, b, X, y, t_w, t_b):
 # gradgen-shapes: w=d, b=scalar, X=n d, y=n, t_w=d, t_b=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:d904718dd1970d7a0e878947467124120f821d61b7a3bc43a8278e98151e522c
-# gradgen-body: sha256:62921a04b165ed414e27fa9f21f0b00e89be7fc709468e94785f4141b84e4054
+# gradgen-body: sha256:118e16ac800b38fa28e74c814a5a591b0e851a63380fb45f95fd65c6bc81fdbc
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -42,10 +42,9 @@ def loss_hvp(w, b, X, y, t_w, t_b):
             "loss_hvp takes shapes w (d,), X (n, d), y (n,) and t_w (d,), "
             f"not {w.shape=}, {X.shape=}, {y.shape=} and {t_w.shape=}"
         )
-    if t_w.dtype != "float64":
-        raise ValueError(f"loss_hvp takes t_w of float64, not {t_w.dtype=}")
     if getattr(t_b, "shape", ()) != ():
         raise ValueError(f"loss_hvp takes a number as t_b, not {t_b.shape=}")
+    t_w = np.asarray(t_w, dtype=np.float64)
     z = X @ w + b
 
     t1 = np.exp(z - np.logaddexp(0.0, z))

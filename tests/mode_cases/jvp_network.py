@@ -19,7 +19,7 @@ def hand(params, x, t_params):
 # gradgen-shapes: params.W=k d, params.b=k, x=d, t_params.W=k d, t_params.b=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3eedb38e2d863236944d8e66c2b3285e4b06fa07273eb26b545549f8292c01f4
-# gradgen-body: sha256:362083ef433549cf1c706f84ab0c8252284fc7b195f9a49c34c8f4e6ca61e102
+# gradgen-body: sha256:f9ff8fcfb80a4214883505630c7a3ee564f7e41a11762dad00b8ebba9db1c223
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -43,14 +43,10 @@ def layer_jvp(params, x, t_params):
             f"not {params['W'].shape=}, {params['b'].shape=}, {x.shape=}, "
             f"{t_params['W'].shape=} and {t_params['b'].shape=}"
         )
-    if t_params["W"].dtype != "float64" or t_params["b"].dtype != "float64":
-        raise ValueError(
-            "layer_jvp takes t_params['W'] of float64 and t_params['b'] of float64, "
-            f"not {t_params['W'].dtype=} and {t_params['b'].dtype=}"
-        )
+    t_params_W = np.asarray(t_params["W"], dtype=np.float64)
+    t_params_b = np.asarray(t_params["b"], dtype=np.float64)
     z = params["W"] @ x + params["b"]
     value = np.tanh(z)
 
-    t_z = t_params["W"] @ x + t_params["b"]
-    t_value = t_z * (1.0 - value * value)
+    t_value = (t_params_W @ x + t_params_b) * (1.0 - value * value)
     return value, t_value

@@ -18,7 +18,7 @@ def hand(A, b, t_A, t_b):
 # gradgen-shapes: A=n n, b=n, t_A=n n, t_b=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:becd57c286a44fb92a8062969f0e7408c5775261b7c6df53f2acfd7cc1df8673
-# gradgen-body: sha256:96ced9aec4ae04821961c8ca08e64ecf553c0b875755e580e3fe23d5417b56fe
+# gradgen-body: sha256:ba6da421882f14a19cab0fe2770549e55ed29ae74798dbbe0a52b285cb1307d5
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -40,11 +40,8 @@ def f_jvp(A, b, t_A, t_b):
             "f_jvp takes shapes A (n, n), b (n,), t_A (n, n) and t_b (n,), "
             f"not {A.shape=}, {b.shape=}, {t_A.shape=} and {t_b.shape=}"
         )
-    if t_A.dtype != "float64" or t_b.dtype != "float64":
-        raise ValueError(
-            "f_jvp takes t_A of float64 and t_b of float64, "
-            f"not {t_A.dtype=} and {t_b.dtype=}"
-        )
+    t_A = np.asarray(t_A, dtype=np.float64)
+    t_b = np.asarray(t_b, dtype=np.float64)
     value = np.linalg.solve(A, b)
 
     t_value = np.linalg.solve(A, t_b - (t_A @ value))

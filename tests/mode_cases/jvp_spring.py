@@ -22,7 +22,7 @@ def hand(x, k, rest, t_x, t_k):
 # gradgen-shapes: x=n, k=scalar, rest=n-1, t_x=n, t_k=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:8cad2f7cd5c9f002fed9f0bce5e28c4325f86aedef2b1832bca84a3ba9951184
-# gradgen-body: sha256:11f6b16bc04b999a31937cb29126b86492dc812b88429171f2d5c7b942c0f9dd
+# gradgen-body: sha256:da4e0f13cdedb81c19b5f848c5bb37c701b985e2a453b7b567b49ec3681be825
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -38,10 +38,9 @@ def energy_jvp(x, k, rest, t_x, t_k):
             "energy_jvp takes shapes x (n,), rest (n-1,) and t_x (n,), "
             f"not {x.shape=}, {rest.shape=} and {t_x.shape=}"
         )
-    if t_x.dtype != "float64":
-        raise ValueError(f"energy_jvp takes t_x of float64, not {t_x.dtype=}")
     if getattr(t_k, "shape", ()) != ():
         raise ValueError(f"energy_jvp takes a number as t_k, not {t_k.shape=}")
+    t_x = np.asarray(t_x, dtype=np.float64)
     stretch = x[1:] - x[:-1] - rest
     t1 = 0.5 * k
     t2 = np.sum(stretch**2)

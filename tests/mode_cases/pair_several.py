@@ -18,7 +18,7 @@ def hand(x, seed):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:0064b25ae76e4959d8c36fd22d502aace760abed058184e63638d8672c6d9ebc
-# gradgen-body: sha256:cbb658ca3e2ff04c8e0d66911d718670a46986d08c9903582a9f8f498d2eb8f1
+# gradgen-body: sha256:24e0b72f551ac29fda2afa9bc82f6d00f37dc74165430b0493d51ee0dd1944fd
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -48,15 +48,12 @@ def centred_backward(saved, seed):
         raise ValueError(
             f"centred_backward takes seed['z'] of shape (n,), not {seed['z'].shape=}"
         )
-    if seed["z"].dtype != "float64":
-        raise ValueError(
-            f"centred_backward takes seed['z'] of float64, not {seed['z'].dtype=}"
-        )
     if getattr(seed["mean"], "shape", ()) != ():
         raise ValueError(
             "centred_backward takes a number as seed['mean'], "
             f"not {seed['mean'].shape=}"
         )
-    d_m = seed["mean"] - seed["z"].sum()
-    d_x = seed["z"] + d_m / n
+    seed_z = np.asarray(seed["z"], dtype=np.float64)
+    d_m = seed["mean"] - seed_z.sum()
+    d_x = seed_z + d_m / n
     return d_x
