@@ -133,6 +133,8 @@ def test_an_emitted_file_computes_the_gradient(project):
         ('source = "model.py:energy"\nwrt = [0]', ["model.py:energy", "--wrt", "0,"]),
         ('source = "model.py:energy"\nwrt = "k,"', ["model.py:energy", "--wrt", "k,"]),
         ('source = "model.py:energy"\nmode = "pair"', ["model.py:energy", "--mode", "pair"]),
+        ('source = "model.py:energy"\nmode = "pair"\nrecompute = true',
+         ["model.py:energy", "--mode", "pair", "--recompute"]),
         ('source = "model.py:both"\noutput-index = 1', ["model.py:both", "--output", "1"]),
         ('source = "model.py:both"\noutput-index = 0', ["model.py:both", "--output", "0"]),
         ('source = "more.py"\ntarget = "python"', ["more.py", "--target", "python"]),
@@ -474,6 +476,8 @@ TABLE = '[[emit]]\nsource = "model.py:energy"\noutput = "a.py"\n'
          "unknown key 'shapes'; known are wrt, mode, target, style, template-dir, certify, effort, "
          "stabilize, recompute"),
         ("[emits]", "unknown key 'emits'; did you mean emit?"),
+        (TABLE + "recompute = true",
+         "[[emit]] 1: recompute is for mode pair: mode value_and_grad saves nothing"),
         (TABLE + 'ouput = "b.py"', "[[emit]] 1: unknown key 'ouput'; did you mean output?"),
         (TABLE + 'template_dir = "b"',
          "[[emit]] 1: unknown key 'template_dir'; did you mean template-dir?"),
