@@ -198,12 +198,13 @@ def _saved_text(graph: Graph, node: int, names: Mapping[int, str]) -> str:
     if node in names:
         return names[node]
     array = graph.args[node][0]
-    whole = spell_path(*graph.attrs[array]) if graph.ops[array] == "param" else names[array]
-    return (
-        f"{whole}.size"
-        if graph.ops[node] == "item_count"
-        else f"{whole}.shape[{graph.attrs[node]}]"
-    )
+    whole = spell_path(*graph.attrs[array]) if graph.ops[array] == "param" else names.get(array)
+    if whole is None:
+        return "the length of a temporary"
+    if graph.ops[node] == "item_count":
+        return f"{whole}.size"
+    axis = graph.attrs[node]
+    return f"len({whole})" if graph.types[array].rank == 1 else f"{whole}.shape[{axis}]"
 
 
 class ModuleWriter:

@@ -232,6 +232,15 @@ def test_an_argument_that_is_saved_is_no_copy():
     assert "- x: (n,) float64, the argument itself" in names["f_forward"].__doc__
 
 
+def test_the_length_of_what_has_no_name_is_listed_too():
+    stack = "np.stack([x{}, x], axis=1)"
+    line = f"{stack.format('')} @ np.ones({stack.format('.copy()')}.shape[1])"
+    f = function_of(f"def f(x):\n    return {line}\n")
+    forward = function_nodes(gradgen.emit(f, shapes="x=n", mode="pair"))[0]
+    said = " ".join(ast.get_docstring(forward).split())
+    assert "Saved for f_backward: the length of a temporary, len(x)." in said
+
+
 def test_many_numbers_are_counted_in_the_docstring():
     lines = "".join(f"    x = x * np.exp(x) + 0.{k}\n" for k in range(100))
     text = gradgen.emit(function_of(f"def f(x):\n{lines}    return x\n"), mode="pair")
