@@ -198,9 +198,7 @@ def _saved_text(graph: Graph, node: int, names: Mapping[int, str]) -> str:
     if node in names:
         return names[node]
     array = graph.args[node][0]
-    whole = spell_path(*graph.attrs[array]) if graph.ops[array] == "param" else names.get(array)
-    if whole is None:
-        return "the length of a temporary"
+    whole = spell_path(*graph.attrs[array]) if graph.ops[array] == "param" else names[array]
     if graph.ops[node] == "item_count":
         return f"{whole}.size"
     axis = graph.attrs[node]
@@ -410,6 +408,8 @@ class FunctionWriter:
         for leaf in leaves(self.plan.results):
             if graph.ops[leaf] not in _ATOMS and leaf in self.own and leaf not in self.inline:
                 self.statements.add(leaf)
+        for node in self.inline:
+            self.statements |= {a for a in graph.args[node] if graph.ops[a] not in _ATOMS}
         for node in reversed(self.plan.nodes):
             if graph.ops[node] in _UPDATES:
                 buffer = graph.args[node][0]

@@ -232,13 +232,13 @@ def test_an_argument_that_is_saved_is_no_copy():
     assert "- x: (n,) float64, the argument itself" in names["f_forward"].__doc__
 
 
-def test_the_length_of_what_has_no_name_is_listed_too():
+def test_an_array_whose_length_is_saved_gets_a_name():
     stack = "np.stack([x{}, x], axis=1)"
     line = f"{stack.format('')} @ np.ones({stack.format('.copy()')}.shape[1])"
     f = function_of(f"def f(x):\n    return {line}\n")
     forward = function_nodes(gradgen.emit(f, shapes="x=n", mode="pair"))[0]
     said = " ".join(ast.get_docstring(forward).split())
-    assert "Saved for f_backward: the length of a temporary, len(x)." in said
+    assert "Saved for f_backward: t1.shape[1], len(x)." in said
 
 
 def test_many_numbers_are_counted_in_the_docstring():

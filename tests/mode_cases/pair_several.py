@@ -18,7 +18,7 @@ def hand(x, seed):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:0064b25ae76e4959d8c36fd22d502aace760abed058184e63638d8672c6d9ebc
-# gradgen-body: sha256:24e0b72f551ac29fda2afa9bc82f6d00f37dc74165430b0493d51ee0dd1944fd
+# gradgen-body: sha256:ada1d9826dbbd439cc95ddd8f7d6171f1212e38f01d178ae969eb0ba8766ad63
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -29,7 +29,7 @@ def centred_forward(x):
 
     Shapes: x=n.
 
-    Saved for centred_backward: x.shape[0].
+    Saved for centred_backward: len(x).
     """
     if x.ndim != 1:
         raise ValueError(f"centred_forward takes x of shape (n,), not {x.shape=}")
