@@ -678,14 +678,15 @@ class FunctionWriter:
                 t = self.graph.types[own]
                 weak = t.dtype == "float32" and param.added == "value"
                 narrow = weak and self.module.target.functions == "numpy"
-                if not self.count[node] or not (t.kind == "array" or narrow):
+                is_array = self.graph.types[node].kind == "array"
+                if not self.count[node] or not (is_array or narrow):
                     continue
                 path = [str(step).lstrip(".") for step in self.graph.attrs[node][1]]
                 name = "_".join([param.name, *path])
                 if path:
                     name = self._claim(node, name if name.isidentifier() else param.name, False)
                 text = self._atom(node).text
-                if t.kind == "array":
+                if is_array:
                     np_name = self.root("numpy")
                     text = f"{np_name}.asarray({text}, dtype={np_name}.{t.dtype})"
                 else:
