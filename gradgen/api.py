@@ -206,17 +206,20 @@ def hvp(
 def emit(
     f: Callable[..., Any], wrt: Wrt = None, has_aux: bool = False, target: str = "numpy",
     shapes: Shapes = None, like: Any = None, *, mode: str = "value_and_grad",
-    output: int | None = None, style: str = "default", stabilize: bool = False, **unknown: Any,
+    output: int | None = None, style: str = "default", stabilize: bool = False,
+    recompute: bool = False, **unknown: Any,
 ) -> str:  # fmt: skip
     """The source of a standalone module that computes the derivative of `f`.
 
     The arguments are those of `value_and_grad`; `mode` is `value_and_grad`, `grad`, `pair`
-    (`f_forward` and `f_backward`), `vjp`, `jvp`, `jacobian`, `hvp` or `hessian`. Arguments that
-    nothing declares are taken as numbers. Raises what `value_and_grad` raises, and `GradgenError`
-    where a captured array is too large for a literal, or an opaque function has no name.
+    (`f_forward` and `f_backward`), `vjp`, `jvp`, `jacobian`, `hvp` or `hessian`. With `recompute`,
+    for mode `pair`, `f_forward` saves nothing but arguments, which are not copied, and lengths, and
+    `f_backward` computes all else again. Arguments that nothing declares are taken as numbers.
+    Raises what `value_and_grad` raises, and `GradgenError` where a captured array is too large for
+    a literal, where an opaque function has no name, and for `recompute` in another mode.
     """
     refuse_argnums(unknown)
-    options = Options(wrt, mode, target, style, has_aux, output, stabilize)
+    options = Options(wrt, mode, target, style, has_aux, output, stabilize, recompute=recompute)
     program = compile_declared(f, options, shapes, like)
     if program.unit.captured:
         raise GradgenError(
@@ -239,6 +242,7 @@ def emit_path(
     location: str, wrt: Wrt = None, target: str = "numpy", shapes: Shapes = None,
     mode: str = "value_and_grad", style: str = "default", output: int | None = None,
     template_dir: Path | None = None, command: str | None = None, stabilize: bool = False,
+    recompute: bool = False,
 ) -> str:  # fmt: skip
     """The source of a standalone module for `PATH.py:function`; the file is never executed.
 
@@ -248,7 +252,7 @@ def emit_path(
     path, _, name = location.rpartition(":")
     if not path or not name:
         raise GradgenError(f"{location}: expected PATH.py:function")
-    options = Options(wrt, mode, target, style, False, output, stabilize)
+    options = Options(wrt, mode, target, style, False, output, stabilize, recompute=recompute)
     graph = read_file(Path(path), name, parse_shapes(shapes), path, outside_names(wrt))
     program = compile_graph(graph, options)
     header = header_lines([program], options, f"{relative_path(Path(path))}:{name}", command)

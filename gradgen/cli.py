@@ -154,6 +154,8 @@ def _complete_path(
               help="Which of several results to differentiate, from 0.")  # fmt: skip
 @click.option("--stabilize", is_flag=True,
               help="Accurate rewrites (log1p, hypot, ...), listed in the header.")  # fmt: skip
+@click.option("--recompute", is_flag=True,
+              help="With --mode pair: save arguments, and compute the rest again.")  # fmt: skip
 @click.option("-o", "out", metavar="FILE", type=click.Path(),
               help="Where the text goes (default: standard output).")  # fmt: skip
 @click.option("--check", is_flag=True, help="Write nothing; say whether FILE is current.")

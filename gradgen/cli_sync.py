@@ -35,6 +35,7 @@ these files; its paths are relative to it. Every other key is an option of `grad
   mode = "grad"
   output-index = 0                   # which of several results
   stabilize = true                   # accurate rewrites
+  recompute = false                  # true, for mode "pair": save arguments only
   certify = true                     # which executes the source; with effort and domain
 
 \b
@@ -99,8 +100,13 @@ def order(entry: Entry) -> tuple[Job, Request]:
     except click.UsageError as error:
         raise GradgenError(f"{entry.where}: {error.message}") from None
     options = Options(
-        wrt, entry.mode, entry.target, entry.style, False, entry.output_index, entry.stabilize
-    )
+        wrt, entry.mode, entry.target, entry.style, False, entry.output_index, entry.stabilize,
+        recompute=entry.recompute,
+    )  # fmt: skip
+    try:
+        options.check()
+    except GradgenError as error:
+        raise GradgenError(f"{entry.where}: {error}") from None
     return job, Request(options, entry.wrt, entry.shapes, entry.template_dir, entry.evidence)
 
 

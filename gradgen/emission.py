@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import keyword
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,14 @@ import numpy as np
 from gradgen.bounds import length_guard
 from gradgen.errors import GradgenError, Location, Refusal, SourceError
 from gradgen.graph import Graph, GraphBuilder, Param, Record, Tree, leaves
-from gradgen.guards import argument_parts, shape_guard, value_guard
+from gradgen.guards import (
+    Known,
+    argument_parts,
+    number_guard,
+    shape_guard,
+    value_guard,
+    value_shape_guard,
+)
 from gradgen.liveness import reachable
 from gradgen.modes import MODES
 from gradgen.ops import OPS
@@ -22,10 +29,11 @@ from gradgen.ops.indexing import may_repeat
 from gradgen.ops.table import UNARY
 from gradgen.ops.written import Call, OpaqueCall
 from gradgen.read import Static
+from gradgen.saved import saved_lines, split
 from gradgen.targets import Expr, Target
 from gradgen.targets.base import call, infix, number, prefix, quoted, sequence
-from gradgen.targets.numpy import subscript, written
-from gradgen.types import Dim, Shape, TupleType
+from gradgen.targets.numpy import length, subscript, written
+from gradgen.types import QUOTIENTS, Dim, Shape, Size, TupleType
 
 WIDTH = 88
 INDENT = "    "
@@ -70,6 +78,15 @@ class Unit:
     # module has a name for it, and the name there.
     foreign: dict[str, tuple[str | None, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    # Local names of classes, which are called.
+    classes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassOf:
+    """Among results: the class of a part of an argument, given as the `like` of a record."""
+
+    like: Any
 
 
 @dataclass(slots=True)
@@ -84,24 +101,33 @@ class Plan:
     given: dict[int, str] = field(default_factory=dict)
     extra_params: tuple[str, ...] = ()
     unpack: list[int] | None = None
+    # Lengths that what is unpacked tells, by their nodes: the array and the axis.
+    told: dict[int, tuple[int, int]] = field(default_factory=dict)
+    # The records whose types are unpacked behind the values.
+    records: list[Any] = field(default_factory=list)
     keep: list[int] = field(default_factory=list)
     # The node that is called `value` where nothing better names it.
     value: int = -1
 
 
 def emit(
-    graph: Graph, target: Target, mode: str, doc: Sequence[str] = (), guard: bool = True
-) -> Unit:
+    graph: Graph, target: Target, mode: str, doc: Sequence[str] = (), guard: bool = True,
+    recompute: bool = False,
+) -> Unit:  # fmt: skip
     """The unit for a derived graph, whose results are `(value, adjoints)`.
 
     `mode` is one of `MODES`. With `guard` the function that takes the arguments
-    checks their shapes. Raises `SourceError` for an operation that the target lacks.
+    checks their shapes; with `recompute` that of a pair saves arguments only. Raises `SourceError`
+    for an operation that the target lacks.
     """
     unit = Unit()
-    module = ModuleWriter(graph, target, unit, guard)
+    module = ModuleWriter(graph, target, unit, guard, ("saved", "seed") if mode == "pair" else ())
     if mode == "pair":
-        forward, backward = _split(graph, doc)
+        forward, backward = _pair(graph, doc, recompute)
         backward.given = module.function(forward)
+        texts = {n: _saved_text(graph, n, backward.given) for n in forward.keep}
+        classes = [tree.like[0] for tree in forward.results[1] if isinstance(tree, ClassOf)]
+        unit.functions[0].doc += ["", *saved_lines(graph, texts, classes, backward.name)]
         module.function(backward)
     else:
         nodes = [n for n, need in enumerate(reachable(graph, graph.results)) if need]
@@ -115,40 +141,43 @@ def emit(
     return unit
 
 
-def _split(graph: Graph, doc: Sequence[str]) -> tuple[Plan, Plan]:
+def _pair(graph: Graph, doc: Sequence[str], recompute: bool) -> tuple[Plan, Plan]:
     """The forward function, which returns what the backward function needs, and that one."""
+    parts = split(graph, recompute)
     value, adjoints = graph.results
-    forward = reachable(graph, value)
-    for node, op in enumerate(graph.ops):
-        # several results are unpacked where they are computed
-        forward[node] = forward[node] or (op == "item" and forward[graph.args[node][0]])
-    own: set[int] = set()
-    kept: set[int] = set()
-    stack = list(leaves(adjoints))
-    while stack:
-        node = stack.pop()
-        if node in own or node in kept:
-            continue
-        op = graph.ops[node]
-        if op == "param" or (forward[node] and op not in _ATOMS):
-            kept.add(node)
-        else:
-            own.add(node)
-            stack += graph.args[node]
-    backward, saved = sorted(own), sorted(kept)
-    ahead = [n for n, need in enumerate(forward) if need]
-    first = Plan(f"{graph.name}_forward", graph.params, ahead, (value, tuple(saved)), list(doc),
-                 keep=saved, value=value if isinstance(value, int) else -1)  # fmt: skip
-    lines = ["Adjoints, from what the forward function saved and the seed of its value."]
-    second = Plan(f"{graph.name}_backward", [], backward, adjoints, lines,
-                  extra_params=("saved", "seed"), unpack=saved)  # fmt: skip
+    records = _records(adjoints)
+    own = [p for p in graph.params if not p.added]
+    saved = (*parts.saved, *map(ClassOf, records))
+    first = Plan(f"{graph.name}_forward", own, parts.forward, (value, saved), list(doc),
+                 keep=parts.saved, value=value if isinstance(value, int) else -1)  # fmt: skip
+    lines = [f"Adjoints, from what {first.name} saved and the seed of its value."]
+    seeds = [p for p in graph.params if p.added]
+    second = Plan(f"{graph.name}_backward", seeds, parts.backward, adjoints, lines,
+                  extra_params=("saved",), unpack=parts.saved, told=parts.told,
+                  records=records)  # fmt: skip
     return first, second
+
+
+def _saved_text(graph: Graph, node: int, names: Mapping[int, str]) -> str:
+    """How a saved value is called: an argument, a name, or the length of one of these."""
+    if graph.ops[node] == "param":
+        return spell_path(*graph.attrs[node])
+    if node in names:
+        return names[node]
+    array = graph.args[node][0]
+    whole = spell_path(*graph.attrs[array]) if graph.ops[array] == "param" else names[array]
+    if graph.ops[node] == "item_count":
+        return f"{whole}.size"
+    axis = graph.attrs[node]
+    return f"len({whole})" if graph.types[array].rank == 1 else f"{whole}.shape[{axis}]"
 
 
 class ModuleWriter:
     """What the functions of one file share: the imports, the constants, the reserved names."""
 
-    def __init__(self, graph: Graph, target: Target, unit: Unit, guard: bool) -> None:
+    def __init__(
+        self, graph: Graph, target: Target, unit: Unit, guard: bool, given: Sequence[str] = ()
+    ) -> None:  # fmt: skip
         self.graph = graph
         self.target = target
         self.unit = unit
@@ -165,7 +194,7 @@ class ModuleWriter:
                 self.taken.add(graph.attrs[node][1])
         # Settled before any name is claimed: a local of the same name would hide the global.
         self.global_names: dict[int, str] = {}
-        hidden = {p.name for p in graph.params} | self.functions
+        hidden = {p.name for p in graph.params} | self.functions | set(given)
         for node, op in enumerate(graph.ops):
             if op == "global":
                 name, count = str(graph.attrs[node][1]), 1
@@ -320,6 +349,10 @@ class FunctionWriter:
         self.wanted: dict[int, str | None] = {}
         self.suffix: dict[str, int] = {}
         self.user_names: set[str] = set()
+        # The names of classes that are unpacked, by what is rebuilt like them.
+        self.classes: dict[Any, str] = {}
+        # Lengths that are saved without a name.
+        self.inline = {n for n in plan.keep if self.graph.ops[n] in _ALWAYS_INLINE}
 
     # -- what the spellings ask for ------------------------------------------------------------
 
@@ -365,11 +398,10 @@ class FunctionWriter:
                 if buffer in self.own and graph.ops[buffer] not in _ATOMS:
                     self.statements.add(buffer)
         for leaf in leaves(self.plan.results):
-            if graph.ops[leaf] not in _ATOMS and leaf in self.own:
+            if graph.ops[leaf] not in _ATOMS and leaf in self.own and leaf not in self.inline:
                 self.statements.add(leaf)
-        for node in self.plan.keep:
-            if graph.ops[node] not in _ATOMS:
-                self.statements.add(node)
+        for node in self.inline:
+            self.statements |= {a for a in graph.args[node] if graph.ops[a] not in _ATOMS}
         for node in reversed(self.plan.nodes):
             if graph.ops[node] in _UPDATES:
                 buffer = graph.args[node][0]
@@ -407,8 +439,9 @@ class FunctionWriter:
             if node in forever:
                 reach.append(FOREVER)
             last[node] = max(reach, default=-1)
+        rebuilt = {like[0] for like in _records(self.plan.results)}
         for param in self.plan.params:
-            if _has_record(self.plan.results, param.name):
+            if param.name in rebuilt:
                 for leaf in leaves(param.tree):
                     last[leaf] = FOREVER
         for node in self.plan.unpack or ():
@@ -460,6 +493,8 @@ class FunctionWriter:
         graph = self.graph
         if node in self.names:
             return self.names[node]
+        if node in self.plan.given:
+            return self._claim(node, self.plan.given[node], False)
         user = graph.names[node]
         if user is not None:
             return self._claim(node, user, graph.locs[node] is not None)
@@ -585,7 +620,8 @@ class FunctionWriter:
         for leaf in leaves(plan.results):
             # Of two that would be called d_x, the one that is returned is.
             op, wanted = graph.ops[leaf], graph.names[leaf] or graph.hints[leaf]
-            if wanted and graph.locs[leaf] is None and op not in (*_ATOMS, *_UPDATES):
+            taken = op in (*_ATOMS, *_UPDATES) or leaf in self.inline
+            if wanted and graph.locs[leaf] is None and not taken:
                 self._name(leaf)
         parts: list[tuple[int, list[str]]] = []
         for node in plan.nodes:
@@ -600,31 +636,108 @@ class FunctionWriter:
         return lines
 
     def _guards(self) -> list[str]:
-        """The checks of what the program was compiled for: fixed values, and declared shapes."""
+        """The checks of what the program was compiled for: fixed values, and declared shapes.
+
+        No signature tells what tangents and seeds are: their shapes are always checked.
+        """
+        name, types = self.plan.name, self.graph.types
         lines: list[str] = []
         arrays: dict[str, Shape] = {}
-        # no signature tells that a tangent has the shape of its argument
+        numbers: list[str] = []
         guard = self.module.guard or any(p.added for p in self.plan.params)
         for param in self.plan.params:
             for text, part in argument_parts(param.name, param.tree):
                 if isinstance(part, Static):
                     lines += value_guard(text, part, self.function("builtins.ValueError"))
-                elif guard and part is not None and self.graph.types[part].kind == "array":
-                    arrays[text] = self.graph.types[part].shape
-        if arrays:
-            error = self.function("builtins.ValueError")
-            lines += shape_guard(self.plan.name, arrays, error)
+                elif part is not None and types[part].kind == "array":
+                    arrays |= {text: types[part].shape} if guard else {}
+                elif part is not None and param.added == "value":
+                    numbers.append(text)
+        if not arrays and not numbers:
+            return lines
+        error = self.function("builtins.ValueError")
+        lines += shape_guard(name, arrays, error, self._known_lengths(arrays))
+        if self.plan.unpack is None:
             needed = [size for size, _ in self.graph.least if isinstance(size, Dim)]
-            lines += length_guard(self.plan.name, arrays, needed, error)
+            lines += length_guard(name, arrays, needed, error)
+        return lines + number_guard(name, numbers, error) + self._conversions()
+
+    def _conversions(self) -> list[str]:
+        """Tangents and seeds in the dtypes of what they belong to.
+
+        What is stored into an array of integers would lose what is behind the point.
+        """
+        lines: list[str] = []
+        for param in self.plan.params:
+            nodes = list(leaves(param.tree)) if param.added else []
+            # a seed of a number has the type of a Python float, whatever the value is
+            like = leaves(self.graph.results[0]) if param.added == "value" and nodes else nodes
+            for node, own in zip(nodes, like, strict=False):
+                t = self.graph.types[own]
+                weak = t.dtype == "float32" and param.added == "value"
+                narrow = weak and self.module.target.functions == "numpy"
+                is_array = self.graph.types[node].kind == "array"
+                if not self.count[node] or not (is_array or narrow):
+                    continue
+                path = [str(step).lstrip(".") for step in self.graph.attrs[node][1]]
+                name = "_".join([param.name, *path])
+                if path:
+                    name = self._claim(node, name if name.isidentifier() else param.name, False)
+                text = self._atom(node).text
+                if is_array:
+                    np_name = self.root("numpy")
+                    text = f"{np_name}.asarray({text}, dtype={np_name}.{t.dtype})"
+                else:
+                    text = f"{self.function('builtins.float')}({text})"
+                lines.append(f"{name} = {text}")
+                self.exprs[node] = Expr(name)
         return lines
+
+    def _late_guards(self) -> list[str]:
+        """The check of a seed whose lengths only the value tells, as of `x[x > 0]`."""
+        graph, tests = self.graph, []
+        seeds = [p.tree for p in self.plan.params if p.added == "value"]
+        if seeds and self.plan.unpack is None:
+            for seed, value in zip(leaves(seeds), leaves(graph.results[0]), strict=False):
+                atoms = {a for n in graph.types[seed].shape if isinstance(n, Dim) for a in n.atoms}
+                if not all(a.isidentifier() or a in QUOTIENTS for a in atoms):
+                    tests.append((self.exprs[seed].text, self.exprs[value].text))
+        error = self.function("builtins.ValueError") if tests else ""
+        return value_shape_guard(self.plan.name, tests, error)
+
+    def _known_lengths(self, arrays: Mapping[str, Shape]) -> Known:
+        """What was unpacked that tells the lengths of arrays."""
+        sizes = {size for shape in arrays.values() for size in shape if isinstance(size, Dim)}
+        atoms = (Dim.symbol(atom) for size in sizes for atom in size.atoms)
+        wanted: set[Any] = {*arrays.values(), *sizes, *atoms}
+        told: dict[str, Shape] = {}
+        lengths: dict[Size, str] = {}
+        for node in self.plan.unpack or ():
+            shape, size = self.graph.types[node].shape, self.graph.values[node]
+            if self.graph.ops[node] == "axis_size" and size in wanted:
+                lengths[size] = self.exprs[node].text
+            elif not wanted.isdisjoint({shape, *shape}):
+                told[self.exprs[node].text] = shape
+                wanted -= {shape, *shape}
+        return Known(told, lengths)
 
     def _unpack(self, saved: Sequence[int]) -> list[str]:
         names: list[str] = []
         for node in saved:
             path = self.graph.attrs[node] if self.graph.ops[node] == "param" else None
             wanted = _leaf_name(*path) if path else self.plan.given.get(node)
-            names.append(self._claim(node, wanted or f"saved_{len(names)}", False))
+            size = self.graph.values[node]
+            symbol = str(size) if isinstance(size, Dim) else ""
+            wanted = wanted or (symbol if symbol.isidentifier() else f"saved_{len(names)}")
+            names.append(self._claim(node, wanted, False))
             self.exprs[node] = Expr(names[-1])
+        for like in self.plan.records:
+            self.classes[like] = self._claim(_NEVER, f"type_{_leaf_name(*like)}", False)
+            names.append(self.classes[like])
+            self.module.unit.classes.append(names[-1])
+        for node, (array, axis) in self.plan.told.items():
+            rank = self.graph.types[array].rank
+            self.exprs[node] = length(self, self.exprs[array], rank, axis)
         if not names:
             return []
         return [f"({names[0]},) = saved" if len(names) == 1 else f"{', '.join(names)} = saved"]
@@ -767,8 +880,10 @@ class FunctionWriter:
         backward = False
         for node, text in sorted(parts, key=lambda part: part[0]):
             if not backward and self.graph.locs[node] is None:
-                if (lines or started) and self.plan.unpack is None:
+                late = self._late_guards()
+                if lines or (started and self.plan.unpack is None):
                     lines.append("")
+                lines += late
                 backward = True
             lines += text
         return lines
@@ -790,12 +905,17 @@ class FunctionWriter:
             words = [
                 f"{f}={self._tree(v).text}" for f, v in zip(tree.fields, tree.values, strict=True)
             ]
-            return call(f"{self.function('builtins.type')}({spell_path(*tree.like)})", words)
+            return call(self.classes.get(tree.like) or self._class_of(tree.like), words)
+        if isinstance(tree, ClassOf):
+            return Expr(self._class_of(tree.like))
         if isinstance(tree, dict):
             pairs = [Expr(f"{quoted(k)}: {self._tree(v).text}") for k, v in tree.items()]
             return sequence(pairs, "{", "}")
         brackets = "[]" if isinstance(tree, list) else "()"
         return sequence([self._tree(item) for item in tree], *brackets)
+
+    def _class_of(self, like: Any) -> str:
+        return f"{self.function('builtins.type')}({spell_path(*like)})"
 
     def signature(self) -> list[str]:
         """The lines of the `def`."""
@@ -822,22 +942,28 @@ class FunctionWriter:
 
 _NEVER = -1
 _BUILTIN_NAMES = frozenset({"len", "sum", "min", "max", "abs", "float", "int", "round", "type",
-                            "ValueError", "bool"})  # fmt: skip
+                            "ValueError", "bool", "getattr"})  # fmt: skip
 
 
 def _any_leaf(param: Param) -> int:
     return next((n for n in leaves(param.tree)), _NEVER)
 
 
-def _has_record(tree: Tree, name: str) -> bool:
-    if isinstance(tree, Record):
-        return bool(tree.like[0] == name)
-    items: Iterable[Any] = ()
-    if isinstance(tree, dict):
-        items = tree.values()
-    elif isinstance(tree, (list, tuple)):
-        items = tree
-    return any(_has_record(item, name) for item in items)
+def _records(tree: Tree) -> list[Any]:
+    """What the records in a tree are rebuilt like, each once."""
+    found: dict[Any, None] = {}
+    stack = [tree]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, (Record, ClassOf)):
+            found[item.like] = None
+        if isinstance(item, Record):
+            stack += reversed(item.values)
+        elif isinstance(item, dict):
+            stack += reversed(item.values())
+        elif isinstance(item, (list, tuple)):
+            stack += reversed(item)
+    return list(found)
 
 
 def spell_path(name: str, path: Sequence[Any]) -> str:

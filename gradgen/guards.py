@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from gradgen.graph import Record, Tree
 from gradgen.read import Static
 from gradgen.targets.base import quoted
-from gradgen.types import Dim, Shape, Size, product
+from gradgen.types import QUOTIENTS, Dim, Shape, Size, product
 
 # What is left of a line for the text of a message, behind its indentation and its quotes.
 _MESSAGE_WIDTH = 73
@@ -41,15 +42,67 @@ def value_guard(text: str, fixed: Static, error: str) -> list[str]:
     return [f"if {text} {same} {quoted(value)}:", f"{_INDENT}raise {error}({message})"]
 
 
-def shape_guard(function: str, arrays: Mapping[str, Shape], error: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the lengths of arguments can be told by: arrays of such shapes, and names of lengths."""
+
+    arrays: Mapping[str, Shape] = field(default_factory=dict)
+    lengths: Mapping[Size, str] = field(default_factory=dict)
+
+
+def shape_guard(
+    function: str, arrays: Mapping[str, Shape], error: str, known: Known | None = None
+) -> list[str]:
     """The check that arrays have the shapes declared for them; `error` is what it raises.
 
     `arrays` are the declared shapes, by how the emitted code writes the arguments.
     """
-    tests = shape_tests(arrays)
+    tests = shape_tests(arrays, known)
     if not tests:
         return []
-    message = _message(function, arrays)
+    quotable = not any(_NOT_QUOTABLE.intersection(text) for text in arrays)
+    shapes = [
+        f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+        for shape in arrays.values()
+    ]
+    few = len(arrays) <= 2
+    between = " of shape " if few else " "
+    declared = [f"{n}{between}{s}" for n, s in zip(_quoted_names(arrays), shapes, strict=True)]
+    words = [f"{function} takes" if few else f"{function} takes shapes", *_listed(declared)]
+    given = [f"{{{name}.shape=}}" for name in _quoted_names(arrays)] if quotable else []
+    return _raised(tests, words, given, error)
+
+
+def number_guard(function: str, numbers: Sequence[str], error: str) -> list[str]:
+    """The check that tangents and seeds of numbers are numbers, and not arrays of them."""
+    tests = [f'getattr({text}, "shape", ()) != ()' for text in numbers]
+    many = len(numbers) > 1
+    names = _quoted_names(numbers)
+    words = [f"{function} takes", *(["numbers"] if many else ["a number"]), "as", *_listed(names)]
+    quotable = not many and not _NOT_QUOTABLE.intersection(*numbers)
+    given = [f"{{{name}.shape=}}" for name in names] if quotable else []
+    return _raised(tests, words, given, error) if tests else []
+
+
+def value_shape_guard(
+    function: str, pairs: Sequence[tuple[str, str]], error: str
+) -> list[str]:  # fmt: skip
+    """The check that seeds have the shapes of values, by how the emitted code writes both."""
+    lines: list[str] = []
+    for seed, value in pairs:
+        names = _quoted_names([seed])
+        quotable = not _NOT_QUOTABLE.intersection(seed)
+        given = [f"{{{names[0]}.shape=}}"] if quotable else []
+        words = [f"{function} takes", f"{names[0]} of the shape of the value"]
+        lines += _raised([f"{seed}.shape != {value}.shape"], words, given, error)
+    return lines
+
+
+def _raised(
+    tests: Sequence[str], words: Sequence[str], given: Sequence[str], error: str
+) -> list[str]:
+    """The lines that raise an error where a test holds: what is taken, and what was given."""
+    message = _message(words, given)
     lines = [f"if {' or '.join(tests)}:"]
     if len(message) == 1:
         return [*lines, f"{_INDENT}raise {error}({message[0]})"]
@@ -57,16 +110,20 @@ def shape_guard(function: str, arrays: Mapping[str, Shape], error: str) -> list[
     return [*lines, f"{_INDENT}raise {error}(", *inner, f"{_INDENT})"]
 
 
-def shape_tests(arrays: Mapping[str, Shape]) -> list[str]:
+def shape_tests(arrays: Mapping[str, Shape], known: Known | None = None) -> list[str]:
     """The conditions of which one holds where arrays break their declared shapes.
 
     The number of axes comes first, where an axis tells what a symbol is: the lengths behind may
     then be asked for. Polynomials of symbols that no axes tell are compared with their equals only.
     """
-    expected, divisible = _expected(arrays)
+    known = known or Known()
+    expected, divisible = _expected(arrays, known)
     ranks: list[str] = []
     lengths: list[str] = []
     same: dict[Shape, str] = {}
+    for text, shape in known.arrays.items():
+        if any(isinstance(size, Dim) for size in shape):
+            same.setdefault(shape, text)
     for text, shape in arrays.items():
         wanted = [expected[f"{text}.shape[{axis}]"] for axis in range(len(shape))]
         if shape in same:
@@ -87,19 +144,18 @@ def shape_tests(arrays: Mapping[str, Shape]) -> list[str]:
     return [*ranks, *divisible, *lengths]
 
 
-def _expected(arrays: Mapping[str, Shape]) -> tuple[dict[str, Size | None], list[str]]:
+def _expected(arrays: Mapping[str, Shape], told: Known) -> tuple[dict[str, Size | None], list[str]]:
     """What each axis must be, None where it tells a symbol; and what tests that it can."""
-    places = {
-        f"{text}.shape[{axis}]": size
-        for text, shape in arrays.items()
-        for axis, size in enumerate(shape)
-    }
+    places = _places(arrays)
     expected: dict[str, Size | None] = {}
     divisible: list[str] = []
     # Symbols, and polynomials of unknown symbols, by the axes that tell them.
-    known: dict[str, Size] = {}
+    known: dict[str, Size] = {str(size): Dim.symbol(n) for size, n in told.lengths.items()}
+    for place, size in _places(told.arrays).items():
+        known.setdefault(str(size), Dim.symbol(place))
     for place, size in places.items():
-        if isinstance(size, Dim) and size == Dim.symbol(size.atoms[0]) and str(size) not in known:
+        alone = isinstance(size, Dim) and size == Dim.symbol(size.atoms[0])
+        if alone and str(size) not in known and str(size) not in QUOTIENTS:
             known[str(size)] = Dim.symbol(place)
             expected[place] = None
     waiting = [(p, size) for p, size in places.items() if isinstance(size, Dim)]
@@ -110,6 +166,8 @@ def _expected(arrays: Mapping[str, Shape]) -> tuple[dict[str, Size | None], list
         known[atom] = value
         expected[place] = None
         divisible += test
+    for size in places.values():
+        known |= _quotients(size, known) if isinstance(size, Dim) else {}
     for place, size in places.items():
         if place in expected:
             continue
@@ -121,12 +179,20 @@ def _expected(arrays: Mapping[str, Shape]) -> tuple[dict[str, Size | None], list
     return expected, divisible
 
 
+def _places(arrays: Mapping[str, Shape]) -> dict[str, Size]:
+    return {
+        f"{text}.shape[{axis}]": size
+        for text, shape in arrays.items()
+        for axis, size in enumerate(shape)
+    }
+
+
 def _solved(
     place: str, size: Dim, known: Mapping[str, Size]
 ) -> tuple[str, str, Size, list[str]] | None:
     """The one unknown symbol of a polynomial from its length: place, name, value and test."""
     missing = [atom for atom in size.atoms if atom not in known]
-    if len(missing) != 1:
+    if len(missing) != 1 or missing[0] in QUOTIENTS:
         return None
     inside = [(atoms, count) for atoms, count in size.terms if missing[0] in atoms]
     ((atoms, count), *more) = inside
@@ -140,6 +206,19 @@ def _solved(
     text = _spelled(value)
     text = f"({text})" if " " in text else text
     return place, missing[0], Dim.symbol(f"({text} // {count})"), [f"{text} % {count} != 0"]
+
+
+def _quotients(size: Dim, known: Mapping[str, Size]) -> dict[str, Size]:
+    """The quotients in a length whose parts are known, as emitted code."""
+    found: dict[str, Size] = {}
+    for atom in size.atoms:
+        parts = QUOTIENTS.get(atom, ())
+        inside = {a for part in parts if isinstance(part, Dim) for a in part.atoms}
+        if parts and atom not in known and inside <= known.keys():
+            texts = [_spelled(_resolved(part, known)) for part in parts]
+            texts = [f"({text})" if " " in text else text for text in texts]
+            found[atom] = Dim.symbol(f"({' // '.join(texts)})")
+    return found
 
 
 def _resolved(size: Size, known: Mapping[str, Size]) -> Size:
@@ -163,22 +242,18 @@ def _spelled(size: Size | None) -> str:
     return text
 
 
-def _message(function: str, arrays: Mapping[str, Shape]) -> list[str]:
-    """The literals, one a line, of what was declared and what was given."""
-    quotable = not any(_NOT_QUOTABLE.intersection(text) for text in arrays)
-    names = [text.replace('"', "'") if quotable else text for text in arrays]
-    shapes = [
-        f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
-        for shape in arrays.values()
-    ]
-    few = len(arrays) <= 2
-    between = " of shape " if few else " "
-    declared = [f"{name}{between}{shape}" for name, shape in zip(names, shapes, strict=True)]
-    words = [f"{function} takes" if few else f"{function} takes shapes", *_listed(declared)]
-    if not quotable:
+def _quoted_names(names: Iterable[str]) -> list[str]:
+    """The texts of arguments as they can stand in an f-string, if all of them can."""
+    names = list(names)
+    quotable = not any(_NOT_QUOTABLE.intersection(text) for text in names)
+    return [text.replace('"', "'") if quotable else text for text in names]
+
+
+def _message(words: Sequence[str], given: Sequence[str]) -> list[str]:
+    """The literals, one a line, of what is taken and what was given, if that can be shown."""
+    if not given:
         return [quoted(" ".join(words))]
-    given = _listed([f"{{{name}.shape=}}" for name in names])
-    lines = _wrapped(words), _wrapped(["not", *given])
+    lines = _wrapped(words), _wrapped(["not", *_listed(given)])
     flat = ", ".join(" ".join(part) for part in lines)
     if len(flat) <= _MESSAGE_WIDTH:
         return [f'f"{flat}"']
@@ -200,9 +275,12 @@ def _wrapped(words: Sequence[str]) -> list[str]:
 
 def _listed(items: Sequence[str]) -> list[str]:
     """The items of a list in words, each with what stands between it and the next."""
-    if len(items) == 1:
+    if len(items) <= 1:
         return list(items)
     return [*(f"{item}," for item in items[:-2]), items[-2], "and", items[-1]]
 
 
-__all__ = ["argument_parts", "shape_guard", "shape_tests", "value_guard"]
+__all__ = [
+    "Known", "argument_parts", "number_guard", "shape_guard", "shape_tests",
+    "value_guard", "value_shape_guard",
+]  # fmt: skip

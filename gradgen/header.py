@@ -37,7 +37,7 @@ def header_lines(
         lines.append(f"# gradgen-shapes{whose}: {printable(program.shapes)}")
     lines.append(f"# gradgen-version: {VERSION}")
     asked = "\n".join(f"{p.graph.text}\n{p.shapes}\n{p.wrt}\n{options}" for p in programs)
-    asked += "\nstabilize" * options.stabilize
+    asked += "\nstabilize" * options.stabilize + "\nrecompute" * options.recompute
     digest = hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()
     lines.append(f"# gradgen-source: sha256:{digest}")
     return lines

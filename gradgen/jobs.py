@@ -28,8 +28,8 @@ from gradgen.terminal import Wanting, progress, status
 
 def ordered(
     locations: tuple[str, ...], wrt: str | None, mode: str, target: str, style: str,
-    shapes: str | None, output: int | None, stabilize: bool, template_dir: Path | None,
-    certify: bool, domain: str, effort: str,
+    shapes: str | None, output: int | None, stabilize: bool, recompute: bool,
+    template_dir: Path | None, certify: bool, domain: str, effort: str,
 ) -> tuple[list[Job], Request]:  # fmt: skip
     """What the options of `gradgen emit` ask for, but for where it goes.
 
@@ -40,7 +40,10 @@ def ordered(
     if not certify and (domain or effort != "normal"):
         raise click.UsageError("--domain and --effort are about the evidence: add --certify")
     evidence = (effort, domain) if certify else None
-    options = Options(parse_wrt(wrt), mode, target, style, False, output, stabilize)
+    options = Options(
+        parse_wrt(wrt), mode, target, style, False, output, stabilize, recompute=recompute
+    )
+    options.check()
     request = Request(options, wrt, shapes, template_dir, evidence)
     return [Job(*parse_location(text)) for text in locations], request
 
@@ -82,7 +85,7 @@ class Request:
         for flag, value, default in given:
             if value != default:
                 words += [flag, str(value)]
-        words += ["--stabilize"] * options.stabilize
+        words += ["--stabilize"] * options.stabilize + ["--recompute"] * options.recompute
         if self.template_dir is not None:
             words += ["--template-dir", Path(os.path.relpath(self.template_dir, base)).as_posix()]
         place = self.place(job)

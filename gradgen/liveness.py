@@ -21,6 +21,12 @@ def reachable(graph: Graph, roots: Tree, values: bool = False) -> list[bool]:
     return needed
 
 
+def parameters(graph: Graph) -> set[int]:
+    """The nodes of what the functions are given, which stay although nobody reads them."""
+    found = {leaf for param in graph.params for leaf in leaves(param.tree)}
+    return found | {node for node, op in enumerate(graph.ops) if op == "param"}
+
+
 def uses(graph: Graph, needed: Sequence[bool]) -> list[int]:
     """How often each node is read, by needed nodes and by the results."""
     count = [0] * len(graph)

@@ -57,15 +57,19 @@ class Options:
     stabilize: bool = field(default=False, repr=False)
     # Of the rewrites only the one of this number.
     rewrite: int | None = field(default=None, repr=False)
+    # In mode pair: save arguments only, and compute all else again.
+    recompute: bool = field(default=False, repr=False)
 
     def check(self) -> None:
-        """Raise `GradgenError` for a mode, target or style that does not exist."""
+        """Raise `GradgenError` for what does not exist, and for a mode that does not take it."""
         for name, value, known in (
             ("mode", self.mode, MODES), ("target", self.target, tuple(TARGETS)),
             ("style", self.style, STYLES),
         ):  # fmt: skip
             if value not in known:
                 raise GradgenError(f"{name}={value!r}: choose one of {', '.join(known)}")
+        if self.recompute and self.mode != "pair":
+            raise GradgenError(f"recompute is for mode pair: mode {self.mode} saves nothing")
 
 
 @dataclass(slots=True)
@@ -107,9 +111,13 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
         derived.results = (derivatives, aux) if options.has_aux else derivatives
     derived.least = list(needed_lengths(derived, 0 if guard else 2, slices=False))
     _refuse_arrays(derived, options)
-    typed = [replace(p, tree=map_tree(derived.types.__getitem__, p.tree)) for p in derived.params]
+    typed = _typed(derived, [p for p in derived.params if mode != "pair" or not p.added])
     doc = _doc(graph, typed, mode, [p.name for p in chosen], lost)
-    unit = emit_unit(derived, TARGETS[options.target], mode, doc, guard)
+    unit = emit_unit(derived, TARGETS[options.target], mode, doc, guard, options.recompute)
+    unit.functions[0].doc += ["", *graph.doc.splitlines()] if graph.doc else []
+    if mode == "pair":
+        seeds = [p for p in derived.params if p.added]
+        unit.functions[1].doc += _shape_lines(_typed(derived, seeds))
     unit.notes += note_lines(rewrites)
     unit.notes += textwrap.wrap(warning, 95)
     if mode != options.mode:
@@ -349,10 +357,8 @@ def _doc(
         _summary(graph.name, typed, mode, wrt), 80,
         break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
-    arrays = [item for item in _shape_items(typed) if not item.endswith("=scalar")]
+    lines += _shape_lines(typed)
     numbers = [p.name for p in graph.params if p.declared == ""]
-    if arrays:
-        lines += ["", *_wrapped("Shapes: ", arrays)]
     if lost:
         said = f"{NOT_AGAIN}{lost} of the source is not in this text."
         lines += ["", *textwrap.wrap(said, 80)]
@@ -364,9 +370,17 @@ def _doc(
         ]
     if numbers:
         lines += ["", *_wrapped("Taken as numbers, since no shape is declared: ", numbers)]
-    if graph.doc:
-        lines += ["", *graph.doc.splitlines()]
     return lines
+
+
+def _typed(graph: Graph, params: Sequence[Param]) -> list[Param]:
+    """Parameters with types for their nodes."""
+    return [replace(p, tree=map_tree(graph.types.__getitem__, p.tree)) for p in params]
+
+
+def _shape_lines(typed: Sequence[Param]) -> list[str]:
+    arrays = [item for item in _shape_items(typed) if not item.endswith("=scalar")]
+    return ["", *_wrapped("Shapes: ", arrays)] if arrays else []
 
 
 def _summary(name: str, typed: Sequence[Param], mode: str, wrt: Sequence[str]) -> str:

@@ -26,7 +26,7 @@ _ALLOWED = (
 _ROOTS = ("numpy", "math", "scipy", "builtins")
 _BUILTINS = {
     "len", "sum", "min", "max", "abs", "float", "int", "bool", "round", "type", "ValueError",
-    "enumerate",
+    "enumerate", "getattr",
 }  # fmt: skip
 _METHODS = {
     "sum", "mean", "max", "min", "prod", "any", "all", "reshape", "ravel", "transpose", "copy",
@@ -126,6 +126,7 @@ def join_units(units: Sequence[Unit]) -> Unit:
         joined.namespace |= unit.namespace
         joined.captured += unit.captured
         joined.foreign |= unit.foreign
+        joined.classes += unit.classes
         joined.notes += [note for note in unit.notes if note not in joined.notes]
     for name in meaning.keys() & vars(builtins).keys():
         if any(name not in map(_bound_name, (*u.imports, *u.constants)) for u in units):
@@ -171,6 +172,7 @@ def inspect_unit(unit: Unit) -> None:
     """
     names = {line.split()[-1] for line in unit.imports} | {f.name for f in unit.functions}
     names |= unit.foreign.keys()
+    names |= set(unit.classes)
     for line in (*unit.imports, *unit.constants):
         _inspect(line, names, {str(module) for module, _ in unit.foreign.values()})
     for function in unit.functions:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gradgen.graph import Graph, GraphBuilder
-from gradgen.liveness import finish, reachable, shell, uses
+from gradgen.liveness import finish, parameters, reachable, shell, uses
 from gradgen.ops.indexing import WHOLE, is_reshape, resolve
 from gradgen.types import Shape
 
@@ -52,9 +52,9 @@ class _Simplifier:
         self.fresh: set[int] = set()
 
     def run(self) -> Graph:
-        old, b = self.old, self.b
+        old, b, given = self.old, self.b, parameters(self.old)
         for node in range(len(old)):
-            if not self.needed[node] and old.ops[node] != "param":
+            if not self.needed[node] and node not in given:
                 continue
             if old.locs[node] is not None or old.ops[node] in _LEAVES:
                 self.map[node] = b.copy_node(old, node, self.map)

@@ -26,7 +26,7 @@ KEYS: dict[str, tuple[type, ...]] = {
     "source": (str,), "output": (str,), "wrt": (str, int, list), "shapes": (str, dict),
     "mode": (str,), "target": (str,), "style": (str,), "output-index": (int,),
     "template-dir": (str,), "certify": (bool,), "effort": (str,), "domain": (str,),
-    "stabilize": (bool,),
+    "stabilize": (bool,), "recompute": (bool,),
 }  # fmt: skip
 # What is of one function only has no default for all.
 DEFAULTS = [k for k in KEYS if k not in ("source", "output", "shapes", "output-index", "domain")]
@@ -56,6 +56,7 @@ class Entry:
     # the effort and the domain of the certificate, where there is to be one
     evidence: tuple[str, str] | None = None
     stabilize: bool = False
+    recompute: bool = False
 
 
 def shown(path: Path) -> str:
@@ -173,7 +174,7 @@ def _entry(given: Mapping[str, Any], own: Mapping[str, Any], where: str, folder:
         _shapes_text(given.get("shapes"), where), given.get("mode", "value_and_grad"),
         given.get("target", "numpy"), given.get("style", "default"), given.get("output-index"),
         None if templates is None else folder / templates, _evidence(given, own, where),
-        given.get("stabilize", False),
+        given.get("stabilize", False), given.get("recompute", False),
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 A file in tests/cases begins with comment lines, all but `at` optional:
 
-    # options: wrt=x,y shapes="x=n d" mode=grad target=python
+    # options: wrt=x,y shapes="x=n d" mode=pair target=python recompute=yes
     # at: x=[1.0, -2.0], y=0.5
     # expect: value=1.5 grad=(2.0, 0.0) rtol=1e-15 source="who says so"
 
@@ -128,7 +128,8 @@ def parse(name: str, text: str) -> Case:
         kind, rest = found.groups()
         if kind == "options":
             options = dict(word.split("=", 1) for word in shlex.split(rest))
-            assert options.keys() <= {"wrt", "shapes", "mode", "target"}, f"{name}: {rest}"
+            known = {"wrt", "shapes", "mode", "target", "recompute"}
+            assert options.keys() <= known, f"{name}: {rest}"
         elif kind == "at":
             points.append(rest)
         else:
@@ -156,7 +157,7 @@ def names(home: Path = CASES) -> list[str]:
     return sorted(path.stem for path in home.glob("*.py"))
 
 
-def emit(case: Case, folder: Path, mode: str | None = None) -> str:
+def emit(case: Case, folder: Path, mode: str | None = None, recompute: bool | None = None) -> str:
     """What gradgen emits for the source, written to a file of the case's name in a folder."""
     # The header names the file relative to a pyproject.toml: this one, wherever the folder is.
     (folder / "pyproject.toml").touch()
@@ -168,6 +169,9 @@ def emit(case: Case, folder: Path, mode: str | None = None) -> str:
         shapes=case.options.get("shapes"),
         mode=mode or case.mode,
         target=case.options.get("target", "numpy"),
+        recompute=case.options.get("recompute") == "yes" and mode is None
+        if recompute is None
+        else recompute,
     )
 
 

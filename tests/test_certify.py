@@ -79,6 +79,7 @@ def failing(found):
     WELL,
     [*WELL, "--mode", "grad"],
     [*WELL, "--mode", "pair"],
+    [*WELL, "--mode", "pair", "--recompute"],
     [*WELL, "--target", "python"],
     ["model.py:well", "--wrt", "q", "--effort", "quick", "--certify"],
     ["model.py:both", "--output", "1", "--effort", "quick", "--certify"],

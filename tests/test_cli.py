@@ -271,7 +271,7 @@ def test_click_refuses_the_rest_with_the_same_exit_code(args):
     "args",
     [
         ["--wrt", "x,", "--shapes", "x=scalar, y=scalar"],
-        ["--mode", "pair", "--target", "python"],
+        ["--mode", "pair", "--target", "python", "--recompute"],
         ["--output", "0", "--template-dir", "../my templates"],
     ],
 )
@@ -583,6 +583,10 @@ def test_a_syntax_error_of_the_file_has_its_place(project):
         (["model.py:f", "--wrt", "2"], "wrt=2: f has 2 parameters"),
         (["model.py:f", "--output", "1"], "output=1: f has no such result"),
         (["model.py:f", "--shapes", "x"], "shapes: expected name=dimensions, not 'x'"),
+        (
+            ["model.py:f", "--recompute"],
+            "recompute is for mode pair: mode value_and_grad saves nothing",
+        ),
     ],
 )
 def test_any_other_refusal_is_one_line(args, message, project):

@@ -124,10 +124,12 @@ def failures_of(row, value, gradients):
             yield f"d_{name} has more: {sorted(have)}"
 
 
-def names_of(row, arguments, mode):
+def names_of(row, arguments, mode, recompute=False):
     """The names of the emitted file, from its text alone."""
     location = f"{FOLDER / row.module}.py:{row.name}"
-    text = emit_path(location, wrt=row.wrt, shapes=shapes_of(arguments), mode=mode)
+    text = emit_path(
+        location, wrt=row.wrt, shapes=shapes_of(arguments), mode=mode, recompute=recompute
+    )
     namespace = {"__name__": "emitted"}
     exec(text, namespace)
     return namespace
@@ -156,6 +158,12 @@ def test_the_pair_of_functions_computes_the_value_and_its_gradient(row):
     np.testing.assert_equal(arguments, row.arguments())
     failures = list(failures_of(row, value, gradients))
     assert not failures, "\n".join(failures)
+    again = names_of(row, arguments, "pair", recompute=True)
+    _, kept = again[f"{row.name}_forward"](**arguments)
+    recomputed = again[f"{row.name}_backward"](kept, 1.0)
+    for one, other in zip(leaves(gradients), leaves(recomputed), strict=True):
+        assert one[0] == other[0]
+        assert np.asarray(one[1]).tobytes() == np.asarray(other[1]).tobytes(), one[0]
 
 
 @over(READ)

@@ -164,6 +164,14 @@ def _isinstance(front: Any, value: Any, classinfo: Any, /) -> Any:
     return front.builder.const(isinstance(value, classes))  # type: ignore[arg-type]
 
 
+def _getattr(front: Any, value: Any, name: Any, /, *default: Any) -> Any:
+    """An attribute by its name; a number of Python's has none of an array's."""
+    plain = isinstance(value, Cell) and front.type_of(front.node(value)).kind == "py"
+    if not isinstance(name, str) or len(default) > 1 or (plain and not default):
+        raise Refusal("getattr is not supported here", "write the attribute behind a dot")
+    return default[0] if plain else front.attribute(value, name)
+
+
 def _slice(front: Any, *bounds: Any) -> Any:
     if not 1 <= len(bounds) <= 3:
         raise Refusal("slice takes one to three bounds")
@@ -188,4 +196,5 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "round": _round,
     "slice": _slice,
     "isinstance": _isinstance,
+    "getattr": _getattr,
 }

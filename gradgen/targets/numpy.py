@@ -192,10 +192,15 @@ def _astype(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
 
 
 def _axis_size(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
-    axis = writer.graph.attrs[node]
-    if axis == 0 and writer.graph.types[writer.graph.args[node][0]].rank == 1:
-        return call(writer.function("builtins.len"), args)
-    return Expr(f"{args[0].at(ATOM)}.shape[{axis}]", ATOM, args[0].depth)
+    rank = writer.graph.types[writer.graph.args[node][0]].rank
+    return length(writer, args[0], rank, writer.graph.attrs[node])
+
+
+def length(writer: Writer, array: Expr, rank: int, axis: int) -> Expr:
+    """The length of an array along an axis."""
+    if axis == 0 and rank == 1:
+        return call(writer.function("builtins.len"), [array])
+    return Expr(f"{array.at(ATOM)}.shape[{axis}]", ATOM, array.depth)
 
 
 def _filled(name: str) -> Spelling:

@@ -19,7 +19,7 @@ def hand(W, b, x, seed=1.0):
 # gradgen-shapes: W=h d, b=h, x=d
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3cfab4435af55a837240953ec4a83f4c2fd45e3bb84c54171c4e23e8b90233d9
-# gradgen-body: sha256:25960a25333a73805ae8640f06edd7df6d825ee9f07fe4565e2f2008ba146b8e
+# gradgen-body: sha256:e5074a8723aa832711889fe607e9a6baae45e3cfb403c4308ce334e912c0edc8
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -29,6 +29,11 @@ def energy_forward(W, b, x):
     """Value of energy, and what its backward function needs.
 
     Shapes: W=h d, b=h, x=d.
+
+    Saved for energy_backward:
+    - x: (d,) float64, the argument itself
+    - h: (h,) float64
+    What is not copied must not change in place before energy_backward is called.
     """
     if W.ndim != 2 or b.shape != (W.shape[0],) or x.shape != (W.shape[1],):
         raise ValueError(
@@ -41,8 +46,10 @@ def energy_forward(W, b, x):
 
 
 def energy_backward(saved, seed):
-    """Adjoints, from what the forward function saved and the seed of its value."""
+    """Adjoints, from what energy_forward saved and the seed of its value."""
     x, h = saved
+    if getattr(seed, "shape", ()) != ():
+        raise ValueError(f"energy_backward takes a number as seed, not {seed.shape=}")
     d_b = 2.0 * seed * h * (1.0 - h * h)
     d_W = np.outer(d_b, x)
     return d_W, d_b

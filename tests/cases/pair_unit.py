@@ -17,7 +17,7 @@ def hand(w, b, x, seed=1.0):
 # gradgen-shapes: w=scalar, b=scalar, x=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:4dfb70d14362d1bc03f65be3de301c43d050b2eca87a37b46dc03511ac84fd60
-# gradgen-body: sha256:0b6356c670df4766d6c276610453b5bde46d478ddac59d5b0675a6cd0d3c87e2
+# gradgen-body: sha256:80a1d969f9aa82b252562bcfbcd9c7828af79ec511c2a3d31d64f1bfddea0973
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -27,14 +27,18 @@ def unit_forward(w, b, x):
     """Value of unit, and what its backward function needs.
 
     Taken as numbers, since no shape is declared: w, b, x.
+
+    Saved for unit_backward: x, value.
     """
     value = np.tanh(w * x + b)
     return value, (x, value)
 
 
 def unit_backward(saved, seed):
-    """Adjoints, from what the forward function saved and the seed of its value."""
+    """Adjoints, from what unit_forward saved and the seed of its value."""
     x, value = saved
+    if getattr(seed, "shape", ()) != ():
+        raise ValueError(f"unit_backward takes a number as seed, not {seed.shape=}")
     d_b = seed * (1.0 - value * value)
     d_w = d_b * x
     return d_w, d_b

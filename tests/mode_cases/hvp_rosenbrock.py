@@ -25,7 +25,7 @@ def hand(x, t_x):
 # gradgen-shapes: x=n, t_x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:43ef478850298314f8cf9f1fe21fa4281fe267de5606b103e2186723c6723168
-# gradgen-body: sha256:1925ec65bb2b440f229f31357d947a09f41c6641f936d29dfbbfb20333de5a2e
+# gradgen-body: sha256:83ac5e6201d31d8bb1f7547039bd48b2c03841b9d1e037836bd6194a575f79eb
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -41,6 +41,7 @@ def rosenbrock_hvp(x, t_x):
             "rosenbrock_hvp takes x of shape (n,) and t_x of shape (n,), "
             f"not {x.shape=} and {t_x.shape=}"
         )
+    t_x = np.asarray(t_x, dtype=np.float64)
     t1 = x[:-1]
 
     t2 = t_x[:-1]

@@ -18,7 +18,7 @@ def hand(x, t_x):
 # gradgen-shapes: x=n, t_x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:56d60fa50edf1945fadf2ad75b3b8eda4c5d30f17378ae869e0d63b486079599
-# gradgen-body: sha256:a87bae24ca354b311cf7480fd697b716852b60ddf66e9873430e562c87f92da0
+# gradgen-body: sha256:69dc1d52c791153a27c033dd9d98c9ae73cd5d7ca1b80cf0f54f28d28df1eec3
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -34,6 +34,7 @@ def f_jvp(x, t_x):
             "f_jvp takes x of shape (n,) and t_x of shape (n,), "
             f"not {x.shape=} and {t_x.shape=}"
         )
+    t_x = np.asarray(t_x, dtype=np.float64)
     mask = x >= 0
     sqrt_neg_x = np.sqrt(-x)
     value = np.where(mask, x, sqrt_neg_x)

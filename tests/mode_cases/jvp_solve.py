@@ -18,7 +18,7 @@ def hand(A, b, t_A, t_b):
 # gradgen-shapes: A=n n, b=n, t_A=n n, t_b=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:becd57c286a44fb92a8062969f0e7408c5775261b7c6df53f2acfd7cc1df8673
-# gradgen-body: sha256:f2e7098cc9b8b168a3235e5f7cfafef85966f7a5b08ae905698c4ee251b5db73
+# gradgen-body: sha256:ba6da421882f14a19cab0fe2770549e55ed29ae74798dbbe0a52b285cb1307d5
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -40,6 +40,8 @@ def f_jvp(A, b, t_A, t_b):
             "f_jvp takes shapes A (n, n), b (n,), t_A (n, n) and t_b (n,), "
             f"not {A.shape=}, {b.shape=}, {t_A.shape=} and {t_b.shape=}"
         )
+    t_A = np.asarray(t_A, dtype=np.float64)
+    t_b = np.asarray(t_b, dtype=np.float64)
     value = np.linalg.solve(A, b)
 
     t_value = np.linalg.solve(A, t_b - (t_A @ value))

@@ -18,7 +18,7 @@ def hand(x, seed):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:0064b25ae76e4959d8c36fd22d502aace760abed058184e63638d8672c6d9ebc
-# gradgen-body: sha256:92d5988e0280669371e77cee3054f905afeca8481403a8beb0207973d87fc2e2
+# gradgen-body: sha256:ada1d9826dbbd439cc95ddd8f7d6171f1212e38f01d178ae969eb0ba8766ad63
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -28,17 +28,32 @@ def centred_forward(x):
     """Value of centred, and what its backward function needs.
 
     Shapes: x=n.
+
+    Saved for centred_backward: len(x).
     """
     if x.ndim != 1:
         raise ValueError(f"centred_forward takes x of shape (n,), not {x.shape=}")
     m = np.mean(x)
     value_1 = x - m
-    return {"mean": m, "z": value_1}, (x,)
+    return {"mean": m, "z": value_1}, (len(x),)
 
 
 def centred_backward(saved, seed):
-    """Adjoints, from what the forward function saved and the seed of its value."""
-    (x,) = saved
-    d_m = seed["mean"] - seed["z"].sum()
-    d_x = seed["z"] + d_m / len(x)
+    """Adjoints, from what centred_forward saved and the seed of its value.
+
+    Shapes: seed.z=n.
+    """
+    (n,) = saved
+    if seed["z"].shape != (n,):
+        raise ValueError(
+            f"centred_backward takes seed['z'] of shape (n,), not {seed['z'].shape=}"
+        )
+    if getattr(seed["mean"], "shape", ()) != ():
+        raise ValueError(
+            "centred_backward takes a number as seed['mean'], "
+            f"not {seed['mean'].shape=}"
+        )
+    seed_z = np.asarray(seed["z"], dtype=np.float64)
+    d_m = seed["mean"] - seed_z.sum()
+    d_x = seed_z + d_m / n
     return d_x

@@ -16,7 +16,7 @@ def hand(W, b, x, seed):
 # gradgen-shapes: W=k d, b=k, x=d, seed=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:9db63da6432eee10168d52635b0fef6b581bdc9d4717b6f5746eaa62cf2b8e31
-# gradgen-body: sha256:ad563818f9a003da948a7a85c308eb731d413bde1f05cea46d1b95979deabc3a
+# gradgen-body: sha256:312bb2891773603cd0c0cc701087322dc35082bd515c03864fe96bf25bb26d38
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -37,6 +37,7 @@ def layer_vjp(W, b, x, seed):
             "layer_vjp takes shapes W (k, d), b (k,), x (d,) and seed (k,), "
             f"not {W.shape=}, {b.shape=}, {x.shape=} and {seed.shape=}"
         )
+    seed = np.asarray(seed, dtype=np.float64)
     value = np.tanh(W @ x + b)
 
     d_b = seed * (1.0 - value * value)
