@@ -63,6 +63,7 @@ class Speller(FunctionWriter):
 
     def __init__(self, graph: Graph, nodes: list[int]) -> None:
         module = ModuleWriter(graph, TARGETS["numpy"], Unit(), True)
+        module.taken.add(graph.name)  # which a row may have
         super().__init__(module, Plan(graph.name, graph.params, nodes, (), []))
         self.used: set[str] = {p.name for p in graph.params}
         self.names_of_user = {name for name in graph.names if name}
@@ -194,9 +195,9 @@ class Chooser(Speller):
     def numbered(self) -> str:
         """A name for a value that nothing names: t1, t2."""
         self.helpers += 1
-        while f"t{self.helpers}" in self.used | self.names_of_user:
+        while (name := f"t{self.helpers}") in self.used or name in self.names_of_user:
             self.helpers += 1
-        return self.claim(f"t{self.helpers}")
+        return self.claim(name)
 
     def adjoint_names(self, rows: Mapping[int, Row], notation: str) -> dict[int, tuple[str, str]]:
         """What the adjoint of each row is called in the rules, and what it is the adjoint of."""

@@ -201,7 +201,7 @@ def _operation(sheet: Worksheet, node: int) -> str:
     for name in operands:
         text = re.sub(rf"(?<![\w.]){re.escape(name)}(?!\w)", "·", text)
     head, _, inside = text.partition("(")
-    if re.fullmatch(r"[·, ]*\)", inside):
+    if re.fullmatch(r"[·, ()]*\)", inside):
         return _SUMS.get(head, head)
     if len(text) <= 16:
         return text
