@@ -189,6 +189,9 @@ def add_seeds(b: GraphBuilder, value: Tree, mode: str) -> Tree:
     if mode == "vjp":
         graph.params = _with_seed(graph.params)
         next(p for p in graph.params if p.name == name).tree = seeds
+    else:
+        graph.params.append(Param(name, seeds, declared="seed", added="value"))
+        graph.params.sort(key=lambda p: p.keyword_only)
     return seeds
 
 

@@ -369,13 +369,6 @@ def test_a_seed_that_would_be_broadcast_is_an_error_of_vjp(value, said, shapes):
     assert str(caught.value) == said
 
 
-def test_a_tangent_of_a_number_is_a_number():
-    f = function_of("def f(x, k):\n    return np.sum(x) * k\n")
-    with pytest.raises(ValueError) as caught:
-        gradgen.jvp(f, wrt="k", shapes="x=n, k=scalar")(x3, 2.0, np.ones(3))
-    assert str(caught.value) == "f_jvp takes a number as t_k, not t_k.shape=(3,)"
-
-
 STORED = "def f(x):\n    y = x.copy()\n    y[0] = 0.5 * x[1] - x[0]\n    return y + 0.5 * x[0]\n"
 
 

@@ -21,7 +21,7 @@ def hand(W, b, c, x):
 # gradgen-shapes: W=k d, b=k, c=scalar, t_W=k d, t_b=k, t_c=scalar, x=d
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:c57d28fef81a2f0914a7f75b005d0e2187679d403f6f6e26923479dcf0c6d390
-# gradgen-body: sha256:c7470aa569d23e4f0b9a863b28bf5900275b362f2b4d02dda7015e0ba8a4dd84
+# gradgen-body: sha256:6e96d1082baac799702f10e9d6538d8a2c2197a36d533ea3eac2b507389568fb
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -44,6 +44,8 @@ def ridge_hvp(W, b, c, t_W, t_b, t_c, x):
             "x (d,), "
             f"not {W.shape=}, {b.shape=}, {t_W.shape=}, {t_b.shape=} and {x.shape=}"
         )
+    t_W = np.asarray(t_W, dtype=np.float64)
+    t_b = np.asarray(t_b, dtype=np.float64)
 
     hvp_c = 2.0 * (t_W * W).sum()
     hvp_b = 2.0 * (t_W @ x + t_b)

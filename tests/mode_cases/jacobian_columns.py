@@ -14,7 +14,7 @@ def hand(x, a):
 # gradgen-shapes: x=n, a=scalar, t_x=n, t_a=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:412e04eba12e86b92558954ea93ccc8d85abfcf125d1f55d7f23951f9c71bf46
-# gradgen-body: sha256:016f0ec45105eef31594cdf5055a1e7b2fa421413b629d132343403d83f08265
+# gradgen-body: sha256:9b3c58b26856a9c3fd1d463cca21fa4977d670dde3c410e9eeae8c67a755b8ce
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -30,6 +30,7 @@ def growth_jvp(x, a, t_x, t_a):
             "growth_jvp takes x of shape (n,) and t_x of shape (n,), "
             f"not {x.shape=} and {t_x.shape=}"
         )
+    t_x = np.asarray(t_x, dtype=np.float64)
     t1 = np.cumprod(x)
     value = a * t1
 

@@ -14,7 +14,7 @@ def hand(W, b, x):
 # gradgen-shapes: W=k d, b=k, x=d, seed=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:07b0613e9cbf0e22b46c42793b494ce7f12257b1212a8186d2bf3e039d2e8f76
-# gradgen-body: sha256:ca6f4708b0a41d60a509b47edda8e77fe1c27024b99b35d78f018e43939a082e
+# gradgen-body: sha256:101ec0f29e89fb33a5c45fc03c76afaa5e81efe8036c7ee07e21399b10bffe7d
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -35,6 +35,7 @@ def layer_vjp(W, b, x, seed):
             "layer_vjp takes shapes W (k, d), b (k,), x (d,) and seed (k,), "
             f"not {W.shape=}, {b.shape=}, {x.shape=} and {seed.shape=}"
         )
+    seed = np.asarray(seed, dtype=np.float64)
     value = np.tanh(W @ x + b)
 
     d_b = seed * (1.0 - value * value)
