@@ -33,8 +33,6 @@ POINTS = [
 # Derivations by hand that know more than the chain rule, and what.
 BEYOND = {
     "jvp_spring": "2.0 * (0.5 * k) is k, where the value has 0.5 * k",
-    "hessian_morse": "a factor common to both terms of a product's derivative",
-    "hessian_rosenbrock": "sums are multiplied out, and their constants gathered",
 }
 HEAD = "import math\nimport numpy as np\n\n\n"
 

@@ -1,0 +1,466 @@
+"""Derived products and sums as nodes: what several have in common is computed once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import heapify, heappop, heappush
+from itertools import combinations
+
+from gradgen.graph import GraphBuilder
+from gradgen.liveness import reachable
+from gradgen.monomials import (
+    Algebra,
+    Monomial,
+    Product,
+    Terms,
+    atoms_of,
+    covered,
+    known_products,
+    numbers_in,
+    reached,
+)
+from gradgen.ops import OPS
+
+# Signed products by their numbers.
+Sum = list[tuple[float, int]]
+FREE = ("index", "item", "array", "stack")
+# The terms of a sum, with their signs, the first of which is positive.
+Kernel = tuple[tuple[Product, float], ...]
+# Of longer products, only pairs of factors are looked for in others.
+_MAX_PARTS = 8
+_MAX_TRIALS = 200_000
+
+
+class Sharing:
+    """The sums of products that the entries of a matrix are, and what several of them share."""
+
+    def __init__(self, algebra: Algebra, b: GraphBuilder, entries: Sequence[Terms]) -> None:
+        self.algebra = algebra
+        self.b = b
+        self.products: list[Product] = []
+        # By atom: the number of the product that is computed once under this atom.
+        self.shared: dict[int, int] = {}
+        self.next = algebra.count
+        self.constants: dict[int, float] = {}
+        self._constant_of: dict[float, int] = {}
+        self._numbers: dict[Product, int] = {}
+        entries, terms = _scaled(algebra, entries)
+        self.entries = [self._sum(entry) for entry in entries]
+        self.sums = {atom: self._sum(terms[atom]) for atom in terms}
+        # The atoms that are computed with the other sign.
+        self.turned: set[int] = set()
+        self._use_known()
+        self._share_kernels()
+        self._put_products()
+        self._extract()
+        self._factor()
+
+    def _sum(self, terms: Terms) -> Sum:
+        return [(-1.0 if t.coefficient < 0 else 1.0, self._product(t)) for t in terms]
+
+    def _product(self, term: Monomial) -> int:
+        size = abs(term.coefficient)
+        atoms = [] if size == 1.0 and term.factors else [self._constant(size)]
+        return self._numbered(tuple(sorted([*atoms, *atoms_of(term)])))
+
+    def _numbered(self, product: Product) -> int:
+        if product not in self._numbers:
+            self._numbers[product] = len(self.products)
+            self.products.append(product)
+        return self._numbers[product]
+
+    def _constant(self, size: float) -> int:
+        if size not in self._constant_of:
+            self._constant_of[size] = self.next
+            self.constants[self.next] = size
+            self.next += 1
+        return self._constant_of[size]
+
+    # -- what is shared ------------------------------------------------------------------------
+
+    def _share_kernels(self) -> None:
+        """Compute sums once of which several sums are multiples, or which several are."""
+        every = [*self.entries, *self.sums.values()]
+        found: dict[Kernel, dict[int, tuple[float, Product]]] = {}
+        for at, held in enumerate(every):
+            for sign, part, kernel in self._kernels(held):
+                found.setdefault(kernel, {}).setdefault(at, (sign, part))
+        shared = [item for item in found.items() if len(item[1]) > 1]
+        # what is left to multiply by is small where much is shared
+        shared.sort(
+            key=lambda item: (-len(item[1]), sum(len(p) for _, p in item[1].values()), item[0])
+        )
+        done: set[int] = set()
+        for kernel, places in shared:
+            left = {at: found for at, found in places.items() if at not in done}
+            if len(left) < 2:
+                continue
+            atom, self.next = self.next, self.next + 1
+            self.sums[atom] = [(sign, self._numbered(product)) for product, sign in kernel]
+            for at, (sign, part) in left.items():
+                every[at][:] = [(sign, self._numbered(tuple(sorted([*part, atom]))))]
+            done |= left.keys()
+
+    def _put_products(self) -> None:
+        """Put products for sums of one term, and their signs before what holds them."""
+        single: dict[int, tuple[float, Product]] = {}
+        for atom in sorted(self.sums):
+            if len(self.sums[atom]) == 1:
+                ((sign, number),) = self.sums.pop(atom)
+                own, product = self._put(self.products[number], single)
+                single[atom] = (sign * own, product)
+        for held in (*self.entries, *self.sums.values()):
+            for at, (sign, number) in enumerate(held):
+                own, product = self._put(self.products[number], single)
+                held[at] = (sign * own, self._numbered(product))
+
+    def _put(
+        self, product: Product, single: Mapping[int, tuple[float, Product]]
+    ) -> tuple[float, Product]:
+        sign = 1.0
+        atoms: list[int] = []
+        for atom in product:
+            own, inside = single.get(_plain(atom), (1.0, (_plain(atom),)))
+            sign *= own
+            atoms += inside if atom >= 0 else [~a for a in inside]
+        return sign, tuple(sorted(atoms))
+
+    def _kernels(self, held: Sum) -> Iterable[tuple[float, Product, Kernel]]:
+        """What a sum can be divided by, with its sign and what it is then."""
+        if not 1 < len(held) <= _MAX_PARTS:
+            return
+        common = Counter(self.products[held[0][1]])
+        for _, number in held[1:]:
+            common &= Counter(self.products[number])
+        factors = sorted(common.elements())[:_MAX_PARTS]
+        for part in [(), *((atom,) for atom in factors), *_parts(tuple(factors))]:
+            terms = []
+            for sign, number in held:
+                left = Counter(self.products[number])
+                left.subtract(part)
+                terms.append((tuple(left.elements()), sign))
+            terms.sort()
+            own = terms[0][1]
+            if all(product for product, _ in terms):
+                yield own, part, tuple((product, sign * own) for product, sign in terms)
+
+    def _use_known(self) -> None:
+        """Put nodes of the text for factors of which they are the product, the largest first."""
+        known = known_products(self.algebra, self._needed())
+        for number, product in enumerate(self.products):
+            self.products[number] = covered(product, known)
+            self._numbers[self.products[number]] = number
+
+    def _needed(self) -> list[int]:
+        """The nodes of the text that the atoms need."""
+        every = {_plain(atom) for product in self.products for atom in product}
+        size = self.algebra.size
+        needed = reachable(self.b.graph, sorted(atom for atom in every if atom < size))
+        return [node for node in range(size) if needed[node]]
+
+    def _extract(self) -> None:
+        """Compute once what saves most, until no two products have a part in common."""
+        holders: dict[Product, dict[int, None]] = {}
+        for number, product in enumerate(self.products):
+            for part in _parts(product):
+                holders.setdefault(part, {})[number] = None
+        heap = [_rank(part, len(held)) for part, held in holders.items() if len(held) > 1]
+        heapify(heap)
+        while heap:
+            *rank, part = heappop(heap)
+            now = len(holders.get(part, ()))
+            if now < 2:
+                continue
+            if _rank(part, now) != (*rank, part):
+                heappush(heap, _rank(part, now))
+                continue
+            for new in self._replace(part, holders):
+                if len(holders[new]) > 1:
+                    heappush(heap, _rank(new, len(holders[new])))
+
+    def _replace(self, part: Product, holders: dict[Product, dict[int, None]]) -> list[Product]:
+        """Put a new atom for a part of products; the parts that they have now."""
+        below = all(atom < 0 for atom in part)
+        new = self.next
+        self.next += 1
+        touched = list(holders[part])
+        for number in touched:
+            left = Counter(self.products[number])
+            left.subtract(part)
+            self._forget(number, holders)
+            atoms = (*left.elements(), ~new if below else new)
+            self.products[number] = tuple(sorted(atoms))
+        self.shared[new] = len(self.products)
+        self.products.append(tuple(sorted(~a for a in part)) if below else part)
+        found: dict[Product, None] = {}
+        for number in (*touched, self.shared[new]):
+            for known in _parts(self.products[number]):
+                holders.setdefault(known, {})[number] = None
+                found[known] = None
+        return list(found)
+
+    def _forget(self, number: int, holders: dict[Product, dict[int, None]]) -> None:
+        for known in _parts(self.products[number]):
+            del holders[known][number]
+            if not holders[known]:
+                del holders[known]
+
+    def _factor(self) -> None:
+        """Take out of sums the factors that several terms have and nobody else reads with them."""
+        stack = [*self.entries, *self.sums.values()]
+        uses = Counter(number for held in stack for _, number in held)
+        while stack:
+            held = stack.pop()
+            while (inner := self._taken_out(held, uses)) is not None:
+                self.sums[self.next - 1] = inner
+                stack.append(inner)
+
+    def _taken_out(self, held: Sum, uses: Counter[int]) -> Sum | None:
+        """The sum that the most common factor multiplies in a sum, which then holds the product."""
+        places: dict[int, list[int]] = {}
+        for at, (_, number) in enumerate(held):
+            product = self.products[number]
+            if uses[number] == 1 and len(product) > 1:
+                for atom in dict.fromkeys(product):
+                    places.setdefault(atom, []).append(at)
+        best = max(places, key=lambda atom: (len(places[atom]), -atom), default=0)
+        if len(places.get(best, ())) < 2:
+            return None
+        inner = []
+        for at in places[best]:
+            sign, number = held[at]
+            left = list(self.products[number])
+            left.remove(best)
+            inner.append((sign, self._new_product(left, uses)))
+        whole = self._new_product([best, self.next], uses)
+        self.next += 1
+        first, *others = places[best]
+        held[first] = (1.0, whole)
+        for at in reversed(others):
+            del held[at]
+        return inner
+
+    def _new_product(self, atoms: Sequence[int], uses: Counter[int]) -> int:
+        self.products.append(tuple(sorted(atoms)))
+        uses[len(self.products) - 1] = 1
+        return len(self.products) - 1
+
+    # -- signs ---------------------------------------------------------------------------------
+
+    def orient(self) -> None:
+        """Choose the signs of products with numbers, and of sums, so that little is negated."""
+        free = [a for a, number in self.shared.items() if self._takes_sign(self.products[number])]
+        free += list(self.sums)
+        if len(free) * len(self.products) > _MAX_TRIALS:
+            return
+        best = self.negations()
+        for atom in (*free, *free):
+            before = set(self.turned)
+            self.turned ^= {atom}
+            now = self.negations()
+            if now > best:
+                now = self._repaired(now, [other for other in free if other != atom])
+            if now < best:
+                best = now
+            else:
+                self.turned = before
+
+    def _repaired(self, now: int, free: Sequence[int]) -> int:
+        """Turn what no longer costs a negation then, in sums that are negative as a whole."""
+        near = {_plain(a) for held in self._negated() for _, p in held for a in self.products[p]}
+        left = [atom for atom in free if atom in near]
+        while left:
+            counts = []
+            for atom in left:
+                self.turned ^= {atom}
+                counts.append(self.negations())
+                self.turned ^= {atom}
+            best = min(counts)
+            if best >= now:
+                return now
+            now = best
+            self.turned ^= {left.pop(counts.index(best))}
+        return now
+
+    def _takes_sign(self, product: Product) -> bool:
+        """Whether a product is negated at no cost."""
+        return any(atom in self.constants for atom in product) or all(a < 0 for a in product)
+
+    def _signs(self) -> list[float]:
+        """The signs of the products, from those of the atoms in them."""
+        found = dict.fromkeys(self.turned, -1.0)
+        signs = [1.0] * len(self.products)
+        own = {number: atom for atom, number in self.shared.items()}
+        # what a product shares was numbered after it
+        for number in range(len(self.products) - 1, -1, -1):
+            for atom in self.products[number]:
+                signs[number] *= found.get(_plain(atom), 1.0)
+            if number in own:
+                atom = own[number]
+                found[atom] = signs[number] * (-1.0 if atom in self.turned else 1.0)
+        return signs
+
+    def negations(self) -> int:
+        """How many changes of sign there are."""
+        return len(self._negated())
+
+    def _negated(self) -> list[Sum]:
+        """The sums that are computed with the other sign, to be negated at last."""
+        signs = self._signs()
+        sums = [(1.0, entry) for entry in self.entries]
+        sums += [(-1.0 if atom in self.turned else 1.0, held) for atom, held in self.sums.items()]
+        return [
+            held for own, held in sums
+            if all(own * sign * signs[p] < 0 and not self._takes_sign(self.products[p])
+                   for sign, p in held)
+        ]  # fmt: skip
+
+    # -- the cost, and the nodes ---------------------------------------------------------------
+
+    def operations(self) -> int:
+        """How many operations the entries take, with what they need of the text, but for signs."""
+        graph = self.b.graph
+        ops = [graph.ops[node] for node in self._needed()]
+        total = sum(op in OPS and OPS[op].cost > 0 and op not in FREE for op in ops)
+        used = {p for held in (*self.entries, *self.sums.values()) for _, p in held}
+        for number in (*used, *self.shared.values()):
+            product = self.products[number]
+            total += len(product) - 1 + all(atom < 0 for atom in product)
+        total += sum(len(held) - 1 for held in (*self.entries, *self.sums.values()))
+        return total
+
+    def nodes(self) -> list[int]:
+        """The nodes of the entries."""
+        writer = _Writer(self, self._signs())
+        return [writer.sum(entry, 1.0) for entry in self.entries]
+
+
+class _Writer:
+    """Adds the products and sums to the graph."""
+
+    def __init__(self, sharing: Sharing, signs: Sequence[float]) -> None:
+        self.sharing = sharing
+        self.b = sharing.b
+        self.signs = signs
+        self.made: dict[int, int] = {}
+
+    def sum(self, terms: Sum, own: float) -> int:
+        """The node of a sum, with what is subtracted behind what is not."""
+        self._make(terms)
+        return self._sum(terms, own)
+
+    def _sum(self, terms: Sum, own: float) -> int:
+        products = self.sharing.products
+        signed = [(sign * own * self.signs[p], products[p]) for sign, p in terms]
+        first = next((k for k, (sign, _) in enumerate(signed) if sign > 0), None)
+        if first is None:
+            takes = (k for k, (_, p) in enumerate(signed) if self.sharing._takes_sign(p))
+            first = next(takes, None)
+            if first is None:
+                return self.b.add("neg", self._total([(1.0, p) for _, p in signed]))
+        signed.insert(0, signed.pop(first))
+        return self._total(signed)
+
+    def _total(self, signed: Sequence[tuple[float, Product]]) -> int:
+        (sign, product), *rest = signed
+        total = self._multiplied(product, sign)
+        for sign, product in rest:
+            term = self._multiplied(product, 1.0)
+            total = self.b.add("add" if sign > 0 else "sub", total, term)
+        return total
+
+    def _make(self, terms: Sum) -> None:
+        """Add the sums and the shared products that a sum needs, without recursion."""
+        sharing = self.sharing
+        stack = self._atoms(terms)
+        while stack:
+            atom = stack[-1]
+            if atom in self.made or not (atom in sharing.shared or atom in sharing.sums):
+                stack.pop()
+                continue
+            held = sharing.sums.get(atom) or [(1.0, sharing.shared[atom])]
+            waiting = [a for a in self._atoms(held) if a not in self.made]
+            waiting = [a for a in waiting if a in sharing.shared or a in sharing.sums]
+            if waiting:
+                stack += waiting
+                continue
+            own = -1.0 if atom in sharing.turned else 1.0
+            if atom in sharing.sums:
+                self.made[atom] = self._sum(held, own)
+            else:
+                self.made[atom] = self._multiplied(sharing.products[held[0][1]], own)
+            stack.pop()
+
+    def _atoms(self, terms: Sum) -> list[int]:
+        return [_plain(a) for _, number in terms for a in self.sharing.products[number]]
+
+    def _multiplied(self, product: Product, sign: float) -> int:
+        """The node of a product: numbers first, then what is shared, then divisors."""
+        b, constants = self.b, self.sharing.constants
+        above = sorted((a for a in product if a >= 0 and a not in constants), key=self._place)
+        below = sorted((~a for a in product if a < 0), key=self._place)
+        number = sign
+        for atom in product:
+            number *= constants.get(atom, 1.0)
+        plain = above and abs(number) == 1.0
+        total = self._node(above.pop(0)) if plain else b.const(number)
+        for atom in above:
+            node = self._node(atom)
+            known = b.find("mul", node, total)
+            total = b.add("mul", total, node) if known is None else known
+        for atom in below:
+            total = b.add("div", total, self._node(atom))
+        return b.add("neg", total) if number == -1.0 and above else total
+
+    def _place(self, atom: int) -> tuple[bool, int]:
+        return (atom not in self.sharing.shared, atom)
+
+    def _node(self, atom: int) -> int:
+        return atom if atom < self.sharing.algebra.size else self.made[atom]
+
+
+def _plain(atom: int) -> int:
+    return atom if atom >= 0 else ~atom
+
+
+def _parts(product: Product) -> set[Product]:
+    """What products may have in common with this one: two factors of it or more."""
+    longest = len(product) if len(product) <= _MAX_PARTS else 2
+    return {part for size in range(2, longest + 1) for part in combinations(product, size)}
+
+
+def _rank(part: Product, holders: int) -> tuple[int, int, int, Product]:
+    """What saves most comes first, then what more products have, then what multiplies."""
+    return (-(holders - 1) * (len(part) - 1), -holders, sum(a < 0 for a in part), part)
+
+
+def _scaled(algebra: Algebra, entries: Sequence[Terms]) -> tuple[list[Terms], dict[int, Terms]]:
+    """The entries, and the terms of the sums in them, with numbers where they take least.
+
+    A number that multiplies a sum wherever it is read goes to its terms, if these have numbers.
+    """
+    held = {atom: algebra.terms[atom] for atom in reached(algebra, entries)}
+    lists: list[Terms] = [*entries, *held.values()]
+    places = {atom: len(entries) + at for at, atom in enumerate(held)}
+    readers: dict[int, list[tuple[int, int]]] = {atom: [] for atom in held}
+    for at, terms in enumerate(lists):
+        for k, term in enumerate(terms):
+            for atom, _ in term.factors:
+                if atom in readers:
+                    readers[atom].append((at, k))
+    for atom in reversed(held):
+        reads = readers[atom]
+        sizes = {abs(lists[at][k].coefficient) for at, k in reads}
+        alone = all(dict(lists[at][k].factors)[atom] == 1 for at, k in reads)
+        if len(sizes) != 1 or not alone or sizes == {1.0}:
+            continue
+        (size,) = sizes
+        inner = [t.scaled(size) for t in lists[places[atom]]]
+        if numbers_in(inner) > numbers_in(lists[places[atom]]):
+            continue
+        lists[places[atom]] = tuple(inner)
+        for at, k in reads:
+            whole = lists[at]
+            lists[at] = (*whole[:k], whole[k].scaled(1.0 / size), *whole[k + 1 :])
+    return lists[: len(entries)], {atom: lists[at] for atom, at in places.items()}
