@@ -82,6 +82,9 @@ class Elimination:
     def _add(self, start: int, end: int, terms: list[Monomial]) -> None:
         before = self.into.setdefault(end, {}).get(start)
         found = terms if before is None else merge([*before, *terms])
+        if not found:
+            del self.into[end][start], self.out[start][end]
+            return
         self.into[end][start] = found
         self.out.setdefault(start, {})[end] = found
 

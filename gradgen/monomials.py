@@ -37,6 +37,10 @@ class Monomial:
         """The monomial times a number."""
         return Monomial(self.coefficient * by, self.factors)
 
+    def divided(self, by: float) -> Monomial:
+        """The monomial over a number."""
+        return Monomial(self.coefficient / by, self.factors)
+
 
 Terms = tuple[Monomial, ...]
 # Atoms in order, one for each time that it is a factor; the bitwise complement of an atom divides.
@@ -87,13 +91,14 @@ class Algebra:
         # By the factors of a term: the sums in the text that have it.
         self._with_term: dict[Factors, list[int]] = {}
         # By the terms of a sum in the text, without what they have in common: what they are of it.
-        self._multiples: dict[Terms, Monomial] = {}
+        self._multiples: dict[Terms, tuple[float, Monomial]] = {}
         self.count = self.size
         for node in range(self.size):
             self.seeded[node] |= any(self.seeded[a] for a in graph.args[node])
             self.forms.append(ONE if node == seed else self._form(node))
         # The products in the text, by the first of their atoms.
         self.known = known_products(self, range(self.size))
+        self._covered: dict[Product, Product] = {}
 
     # -- the nodes of the graph ----------------------------------------------------------------
 
@@ -110,8 +115,8 @@ class Algebra:
             found = self.forms[args[0]].scaled(-1.0)
         elif op == "mul":
             found = self.product(self.forms[args[0]], self.forms[args[1]])
-        elif op == "div" and self.forms[args[1]].coefficient != 0:
-            found = self.product(self.forms[args[0]], self.power(self.forms[args[1]], -1))
+        elif op == "div":
+            found = self.product(self.forms[args[0]], self._inverse(args[1]))
         elif op == "square":
             found = self.power(self.forms[args[0]], 2)
         elif op == "power":
@@ -121,7 +126,7 @@ class Algebra:
         elif op in ("add", "sub") and self.seeded[node]:
             sign = 1.0 if op == "add" else -1.0
             terms = merge([self.forms[args[0]], self.forms[args[1]].scaled(sign)])
-            found = self._atom(terms) if len(terms) > 1 else terms[0]
+            found = self._atom(terms) if len(terms) > 1 else next(iter(terms), None)
         elif op in ("add", "sub"):
             self._note_sum(node)
         elif op == "sqrt":
@@ -132,6 +137,13 @@ class Algebra:
         if found is None or not plain or found.degree > _MAX_DEGREE:
             return Monomial(1.0, ((node, 1),))
         return found
+
+    def _inverse(self, node: int) -> Monomial:
+        """The form of `1 / node`; a number stays below the bar if its inverse is not exact."""
+        form = self.forms[node]
+        if abs(math.frexp(form.coefficient)[0]) == 0.5:
+            return self.power(form, -1)
+        return Monomial(1.0, ((node, -1),))
 
     def _is_number(self, node: int) -> bool:
         """Whether it is one float, of 64 bits."""
@@ -147,17 +159,20 @@ class Algebra:
         if len(terms) > _MAX_TERMS:
             return
         merged = merge(terms)
+        if not merged or not are_apart(merged):
+            return
         self.terms[node] = tuple(merged)
         for term in merged:
             self._with_term.setdefault(term.factors, []).append(node)
         if len(merged) == len(terms):
             key, factor = _key(merged)
-            self._sums.setdefault(key, (1.0 / factor, node))
+            self._sums.setdefault(key, (factor, node))
             common = self.common(merged)
             if common:
                 key, factor = _key(self._divided(merged, common))
-                whole = Monomial(1.0 / factor, tuple((atom, -e) for atom, e in common))
-                self._multiples.setdefault(key, self.product(whole, Monomial(1.0, ((node, 1),))))
+                back = Monomial(1.0, tuple((atom, -e) for atom, e in common))
+                whole = self.product(back, Monomial(1.0, ((node, 1),)))
+                self._multiples.setdefault(key, (factor, whole))
 
     def _addends(self, node: int, sign: float) -> list[Monomial]:
         if self.graph.ops[node] in ("add", "sub") and node in self.terms:
@@ -205,14 +220,15 @@ class Algebra:
         left = self._divided(terms, common)
         key, scale = _key(left)
         if key in self._multiples:
-            return self.product(Monomial(scale, common), self._multiples[key])
+            factor, whole = self._multiples[key]
+            return self.product(Monomial(scale / factor, common), whole)
         if not common or not self._pays(terms, common, left, policy):
             return self._atom(self._with_known(terms))
         inner = self._atom(self._with_known(self.expanded(left)))
         whole = self.product(Monomial(1.0, common), inner)
         if not policy.whole:
             return whole
-        return self._atom([whole.scaled(1.0 / whole.coefficient)]).scaled(whole.coefficient)
+        return self._atom([Monomial(1.0, whole.factors)]).scaled(whole.coefficient)
 
     def _pays(
         self, terms: Sequence[Monomial], common: Factors, left: Sequence[Monomial], policy: Policy
@@ -224,7 +240,7 @@ class Algebra:
 
     def _with_known(self, terms: list[Monomial]) -> list[Monomial]:
         """The terms with a sum in the text for several of them, where fewer are left to add."""
-        for term in terms:
+        for term in terms if are_apart(terms) else ():
             for node in self._with_term.get(term.factors, ()):
                 known = {t.factors: t.coefficient for t in self.terms[node]}
                 by = term.coefficient / known[term.factors]
@@ -245,10 +261,10 @@ class Algebra:
         found = self._sums.get(key)
         if found is None:
             found = self._sums[key] = (1.0, self.count)
-            self.terms[self.count] = tuple(t.scaled(1.0 / scale) for t in terms)
+            self.terms[self.count] = tuple(t.divided(scale) for t in terms)
             self.count += 1
-        by, atom = found
-        return Monomial(scale * by, ((atom, 1),))
+        factor, atom = found
+        return Monomial(scale / factor, ((atom, 1),))
 
     def split(self, terms: Sequence[Monomial], policy: Policy) -> Terms:
         """A sum as a result: with factors taken out, or as it is."""
@@ -268,7 +284,10 @@ class Algebra:
         """How many operations a sum takes by itself, with the products in the text for nothing."""
         total = len(terms) - 1
         for term in terms:
-            atoms = covered(tuple(sorted(atoms_of(term))), self.known)
+            product = tuple(sorted(atoms_of(term)))
+            if product not in self._covered:
+                self._covered[product] = covered(product, self.known)
+            atoms = self._covered[product]
             total += max(len(atoms) - 1, 0) + (abs(term.coefficient) != 1.0 and len(atoms) > 0)
         return total
 
@@ -299,11 +318,11 @@ class Algebra:
         is left has no digits.
         """
         terms = list(terms)
-        for at, term in enumerate(terms):
+        for at, term in enumerate(terms if are_apart(terms) else ()):
             if len(term.factors) != 1 or term.factors[0][1] != 1:
                 continue
             inner = self.terms.get(term.factors[0][0])
-            if inner is None:
+            if inner is None or not are_apart(inner):
                 continue
             others = {t.factors: t.coefficient for t in (*terms[:at], *terms[at + 1 :])}
             scaled = [t.scaled(term.coefficient) for t in inner]
@@ -318,8 +337,16 @@ def numbers_in(terms: Sequence[Monomial]) -> int:
     return sum(abs(t.coefficient) != 1.0 for t in terms)
 
 
+def are_apart(terms: Sequence[Monomial]) -> bool:
+    """Whether no two terms have the same factors, as of `x - x`, which is kept."""
+    return len({t.factors for t in terms}) == len(terms)
+
+
 def merge(terms: Iterable[Monomial]) -> list[Monomial]:
-    """The terms with those of the same factors added up, unless they cancel: NaN stays NaN."""
+    """The terms with those of the same factors added up, unless they cancel: NaN stays NaN.
+
+    Numbers do cancel; there may be no terms left.
+    """
     found: list[Monomial] = []
     places: dict[Factors, int] = {}
     for term in terms:
@@ -333,7 +360,7 @@ def merge(terms: Iterable[Monomial]) -> list[Monomial]:
             found.append(term)
         else:
             found[at] = Monomial(total, term.factors)
-    return [t for t in found if t.coefficient or t.factors] or found[:1]
+    return [t for t in found if t.coefficient]
 
 
 def _key(terms: Sequence[Monomial]) -> tuple[Terms, float]:
@@ -343,7 +370,7 @@ def _key(terms: Sequence[Monomial]) -> tuple[Terms, float]:
     scale = ordered[0].coefficient
     if len(sizes) > 1:
         scale = math.copysign(1.0, scale)
-    return tuple(t.scaled(1.0 / scale) for t in ordered), scale
+    return tuple(t.divided(scale) for t in ordered), scale
 
 
 def atoms_of(form: Monomial) -> list[int]:

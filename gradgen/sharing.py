@@ -55,6 +55,7 @@ class Sharing:
         self._put_products()
         self._extract()
         self._factor()
+        self.order = self._ordered()
 
     def _sum(self, terms: Terms) -> Sum:
         return [(-1.0 if t.coefficient < 0 else 1.0, self._product(t)) for t in terms]
@@ -206,6 +207,19 @@ class Sharing:
             if not holders[known]:
                 del holders[known]
 
+    def _ordered(self) -> list[int]:
+        """The shared products, each behind those that are factors of it."""
+        order: dict[int, None] = {}
+        stack = list(self.shared)
+        while stack:
+            atom = stack[-1]
+            parts = [_plain(a) for a in self.products[self.shared[atom]]]
+            waiting = [a for a in parts if a in self.shared and a not in order]
+            stack += waiting
+            if not waiting:
+                order[stack.pop()] = None
+        return list(order)
+
     def _factor(self) -> None:
         """Take out of sums the factors that several terms have and nobody else reads with them."""
         stack = [*self.entries, *self.sums.values()]
@@ -290,16 +304,10 @@ class Sharing:
     def _signs(self) -> list[float]:
         """The signs of the products, from those of the atoms in them."""
         found = dict.fromkeys(self.turned, -1.0)
-        signs = [1.0] * len(self.products)
-        own = {number: atom for atom, number in self.shared.items()}
-        # what a product shares was numbered after it
-        for number in range(len(self.products) - 1, -1, -1):
-            for atom in self.products[number]:
-                signs[number] *= found.get(_plain(atom), 1.0)
-            if number in own:
-                atom = own[number]
-                found[atom] = signs[number] * (-1.0 if atom in self.turned else 1.0)
-        return signs
+        for atom in self.order:
+            product = self.products[self.shared[atom]]
+            found[atom] = found.get(atom, 1.0) * _sign(product, found)
+        return [_sign(product, found) for product in self.products]
 
     def negations(self) -> int:
         """How many changes of sign there are."""
@@ -424,6 +432,13 @@ def _plain(atom: int) -> int:
     return atom if atom >= 0 else ~atom
 
 
+def _sign(product: Product, signs: Mapping[int, float]) -> float:
+    sign = 1.0
+    for atom in product:
+        sign *= signs.get(_plain(atom), 1.0)
+    return sign
+
+
 def _parts(product: Product) -> set[Product]:
     """What products may have in common with this one: two factors of it or more."""
     longest = len(product) if len(product) <= _MAX_PARTS else 2
@@ -462,5 +477,5 @@ def _scaled(algebra: Algebra, entries: Sequence[Terms]) -> tuple[list[Terms], di
         lists[places[atom]] = tuple(inner)
         for at, k in reads:
             whole = lists[at]
-            lists[at] = (*whole[:k], whole[k].scaled(1.0 / size), *whole[k + 1 :])
+            lists[at] = (*whole[:k], whole[k].divided(size), *whole[k + 1 :])
     return lists[: len(entries)], {atom: lists[at] for atom, at in places.items()}

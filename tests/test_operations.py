@@ -32,7 +32,7 @@ def test_a_gradient_takes_four_times_the_operations_of_the_value_at_most():
         for name, row in COMMITTED[home.name].items()
         if row["forward"] >= 10 and golden.load(name, home).mode in GRADIENTS
     }
-    assert len(ratios) > 25
+    assert len(ratios) > 20
     assert max(ratios.values()) <= 4.0, max(ratios, key=ratios.__getitem__)
 
 
@@ -92,6 +92,8 @@ def test_the_jacobian_of_three_bodies_takes_no_more_operations_than_by_hand():
     u, m = rng.normal(size=18), rng.uniform(0.5, 2.0, 3)
     steps = [f(u + 1e-30j * e, m).imag / 1e-30 for e in np.eye(18)]
     np.testing.assert_allclose(made(u, m), np.transpose(steps), rtol=1e-12, atol=1e-14)
-    np.testing.assert_allclose(defined(head + by_hand, "hand")(u, m), made(u, m), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        defined(head + by_hand, "hand")(u, m), made(u, m), rtol=1e-12, atol=1e-14
+    )
     count, own = operations(made.source, "bodies_jacobian"), operations(by_hand, "hand")
     assert count <= own, f"{count} operations, {own} by hand"
