@@ -13,7 +13,7 @@ from heapq import heapify, heappop, heappush
 
 from gradgen.graph import GraphBuilder
 from gradgen.liveness import reachable
-from gradgen.monomials import ONE, Algebra, Monomial, Policy, merge
+from gradgen.monomials import ONE, Algebra, Monomial, Policy, Terms, merge
 from gradgen.ops import OPS
 from gradgen.sharing import Sharing
 from gradgen.sweep import Sweep
@@ -26,7 +26,7 @@ Edge = tuple[int, int, int]
 # How many pairs of edges an elimination may join.
 MAX_STEPS = 20_000
 # How many partial derivatives there may be: the search for what they share is not linear.
-MAX_EDGES = 1_000
+MAX_EDGES = 400
 
 
 class Partials(Sweep):
@@ -54,8 +54,10 @@ class Partials(Sweep):
                 # a branch that is not taken would leak
                 if not rule or (graph.ops[node] != "power" and "where" in rule):
                     return None
+                if len(found) == MAX_EDGES:
+                    return None
                 found.append((arg, node, self._term(node, rule, seed, None)))
-        return found if len(found) <= MAX_EDGES else None
+        return found
 
 
 class Elimination:
@@ -171,6 +173,8 @@ def _is_unit(terms: Sequence[Monomial]) -> bool:
 # Of a sum that is in one product only.
 ALONE = Policy("cheaper", False)
 ORDERS = ("latest", "earliest", "reverse", "forward")
+# How many of the plans that take fewest operations before anything is shared are followed up.
+TRIED = 4
 POLICIES = (Policy("never", False), Policy("cheaper", True), Policy("cheaper", False))
 
 
@@ -191,6 +195,7 @@ def eliminated(
     edges = [edge for edge in edges if edge[2].coefficient != 0]
     if not all(algebra.is_plain(form) for _, _, form in edges):
         return None
+    known: set[tuple[Terms, ...]] = set()
     plans: list[tuple[int, int, Sharing, list[tuple[int, int]]]] = []
     for order in ORDERS:
         for policy in POLICIES:
@@ -199,13 +204,21 @@ def eliminated(
                 if symmetric:
                     matrix = {(j, k): v for (j, k), v in matrix.items() if k >= j}
                 entries = [algebra.split(terms, policy) for terms in matrix.values()]
+                if tuple(entries) in known:
+                    continue
+                known.add(tuple(entries))
                 plan = Sharing(algebra, b, entries)
                 plans.append((plan.operations(), len(plans), plan, list(matrix)))
-    if not plans:
-        return None
     plans.sort(key=lambda item: item[:2])
-    total, plan, places = math.inf, plans[0][2], plans[0][3]
-    for least, _, other, where in plans:
+    shared = []
+    for _, number, plan, places in plans[:TRIED]:
+        plan.share()
+        shared.append((plan.operations(), number, plan, places))
+    shared.sort(key=lambda item: item[:2])
+    if not shared:
+        return None
+    total, plan, places = math.inf, shared[0][2], shared[0][3]
+    for least, _, other, where in shared:
         if least >= total:
             break
         other.orient()

@@ -50,9 +50,14 @@ class Sharing:
         self.sums = {atom: self._sum(terms[atom]) for atom in terms}
         # The atoms that are computed with the other sign.
         self.turned: set[int] = set()
+        # The shared products, each behind those that are factors of it.
+        self.order: list[int] = []
         self._use_known()
         self._share_kernels()
         self._put_products()
+
+    def share(self) -> None:
+        """Find what products have in common, and sums' terms."""
         self._extract()
         self._factor()
         self.order = self._ordered()

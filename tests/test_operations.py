@@ -1,9 +1,10 @@
-"""How many operations emitted code takes: never more than a hand derivation, and in committed figures."""
+"""How many operations emitted code takes: in committed figures, and no more than by hand."""
+
+import tomllib
 
 import golden
 import numpy as np
 import pytest
-import tomllib
 from tangents import defined
 
 import gradgen

@@ -18,7 +18,7 @@ def hand(r, a, D):
 # gradgen-shapes: r=scalar, a=scalar, D=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:2b356e3f0efa8f32aef0897e2d4ff98d8f5e746966bd7a03da197c3df91743c1
-# gradgen-body: sha256:ce78ae5cdedb5797b79113c4e9b74b74f00475489017050e16d403579be053db
+# gradgen-body: sha256:3f4519ccb5f08493bc4180f9a7ce2d56785ec5fc725824f7b130221dad9e51ed
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import math
@@ -35,6 +35,6 @@ def morse_hessian(r, a, D):
     t2 = t1 * (4.0 * e - 2.0)
     h_r_r = t2 * a * a
     t3 = t2 * r
-    h_r_a = 2.0 * t1 * (1.0 - e) - t3 * a
-    h_a_a = -(t3 * r)
+    h_r_a = 2.0 * t1 * (1.0 - e) + t3 * a
+    h_a_a = t3 * r
     return (h_r_r, h_r_a), (h_r_a, h_a_a)

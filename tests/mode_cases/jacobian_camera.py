@@ -92,7 +92,7 @@ def hand(w1, w2, w3, t1, t2, t3, f, k1, k2, x, y, z):
 # gradgen-shapes: w1=scalar, w2=scalar, w3=scalar, t1=scalar, t2=scalar, t3=scalar, f=scalar, k1=scalar, k2=scalar, x=scalar, y=scalar, z=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:8f67ed0e456a8fd4524a0a2e022c45585fb5964aa1e080a5009efc08e7692aee
-# gradgen-body: sha256:a3015a8b849cfc31979f3fdeac6864bb291c60c32c4d2e4a047d9c76b2d14f5c
+# gradgen-body: sha256:ecdc25a9316f444571d831b15020f0b7267153178bb7ab45007ebc67ba53a78e
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import math
@@ -134,9 +134,9 @@ def project_jacobian(w1, w2, w3, t1, t2, t3, f, k1, k2, x, y, z):
     t15 = 2.0 * t13 * (t12 + t11)
     t16 = -(t15 * r2 + t14)
     dvalue_0_dt3 = u * t16
-    dvalue_1_dt1 = t15 * u * v
+    dvalue_0_dt2 = t15 * u * v
     dvalue_0_dt1 = t14 + t15 * t9
-    t17 = w1 * dvalue_0_dt1 + dvalue_1_dt1 * w2 + dvalue_0_dt3 * w3
+    t17 = w1 * dvalue_0_dt1 + dvalue_0_dt2 * w2 + dvalue_0_dt3 * w3
     t18 = (2.0 * b - a * t5) / theta2
     t19 = w1 * t18 - x * t4
     t20 = (a - c) / theta2
@@ -149,19 +149,19 @@ def project_jacobian(w1, w2, w3, t1, t2, t3, f, k1, k2, x, y, z):
     t27 = x * a
     t28 = t20 * t6 + t27
     t29 = b - w1 * t28
-    t30 = t29 * dvalue_0_dt1 - dvalue_1_dt1 * t26 - dvalue_0_dt3 * t24
+    t30 = t29 * dvalue_0_dt1 - dvalue_0_dt2 * t26 - dvalue_0_dt3 * t24
     dvalue_0_dw1 = t30 - t19 * t17
     t31 = w2 * t18 - y * t4
     t32 = t27 + w2 * t22
     t33 = w2 * t25 - b
     t34 = t21 - w2 * t28
-    t35 = t34 * dvalue_0_dt1 - dvalue_1_dt1 * t33 - dvalue_0_dt3 * t32
+    t35 = t34 * dvalue_0_dt1 - dvalue_0_dt2 * t33 - dvalue_0_dt3 * t32
     dvalue_0_dw2 = t35 - t31 * t17
     t36 = w3 * t18 - z * t4
     t37 = w3 * t22 - b
     t38 = t27 - w3 * t25
     t39 = t23 + w3 * t28
-    t40 = dvalue_1_dt1 * t38 - t39 * dvalue_0_dt1 - dvalue_0_dt3 * t37
+    t40 = dvalue_0_dt2 * t38 - t39 * dvalue_0_dt1 - dvalue_0_dt3 * t37
     dvalue_0_dw3 = t40 - t36 * t17
     dvalue_0_df = u * d
     t41 = f * r2
@@ -170,21 +170,21 @@ def project_jacobian(w1, w2, w3, t1, t2, t3, f, k1, k2, x, y, z):
     t42 = t4 * t17
     t43 = w2 * a
     t44 = w3 * a
-    t45 = dvalue_1_dt1 * t44
+    t45 = dvalue_0_dt2 * t44
     dvalue_0_dx = c * dvalue_0_dt1 + t45 - dvalue_0_dt3 * t43 + t42 * w1
     t46 = w1 * a
-    t47 = dvalue_1_dt1 * c
+    t47 = dvalue_0_dt2 * c
     dvalue_0_dy = t47 - t44 * dvalue_0_dt1 + dvalue_0_dt3 * t46 + t42 * w2
-    t48 = t43 * dvalue_0_dt1 - dvalue_1_dt1 * t46 + dvalue_0_dt3 * c
+    t48 = t43 * dvalue_0_dt1 - dvalue_0_dt2 * t46 + dvalue_0_dt3 * c
     dvalue_0_dz = t48 + t42 * w3
     dvalue_1_dt3 = v * t16
     dvalue_1_dt2 = t14 + t15 * t10
-    t49 = dvalue_1_dt1 * w1 + w2 * dvalue_1_dt2 + dvalue_1_dt3 * w3
-    t50 = dvalue_1_dt1 * t29 - t26 * dvalue_1_dt2 - dvalue_1_dt3 * t24
+    t49 = dvalue_0_dt2 * w1 + w2 * dvalue_1_dt2 + dvalue_1_dt3 * w3
+    t50 = dvalue_0_dt2 * t29 - t26 * dvalue_1_dt2 - dvalue_1_dt3 * t24
     dvalue_1_dw1 = t50 - t19 * t49
-    t51 = dvalue_1_dt1 * t34 - t33 * dvalue_1_dt2 - dvalue_1_dt3 * t32
+    t51 = dvalue_0_dt2 * t34 - t33 * dvalue_1_dt2 - dvalue_1_dt3 * t32
     dvalue_1_dw2 = t51 - t31 * t49
-    t52 = t38 * dvalue_1_dt2 - dvalue_1_dt1 * t39 - dvalue_1_dt3 * t37
+    t52 = t38 * dvalue_1_dt2 - dvalue_0_dt2 * t39 - dvalue_1_dt3 * t37
     dvalue_1_dw3 = t52 - t36 * t49
     dvalue_1_df = v * d
     dvalue_1_dk1 = t41 * v
@@ -192,7 +192,7 @@ def project_jacobian(w1, w2, w3, t1, t2, t3, f, k1, k2, x, y, z):
     t53 = t4 * t49
     dvalue_1_dx = t47 + t44 * dvalue_1_dt2 - dvalue_1_dt3 * t43 + t53 * w1
     dvalue_1_dy = c * dvalue_1_dt2 - t45 + dvalue_1_dt3 * t46 + t53 * w2
-    t54 = dvalue_1_dt1 * t43 - t46 * dvalue_1_dt2 + dvalue_1_dt3 * c
+    t54 = dvalue_0_dt2 * t43 - t46 * dvalue_1_dt2 + dvalue_1_dt3 * c
     dvalue_1_dz = t54 + t53 * w3
     return (
         (
@@ -200,7 +200,7 @@ def project_jacobian(w1, w2, w3, t1, t2, t3, f, k1, k2, x, y, z):
             dvalue_0_dw2,
             dvalue_0_dw3,
             dvalue_0_dt1,
-            dvalue_1_dt1,
+            dvalue_0_dt2,
             dvalue_0_dt3,
             dvalue_0_df,
             dvalue_0_dk1,
@@ -213,7 +213,7 @@ def project_jacobian(w1, w2, w3, t1, t2, t3, f, k1, k2, x, y, z):
             dvalue_1_dw1,
             dvalue_1_dw2,
             dvalue_1_dw3,
-            dvalue_1_dt1,
+            dvalue_0_dt2,
             dvalue_1_dt2,
             dvalue_1_dt3,
             dvalue_1_df,

@@ -23,7 +23,7 @@ def hand(x, y, z, f, k):
 # gradgen-shapes: x=scalar, y=scalar, z=scalar, f=scalar, k=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3c8a7cb8d57b391666d96a0e4acc25078d9ff6ce96e31dc9b548423f60240157
-# gradgen-body: sha256:090f5d8ad9361fb7927fa93f348eaaa3c9d262d41c8722371768a827baa3a16c
+# gradgen-body: sha256:86708fc590e5b702e25fee5fadb9a0c76e1da50bd0ef8f611b4578fdab0d4804
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -45,7 +45,7 @@ def project_jacobian(x, y, z, f, k):
     t7 = t6 * k
     t8 = t5 * d
     dvalue_0_dx = t8 + t7 * t1
-    dvalue_1_dx = t7 * u * v
+    dvalue_0_dy = t7 * u * v
     t9 = -(t6 * t4 + t8)
     dvalue_0_dz = u * t9
     dvalue_0_df = u * d
@@ -56,6 +56,6 @@ def project_jacobian(x, y, z, f, k):
     dvalue_1_df = v * d
     dvalue_1_dk = t10 * v
     return (
-        (dvalue_0_dx, dvalue_1_dx, dvalue_0_dz, dvalue_0_df, dvalue_0_dk),
-        (dvalue_1_dx, dvalue_1_dy, dvalue_1_dz, dvalue_1_df, dvalue_1_dk),
+        (dvalue_0_dx, dvalue_0_dy, dvalue_0_dz, dvalue_0_df, dvalue_0_dk),
+        (dvalue_0_dy, dvalue_1_dy, dvalue_1_dz, dvalue_1_df, dvalue_1_dk),
     )
