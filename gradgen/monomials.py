@@ -90,8 +90,8 @@ class Algebra:
         self._sums: dict[Terms, tuple[float, int]] = {}
         # By the factors of a term: the sums in the text that have it.
         self._with_term: dict[Factors, list[int]] = {}
-        # By the terms of a sum in the text, without what they have in common: what they are of it.
-        self._multiples: dict[Terms, tuple[float, Monomial]] = {}
+        # By the terms of a sum in the text over what they have in common: scale, that, the sum.
+        self._multiples: dict[Terms, tuple[float, Factors, int]] = {}
         self.count = self.size
         for node in range(self.size):
             self.seeded[node] |= any(self.seeded[a] for a in graph.args[node])
@@ -170,9 +170,7 @@ class Algebra:
             common = self.common(merged)
             if common:
                 key, factor = _key(self._divided(merged, common))
-                back = Monomial(1.0, tuple((atom, -e) for atom, e in common))
-                whole = self.product(back, Monomial(1.0, ((node, 1),)))
-                self._multiples.setdefault(key, (factor, whole))
+                self._multiples.setdefault(key, (factor, common, node))
 
     def _addends(self, node: int, sign: float) -> list[Monomial]:
         if self.graph.ops[node] in ("add", "sub") and node in self.terms:
@@ -220,8 +218,11 @@ class Algebra:
         left = self._divided(terms, common)
         key, scale = _key(left)
         if key in self._multiples:
-            factor, whole = self._multiples[key]
-            return self.product(Monomial(scale / factor, common), whole)
+            factor, known, node = self._multiples[key]
+            if _contains(common, known):  # to divide by more would divide by what may be zero
+                back = Monomial(scale / factor, tuple((atom, -e) for atom, e in known))
+                whole = self.product(Monomial(1.0, common), Monomial(1.0, ((node, 1),)))
+                return self.product(back, whole)
         if not common or not self._pays(terms, common, left, policy):
             return self._atom(self._with_known(terms))
         inner = self._atom(self._with_known(self.expanded(left)))
@@ -330,6 +331,12 @@ class Algebra:
             if met and all(a * b > 0 and abs(b) >= 0.5 * abs(a) for a, b in met):
                 return self.expanded(merge([*terms[:at], *scaled, *terms[at + 1 :]]))
         return terms
+
+
+def _contains(factors: Factors, others: Factors) -> bool:
+    """Whether factors are those of others and more."""
+    held = dict(factors)
+    return all(held.get(atom, 0) * e >= e * e for atom, e in others)
 
 
 def numbers_in(terms: Sequence[Monomial]) -> int:

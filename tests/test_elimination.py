@@ -38,31 +38,29 @@ def check(seed, folder):
     head, _, value = program.text().rstrip().rpartition("\n")
     names = dict.fromkeys(v.text for v in program.values[-3:])
     several = f"{head}\n{value}, {', '.join(names)}\n"
-    place = np.random.default_rng(seed)
-    at = {n: float(place.uniform(0.3, 1.7)) for n in program.params}
     path = folder / "program.py"
-    options = {"wrt": tuple(at), "shapes": ", ".join(f"{n}=scalar" for n in at)}
-
-    def slopes(function, how):
-        steps = [{**at, n: complex(at[n], STEP)} for n in at]
-        columns = [np.imag(how(function(**step))) / STEP for step in steps]
-        return np.transpose(columns)
-
+    given = tuple(program.params)
+    options = {"wrt": given, "shapes": ", ".join(f"{n}=scalar" for n in given)}
     path.write_text(several, "utf-8")
-    emitted = emit_path(f"{path}:f", mode="jacobian", **options)
-    found = np.array(executed(emitted)["f_jacobian"](**at), float)
-    for row, want in zip(found, slopes(executed(several, COMPLEX_MATH)["f"], list), strict=True):
-        assert agree(row, want), f"{row} is not {want}\n{several}\n{emitted}"
+    jacobian = emit_path(f"{path}:f", mode="jacobian", **options)
     path.write_text(f"{head}\n{value}\n", "utf-8")
-    emitted = emit_path(f"{path}:f", mode="hessian", **options)
-    found = np.array(executed(emitted)["f_hessian"](**at), float)
+    hessian = emit_path(f"{path}:f", mode="hessian", **options)
     gradient = emit_path(f"{path}:f", mode="grad", **options)
-    want = slopes(executed(gradient, COMPLEX_MATH)["f_grad"], list)
-    assert agree(found, want), f"{found} is not {want}\n{value}\n{emitted}"
+    found = executed(jacobian)["f_jacobian"], executed(hessian)["f_hessian"]
+    oracles = executed(several, COMPLEX_MATH)["f"], executed(gradient, COMPLEX_MATH)["f_grad"]
+    place = np.random.default_rng(seed)
+    # where all are equal, differences are zero, and must not divide
+    for point in (place.uniform(0.3, 1.7, len(given)), np.ones(len(given))):
+        at = dict(zip(given, map(float, point), strict=True))
+        steps = [{**at, n: complex(at[n], STEP)} for n in given]
+        for made, oracle, text in zip(found, oracles, (jacobian, hessian), strict=True):
+            want = np.transpose([np.imag(oracle(**step)) / STEP for step in steps])
+            for row, wanted in zip(np.array(made(**at), float), want, strict=True):
+                assert agree(row, wanted), f"{seed}: {row} is not {wanted}\n{text}"
 
 
 def test_random_programs_have_the_derivatives_of_complex_steps(tmp_path, first):
-    for seed in (*range(7), 165, 227):
+    for seed in (*range(6), 165, 227, 2151):
         check(seed, tmp_path)
     assert sum(found is not None for found in first) > 8
 
@@ -104,7 +102,7 @@ def test_what_cancels_is_cancelled(first, body, at, want):
     "np.maximum(x, 0.0) * np.sqrt(x), x",
     "np.sum(np.array([x, x * x])), x",
     "np.float32(2.0) * x, x",
-    "\n".join(f"np.sin({k}.5 * x)," for k in range(501)),
+    "\n".join(f"np.sin({k}.5 * x)," for k in range(201)),
 ])  # fmt: skip
 def test_it_is_not_taken_where_a_branch_could_leak_or_much_is_to_be_searched(first, body):
     f = defined(f"{HEAD}def f(x):\n    return ({body})\n")
