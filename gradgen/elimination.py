@@ -13,7 +13,7 @@ from heapq import heapify, heappop, heappush
 
 from gradgen.graph import GraphBuilder
 from gradgen.liveness import reachable
-from gradgen.monomials import ONE, Algebra, Monomial, Policy, Terms, merge
+from gradgen.monomials import GROWING, ONE, Algebra, Monomial, Policy, Terms, merge, reached
 from gradgen.ops import OPS
 from gradgen.sharing import Sharing
 from gradgen.sweep import Sweep
@@ -27,6 +27,7 @@ Edge = tuple[int, int, int]
 MAX_STEPS = 20_000
 # How many partial derivatives there may be: the search for what they share is not linear.
 MAX_EDGES = 400
+MAX_NODES = 2_000
 
 
 class Partials(Sweep):
@@ -173,19 +174,43 @@ def _is_unit(terms: Sequence[Monomial]) -> bool:
 # Of a sum that is in one product only.
 ALONE = Policy("cheaper", False)
 ORDERS = ("latest", "earliest", "reverse", "forward")
+# What overflows at moderate operands.
+OVERFLOWING = (*GROWING, "expm1", "sinh", "cosh")
 # How many of the plans that take fewest operations before anything is shared are followed up.
 TRIED = 4
 POLICIES = (Policy("never", False), Policy("cheaper", True), Policy("cheaper", False))
 
 
+def _overflows(algebra: Algebra, entries: Sequence[Terms]) -> bool:
+    """Whether what overflows may meet itself below the bar: inf / inf, where the limit is 0."""
+    graph = algebra.graph
+    derived = [algebra.terms[atom] for atom in reached(algebra, entries)]
+    above: dict[int, None] = {}
+    below: set[int] = set()
+    stack = [term for terms in (*entries, *derived) for term in terms]
+    while stack:
+        for atom, e in stack.pop().factors:
+            if e < 0:
+                below.add(atom)
+            elif atom not in above:
+                above[atom] = None
+                stack += algebra.terms.get(atom, ())
+    growing = [a for a in above if a < algebra.size and graph.ops[a] in OVERFLOWING]
+    needed = reachable(graph, sorted(below))
+    return any(needed[atom] for atom in growing)
+
+
 def eliminated(
-    b: GraphBuilder, values: Sequence[int], sources: Sequence[int], symmetric: bool = False
-) -> dict[tuple[int, int], int] | None:
+    b: GraphBuilder, values: Sequence[int], sources: Sequence[int], symmetric: bool = False,
+    orders: Sequence[str] = ORDERS, kept: Sequence[int] = (),
+) -> dict[tuple[int, int], int] | None:  # fmt: skip
     """The nodes of the derivatives of values by sources, as positions; None where it is not for it.
 
     Of several orders, and with common factors taken out or not, that of the fewest operations. Of
-    a `symmetric` matrix each pair is there once.
+    a `symmetric` matrix each pair is there once. The nodes `kept` are computed in any case.
     """
+    if len(b.graph) > MAX_NODES:
+        return None
     seed = b.leaf("seed", ("partial", ()), FLOAT)
     found = Partials(b, sources).edges(values, seed)
     if found is None:
@@ -197,17 +222,17 @@ def eliminated(
         return None
     known: set[tuple[Terms, ...]] = set()
     plans: list[tuple[int, int, Sharing, list[tuple[int, int]]]] = []
-    for order in ORDERS:
+    for order in orders:
         for policy in POLICIES:
             matrix = Elimination(algebra, edges, values, sources, policy).run(order)
             if matrix is not None:
                 if symmetric:
                     matrix = {(j, k): v for (j, k), v in matrix.items() if k >= j}
                 entries = [algebra.split(terms, policy) for terms in matrix.values()]
-                if tuple(entries) in known:
+                if tuple(entries) in known or _overflows(algebra, entries):
                     continue
                 known.add(tuple(entries))
-                plan = Sharing(algebra, b, entries)
+                plan = Sharing(algebra, b, entries, kept)
                 plans.append((plan.operations(), len(plans), plan, list(matrix)))
     plans.sort(key=lambda item: item[:2])
     shared = []

@@ -16,8 +16,10 @@ from gradgen.graph import Graph
 
 # Atoms with their exponents, sorted. An atom is a node of the graph, or a sum, numbered behind.
 Factors = tuple[tuple[int, int], ...]
+# What overflows at moderate operands.
+GROWING = ("exp", "exp2")
 # How large the forms of nodes grow; what is larger is an atom.
-_MAX_DEGREE = 8
+_MAX_DEGREE = 12
 _MAX_TERMS = 12
 
 
@@ -84,6 +86,9 @@ class Algebra:
         self.size = len(graph)
         # By the root of a node: the node, of which it is the square root.
         self.squares: dict[int, int] = {}
+        # By a sum `c + exp(x)`: the function that grows, and `1 - c / (c + exp(x))`, which
+        # times the sum is the function: inf / inf it is not.
+        self.logistic: dict[int, tuple[int, int]] = {}
         self.forms: list[Monomial] = []
         # The terms of sums, of the user's and of derived ones.
         self.terms: dict[int, Terms] = {}
@@ -162,6 +167,7 @@ class Algebra:
         if not merged or not are_apart(merged):
             return
         self.terms[node] = tuple(merged)
+        self._note_logistic(node, merged)
         for term in merged:
             self._with_term.setdefault(term.factors, []).append(node)
         if len(merged) == len(terms):
@@ -171,6 +177,21 @@ class Algebra:
             if common:
                 key, factor = _key(self._divided(merged, common))
                 self._multiples.setdefault(key, (factor, common, node))
+
+    def _note_logistic(self, node: int, terms: Sequence[Monomial]) -> None:
+        if len(terms) != 2:
+            return
+        for number, growing in (terms, terms[::-1]):
+            alone = (
+                growing.coefficient == 1.0 and growing.degree == 1 and growing.factors[0][1] == 1
+            )
+            if not number.factors and number.coefficient > 0 and alone:
+                atom = growing.factors[0][0]
+                if atom < self.size and self.graph.ops[atom] in GROWING:
+                    share = Monomial(-number.coefficient, ((node, -1),))
+                    tail = self._atom([ONE, share])
+                    self.logistic[node] = (atom, tail.factors[0][0])
+                    assert tail.coefficient == 1.0
 
     def _addends(self, node: int, sign: float) -> list[Monomial]:
         if self.graph.ops[node] in ("add", "sub") and node in self.terms:
@@ -207,6 +228,11 @@ class Algebra:
             sign = 1 if halves > 0 else -1
             whole, rest = divmod(abs(halves), 2)
             exponents[root], exponents[square] = sign * rest, sign * whole
+        for total, (growing, tail) in self.logistic.items():
+            while exponents.get(growing, 0) > 0 and exponents.get(total, 0) < -1:
+                exponents[growing] -= 1
+                exponents[total] += 1
+                exponents[tail] = exponents.get(tail, 0) + 1
         return tuple(sorted((atom, e) for atom, e in exponents.items() if e))
 
     def sealed(self, terms: Sequence[Monomial], policy: Policy) -> Monomial:

@@ -35,9 +35,13 @@ _MAX_TRIALS = 200_000
 class Sharing:
     """The sums of products that the entries of a matrix are, and what several of them share."""
 
-    def __init__(self, algebra: Algebra, b: GraphBuilder, entries: Sequence[Terms]) -> None:
+    def __init__(
+        self, algebra: Algebra, b: GraphBuilder, entries: Sequence[Terms], kept: Sequence[int]
+    ) -> None:
         self.algebra = algebra
         self.b = b
+        # What is computed in any case.
+        self.kept = kept
         self.products: list[Product] = []
         # By atom: the number of the product that is computed once under this atom.
         self.shared: dict[int, int] = {}
@@ -161,6 +165,7 @@ class Sharing:
     def _needed(self) -> list[int]:
         """The nodes of the text that the atoms need."""
         every = {_plain(atom) for product in self.products for atom in product}
+        every.update(self.kept)
         size = self.algebra.size
         needed = reachable(self.b.graph, sorted(atom for atom in every if atom < size))
         return [node for node in range(size) if needed[node]]

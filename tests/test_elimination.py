@@ -2,9 +2,11 @@
 
 import itertools
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import sympy
 from tangents import defined
 from test_random_programs import COMPLEX_MATH, STEP, Program, agree, executed
 
@@ -109,6 +111,42 @@ def test_it_is_not_taken_where_a_branch_could_leak_or_much_is_to_be_searched(fir
     made = gradgen.jacobian(f, shapes="x=scalar" if "float32" not in body else "x=scalar:float32")
     made(np.float32(2.0))
     assert first == [None]
+
+
+@pytest.mark.parametrize("mode", ["jacobian", "grad", "hessian"])
+@pytest.mark.parametrize("body", [
+    "2.0 / (1.0 + np.exp(-2.0 * x)) - 1.0",
+    "1.0 / (1.0 + np.exp(-x)) * (1.0 + 0.0 * x)",
+    "np.cos(1.0 / (1.0 + np.exp(-x)))",
+])  # fmt: skip
+def test_trap_16_the_tails_of_a_logistic_function_are_flat_and_no_nan(mode, body):
+    f = defined(f"{HEAD}def f(x):\n    return {body}\n")
+    made = getattr(gradgen, mode)(f, shapes="x=scalar")
+    with np.errstate(over="ignore"):
+        assert made(1000.0) == 0.0
+        assert made(-1000.0) == 0.0
+
+
+@pytest.mark.parametrize(("body", "most"), [
+    ("np.exp(x)", [1, 1, 1, 1]),
+    ("np.sin(x)", [1, 2, 2, 1]),
+    ("np.tanh(x)", [3, 5, 6, 10]),
+    ("np.log(x)", [1, 2, 3, 4]),
+    ("1.0 / (1.0 + x**2)", [5, 7, 9, 15]),
+    ("np.exp(np.sin(x))", [4, 6, 11, 19]),
+    ("np.sqrt(1.0 + x**2)", [4, 7, 10, 11]),
+    ("np.exp(-(x**2))", [5, 6, 9, 12]),
+])  # fmt: skip
+def test_gradients_of_gradients_do_not_swell(body, most):
+    f, name, x = defined(f"{HEAD}def f(x):\n    return {body}\n"), "f", sympy.Symbol("x")
+    names = {n: getattr(sympy, n) for n in ("exp", "sin", "tanh", "log", "sqrt")}
+    want = eval(body, {"np": SimpleNamespace(**names), "x": x})
+    for limit in most:
+        made = gradgen.grad(f, shapes="x=scalar")
+        name, want = f"{name}_grad", want.diff(x)
+        assert operations(made.source, name) <= limit, made.source
+        np.testing.assert_allclose(made(0.8), float(want.subs(x, 0.8)), rtol=1e-13)
+        f = defined(made.source, name)
 
 
 def test_entries_that_are_equal_or_opposite_are_computed_once():

@@ -9,11 +9,11 @@ ROOT = Path(__file__).parent.parent
 # fmt: off
 ORDER = [
     "definitions", "directives", "errors", "types", "ops", "graph", "read", "rules", "sweep",
-    "derive", "forward", "liveness", "simplify", "passes", "question", "monomials", "sharing",
-    "elimination", "jacobians", "modes", "targets", "spelling",
-    "stabilize", "layout", "guards", "bounds", "emission", "notes", "render", "certificate",
-    "program", "header", "live", "differences", "oracles", "checking", "certify", "byhand",
-    "auditing", "testing", "pytest_plugin", "measure", "draw", "api", "flatten", "files", "sync",
+    "derive", "forward", "liveness", "simplify", "shifts", "passes", "question", "monomials",
+    "sharing", "elimination", "jacobians", "modes", "targets", "spelling", "stabilize",
+    "layout", "guards", "bounds", "emission", "notes", "render", "certificate", "program",
+    "header", "live", "differences", "oracles", "checking", "certify", "byhand", "auditing",
+    "testing", "pytest_plugin", "measure", "draw", "api", "flatten", "files", "sync",
     "terminal", "jobs", "cli", "cli_check", "cli_audit", "cli_compare", "cli_sync", "cli_verify",
 ]
 # fmt: on

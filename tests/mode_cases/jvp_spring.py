@@ -22,7 +22,7 @@ def hand(x, k, rest, t_x, t_k):
 # gradgen-shapes: x=n, k=scalar, rest=n-1, t_x=n, t_k=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:8cad2f7cd5c9f002fed9f0bce5e28c4325f86aedef2b1832bca84a3ba9951184
-# gradgen-body: sha256:ccd2c17f533e48af74e91306583c7cb560339b33915a60a33a51b239f43a72e3
+# gradgen-body: sha256:13c16adc1782ff7ef5c9087110127fc9bdd7c3338480cd0c2539b6d3b94a6373
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -39,9 +39,8 @@ def energy_jvp(x, k, rest, t_x, t_k):
             f"not {x.shape=}, {rest.shape=} and {t_x.shape=}"
         )
     stretch = x[1:] - x[:-1] - rest
-    t1 = 0.5 * k
-    t2 = np.sum(stretch**2)
-    value = t1 * t2
+    t1 = np.sum(stretch**2)
+    value = 0.5 * k * t1
 
-    t_value = 0.5 * t_k * t2 + 2.0 * ((t_x[1:] - t_x[:-1]) @ stretch) * t1
+    t_value = 0.5 * t_k * t1 + ((t_x[1:] - t_x[:-1]) @ stretch) * k
     return value, t_value
