@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from heapq import heapify, heappop, heappush
 
+from gradgen.assembly import Assembly
 from gradgen.graph import GraphBuilder
 from gradgen.liveness import reachable
 from gradgen.monomials import GROWING, ONE, Algebra, Monomial, Policy, Terms, merge, reached
@@ -182,12 +183,14 @@ POLICIES = (Policy("never", False), Policy("cheaper", True), Policy("cheaper", F
 
 
 def _overflows(algebra: Algebra, entries: Sequence[Terms]) -> bool:
-    """Whether what overflows may meet itself below the bar: inf / inf, where the limit is 0."""
+    """Whether numbers overflow, or what does may meet itself below the bar: inf / inf, not 0."""
     graph = algebra.graph
     derived = [algebra.terms[atom] for atom in reached(algebra, entries)]
     above: dict[int, None] = {}
     below: set[int] = set()
     stack = [term for terms in (*entries, *derived) for term in terms]
+    if not all(math.isfinite(term.coefficient) and term.coefficient for term in stack):
+        return True
     while stack:
         for atom, e in stack.pop().factors:
             if e < 0:
@@ -250,4 +253,4 @@ def eliminated(
         if least + other.negations() < total:
             total, plan, places = least + other.negations(), other, where
     b.loc = None
-    return dict(zip(places, plan.nodes(), strict=True))
+    return dict(zip(places, Assembly(plan).nodes(), strict=True))

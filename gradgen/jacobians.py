@@ -1,8 +1,8 @@
 """Matrices of derivatives: of several values with respect to several numbers, all shared.
 
 An array that is only read item by item is taken as so many numbers, and so is a value that is made
-of numbers, as `np.array([u, v])`. Of numbers, the matrix is computed row by row in reverse mode or
-column by column in forward mode, whichever takes fewer operations.
+of numbers, as `np.array([u, v])`. Of numbers, the matrix is computed row by row in reverse mode,
+column by column in forward mode, or by vertex elimination, whichever takes fewest operations.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ class Sharing:
         sign = 1.0
         atoms: list[int] = []
         for atom in product:
-            own, inside = single.get(_plain(atom), (1.0, (_plain(atom),)))
+            own, inside = single.get(plain(atom), (1.0, (plain(atom),)))
             sign *= own
             atoms += inside if atom >= 0 else [~a for a in inside]
         return sign, tuple(sorted(atoms))
@@ -164,7 +164,7 @@ class Sharing:
 
     def _needed(self) -> list[int]:
         """The nodes of the text that the atoms need."""
-        every = {_plain(atom) for product in self.products for atom in product}
+        every = {plain(atom) for product in self.products for atom in product}
         every.update(self.kept)
         size = self.algebra.size
         needed = reachable(self.b.graph, sorted(atom for atom in every if atom < size))
@@ -223,7 +223,7 @@ class Sharing:
         stack = list(self.shared)
         while stack:
             atom = stack[-1]
-            parts = [_plain(a) for a in self.products[self.shared[atom]]]
+            parts = [plain(a) for a in self.products[self.shared[atom]]]
             waiting = [a for a in parts if a in self.shared and a not in order]
             stack += waiting
             if not waiting:
@@ -274,7 +274,7 @@ class Sharing:
 
     def orient(self) -> None:
         """Choose the signs of products with numbers, and of sums, so that little is negated."""
-        free = [a for a, number in self.shared.items() if self._takes_sign(self.products[number])]
+        free = [a for a, number in self.shared.items() if self.takes_sign(self.products[number])]
         free += list(self.sums)
         if len(free) * len(self.products) > _MAX_TRIALS:
             return
@@ -292,7 +292,7 @@ class Sharing:
 
     def _repaired(self, now: int, free: Sequence[int]) -> int:
         """Turn what no longer costs a negation then, in sums that are negative as a whole."""
-        near = {_plain(a) for held in self._negated() for _, p in held for a in self.products[p]}
+        near = {plain(a) for held in self._negated() for _, p in held for a in self.products[p]}
         left = [atom for atom in free if atom in near]
         while left:
             counts = []
@@ -307,11 +307,11 @@ class Sharing:
             self.turned ^= {left.pop(counts.index(best))}
         return now
 
-    def _takes_sign(self, product: Product) -> bool:
+    def takes_sign(self, product: Product) -> bool:
         """Whether a product is negated at no cost."""
         return any(atom in self.constants for atom in product) or all(a < 0 for a in product)
 
-    def _signs(self) -> list[float]:
+    def signs(self) -> list[float]:
         """The signs of the products, from those of the atoms in them."""
         found = dict.fromkeys(self.turned, -1.0)
         for atom in self.order:
@@ -325,12 +325,12 @@ class Sharing:
 
     def _negated(self) -> list[Sum]:
         """The sums that are computed with the other sign, to be negated at last."""
-        signs = self._signs()
+        signs = self.signs()
         sums = [(1.0, entry) for entry in self.entries]
         sums += [(-1.0 if atom in self.turned else 1.0, held) for atom, held in self.sums.items()]
         return [
             held for own, held in sums
-            if all(own * sign * signs[p] < 0 and not self._takes_sign(self.products[p])
+            if all(own * sign * signs[p] < 0 and not self.takes_sign(self.products[p])
                    for sign, p in held)
         ]  # fmt: skip
 
@@ -348,104 +348,16 @@ class Sharing:
         total += sum(len(held) - 1 for held in (*self.entries, *self.sums.values()))
         return total
 
-    def nodes(self) -> list[int]:
-        """The nodes of the entries."""
-        writer = _Writer(self, self._signs())
-        return [writer.sum(entry, 1.0) for entry in self.entries]
 
-
-class _Writer:
-    """Adds the products and sums to the graph."""
-
-    def __init__(self, sharing: Sharing, signs: Sequence[float]) -> None:
-        self.sharing = sharing
-        self.b = sharing.b
-        self.signs = signs
-        self.made: dict[int, int] = {}
-
-    def sum(self, terms: Sum, own: float) -> int:
-        """The node of a sum, with what is subtracted behind what is not."""
-        self._make(terms)
-        return self._sum(terms, own)
-
-    def _sum(self, terms: Sum, own: float) -> int:
-        products = self.sharing.products
-        signed = [(sign * own * self.signs[p], products[p]) for sign, p in terms]
-        first = next((k for k, (sign, _) in enumerate(signed) if sign > 0), None)
-        if first is None:
-            takes = (k for k, (_, p) in enumerate(signed) if self.sharing._takes_sign(p))
-            first = next(takes, None)
-            if first is None:
-                return self.b.add("neg", self._total([(1.0, p) for _, p in signed]))
-        signed.insert(0, signed.pop(first))
-        return self._total(signed)
-
-    def _total(self, signed: Sequence[tuple[float, Product]]) -> int:
-        (sign, product), *rest = signed
-        total = self._multiplied(product, sign)
-        for sign, product in rest:
-            term = self._multiplied(product, 1.0)
-            total = self.b.add("add" if sign > 0 else "sub", total, term)
-        return total
-
-    def _make(self, terms: Sum) -> None:
-        """Add the sums and the shared products that a sum needs, without recursion."""
-        sharing = self.sharing
-        stack = self._atoms(terms)
-        while stack:
-            atom = stack[-1]
-            if atom in self.made or not (atom in sharing.shared or atom in sharing.sums):
-                stack.pop()
-                continue
-            held = sharing.sums.get(atom) or [(1.0, sharing.shared[atom])]
-            waiting = [a for a in self._atoms(held) if a not in self.made]
-            waiting = [a for a in waiting if a in sharing.shared or a in sharing.sums]
-            if waiting:
-                stack += waiting
-                continue
-            own = -1.0 if atom in sharing.turned else 1.0
-            if atom in sharing.sums:
-                self.made[atom] = self._sum(held, own)
-            else:
-                self.made[atom] = self._multiplied(sharing.products[held[0][1]], own)
-            stack.pop()
-
-    def _atoms(self, terms: Sum) -> list[int]:
-        return [_plain(a) for _, number in terms for a in self.sharing.products[number]]
-
-    def _multiplied(self, product: Product, sign: float) -> int:
-        """The node of a product: numbers first, then what is shared, then divisors."""
-        b, constants = self.b, self.sharing.constants
-        above = sorted((a for a in product if a >= 0 and a not in constants), key=self._place)
-        below = sorted((~a for a in product if a < 0), key=self._place)
-        number = sign
-        for atom in product:
-            number *= constants.get(atom, 1.0)
-        plain = above and abs(number) == 1.0
-        total = self._node(above.pop(0)) if plain else b.const(number)
-        for atom in above:
-            node = self._node(atom)
-            known = b.find("mul", node, total)
-            total = b.add("mul", total, node) if known is None else known
-        for atom in below:
-            total = b.add("div", total, self._node(atom))
-        return b.add("neg", total) if number == -1.0 and above else total
-
-    def _place(self, atom: int) -> tuple[bool, int]:
-        return (atom not in self.sharing.shared, atom)
-
-    def _node(self, atom: int) -> int:
-        return atom if atom < self.sharing.algebra.size else self.made[atom]
-
-
-def _plain(atom: int) -> int:
+def plain(atom: int) -> int:
+    """The atom that multiplies or divides."""
     return atom if atom >= 0 else ~atom
 
 
 def _sign(product: Product, signs: Mapping[int, float]) -> float:
     sign = 1.0
     for atom in product:
-        sign *= signs.get(_plain(atom), 1.0)
+        sign *= signs.get(plain(atom), 1.0)
     return sign
 
 

@@ -121,13 +121,13 @@ def _sums_to_zero(graph: Graph, node: int, attr: Any) -> bool:
 def _once_in_each_row(graph: Graph, node: int, operands: list[int]) -> bool:
     """Whether an update changes one item, or one in each row."""
     template = graph.attrs[node]
+    if any("int" not in graph.types[o].dtype for o in operands):
+        return False
     part = graph.types[graph.args[node][1]]
     if graph.types[node].rank == 1:
-        return part.rank == 0 and len(template) == 1 and all(
-            graph.types[o].rank == 0 and graph.types[o].dtype != "bool" for o in operands
-        ) and template[0] not in ("n", WHOLE) and (
-            not isinstance(template[0], tuple) or template[0][0] == "i"
-        )  # fmt: skip
+        known = not operands and len(template) == 1 and template[0][0] == "i"
+        asked = template == ("a",) and graph.types[operands[0]].rank == 0
+        return part.rank == 0 and (known or asked)
     if template != ("a", "a") or part.rank > 1 or graph.ops[operands[0]] != "arange":
         return False
     rows, columns = (graph.types[o] for o in operands)

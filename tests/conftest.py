@@ -5,5 +5,5 @@ def pytest_addoption(parser):
     parser.addoption(
         "--update",
         action="store_true",
-        help="rewrite the output sections of tests/cases with what gradgen emits now",
+        help="rewrite the golden cases' output sections, and tests/operations.toml, as gradgen emits now",
     )

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 ORDER = [
     "definitions", "directives", "errors", "types", "ops", "graph", "read", "rules", "sweep",
     "derive", "forward", "liveness", "simplify", "shifts", "passes", "question", "monomials",
-    "sharing", "elimination", "jacobians", "modes", "targets", "spelling", "stabilize",
+    "sharing", "assembly", "elimination", "jacobians", "modes", "targets", "spelling", "stabilize",
     "layout", "guards", "bounds", "emission", "notes", "render", "certificate", "program",
     "header", "live", "differences", "oracles", "checking", "certify", "byhand", "auditing",
     "testing", "pytest_plugin", "measure", "draw", "api", "flatten", "files", "sync",
