@@ -81,11 +81,15 @@ class Assembly:
             number *= constants.get(atom, 1.0)
         plain = above and abs(number) == 1.0
         total = self._node(above.pop(0)) if plain else b.const(number)
+        # one divisor after each factor keeps what is on the way of the size of the result
+        waiting = below if len(below) > 1 else []
         for atom in above:
+            if waiting:
+                total = b.add("div", total, self._node(waiting.pop(0)))
             node = self._node(atom)
             known = b.find("mul", node, total)
             total = b.add("mul", total, node) if known is None else known
-        for atom in below:
+        for atom in waiting if len(below) != 1 else below:
             total = b.add("div", total, self._node(atom))
         return b.add("neg", total) if number == -1.0 and above else total
 

@@ -72,6 +72,8 @@ class Elimination:
         self.algebra = algebra
         self.policy = policy
         self.steps = 0
+        # How many multiplications there were, of partial derivatives that are no mere numbers.
+        self.multiplied = 0
         # Edges by their ends; an output is a node of its own, numbered from -1 down.
         self.into: dict[int, dict[int, list[Monomial]]] = {}
         self.out: dict[int, dict[int, list[Monomial]]] = {}
@@ -94,6 +96,7 @@ class Elimination:
 
     def eliminate(self, node: int) -> None:
         """Join every edge into a node with every edge out of it."""
+        self.multiplied += self.products(node)
         into, out = self.into.pop(node, {}), self.out.pop(node, {})
         for end in out:
             del self.into[end][node]
@@ -124,11 +127,24 @@ class Elimination:
         right = sum(1 for terms in out.values() if not _is_unit(terms))
         return left * right
 
-    def run(self, order: str) -> Matrix | None:
+    def cuts(self) -> list[frozenset[int]]:
+        """Small sets of values through which all that comes before reaches what comes after."""
+        last: dict[int, float] = {}
+        for node in self.inner:
+            ends = self.out.get(node) or (node,)
+            last[node] = max(ends) if min(ends) >= 0 else math.inf
+        found: dict[frozenset[int], None] = {}
+        for at in self.inner:
+            live = frozenset(n for n in self.inner if n <= at < last[n])
+            if 1 < len(live) <= MAX_CUT:
+                found[live] = None
+        return list(found)[:MAX_CUTS]
+
+    def run(self, order: str, cut: frozenset[int] = frozenset()) -> Matrix | None:
         """The matrix, by elimination in an order; None where that takes too many steps.
 
         `forward`, `reverse`, or what takes the fewest multiplications next (H. M. Markowitz, 1957),
-        of several the `latest` or the `earliest` node.
+        of several the `latest` or the `earliest` node. The values of a cut are eliminated last.
         """
         if order in ("forward", "reverse"):
             nodes = self.inner if order == "forward" else self.inner[::-1]
@@ -136,17 +152,20 @@ class Elimination:
                 self.eliminate(node)
                 if self.steps > MAX_STEPS:
                     return None
-        elif not self._greedily(1 if order == "earliest" else -1):
-            return None
+        else:
+            sign = 1 if order == "earliest" else -1
+            parts = [[n for n in self.inner if n not in cut], sorted(cut)]
+            if not all(self._greedily(part, sign) for part in parts):
+                return None
         return {
             (-1 - end, self.sources[start]): terms
             for end in sorted((n for n in self.into if n < 0), reverse=True)
             for start, terms in sorted(self.into[end].items())
         }
 
-    def _greedily(self, sign: int) -> bool:
-        left = set(self.inner)
-        heap = [(self.products(n), sign * n) for n in self.inner]
+    def _greedily(self, nodes: Sequence[int], sign: int) -> bool:
+        left = set(nodes)
+        heap = [(self.products(n), sign * n) for n in nodes]
         heapify(heap)
         while heap:
             cost, at = heappop(heap)
@@ -175,10 +194,16 @@ def _is_unit(terms: Sequence[Monomial]) -> bool:
 # Of a sum that is in one product only.
 ALONE = Policy("cheaper", False)
 ORDERS = ("latest", "earliest", "reverse", "forward")
+# How large a cut may be, and how many are tried.
+MAX_CUT, MAX_CUTS = 4, 24
 # What overflows at moderate operands.
 OVERFLOWING = (*GROWING, "expm1", "sinh", "cosh")
+# What grows as its operands do.
+GROWING_WITH = ("add", "sub", "mul", "div", "neg", "square", "power", "sqrt", "hypot")
+# How many of the cuts are followed up.
+TAKEN = 2
 # How many of the plans that take fewest operations before anything is shared are followed up.
-TRIED = 4
+TRIED = 18
 POLICIES = (Policy("never", False), Policy("cheaper", True), Policy("cheaper", False))
 
 
@@ -198,9 +223,16 @@ def _overflows(algebra: Algebra, entries: Sequence[Terms]) -> bool:
             elif atom not in above:
                 above[atom] = None
                 stack += algebra.terms.get(atom, ())
-    growing = [a for a in above if a < algebra.size and graph.ops[a] in OVERFLOWING]
-    needed = reachable(graph, sorted(below))
-    return any(needed[atom] for atom in growing)
+    growing = {a for a in above if a < algebra.size and graph.ops[a] in OVERFLOWING}
+    found, waiting = set(below), list(below)
+    while growing and waiting:
+        node = waiting.pop()
+        if node in growing:
+            return True
+        if graph.ops[node] in GROWING_WITH:
+            waiting += [a for a in graph.args[node] if a not in found]
+            found.update(graph.args[node])
+    return False
 
 
 def eliminated(
@@ -223,11 +255,19 @@ def eliminated(
     edges = [edge for edge in edges if edge[2].coefficient != 0]
     if not all(algebra.is_plain(form) for _, _, form in edges):
         return None
+    ways: list[tuple[str, frozenset[int]]] = [(order, frozenset()) for order in orders]
+    if orders == ORDERS:
+        trials: list[tuple[int, int, frozenset[int]]] = []
+        for cut in Elimination(algebra, edges, values, sources, POLICIES[0]).cuts():
+            trial = Elimination(algebra, edges, values, sources, POLICIES[0])
+            if trial.run("earliest", cut) is not None:
+                trials.append((trial.multiplied, len(trials), cut))
+        ways += [("earliest", cut) for _, _, cut in sorted(trials, key=lambda t: t[:2])[:TAKEN]]
     known: set[tuple[Terms, ...]] = set()
     plans: list[tuple[int, int, Sharing, list[tuple[int, int]]]] = []
-    for order in orders:
+    for order, cut in ways:
         for policy in POLICIES:
-            matrix = Elimination(algebra, edges, values, sources, policy).run(order)
+            matrix = Elimination(algebra, edges, values, sources, policy).run(order, cut)
             if matrix is not None:
                 if symmetric:
                     matrix = {(j, k): v for (j, k), v in matrix.items() if k >= j}

@@ -46,6 +46,8 @@ class Sharing:
         # By atom: the number of the product that is computed once under this atom.
         self.shared: dict[int, int] = {}
         self.next = algebra.count
+        # How often each product is there as a whole.
+        self.whole: Counter[Product] = Counter()
         self.constants: dict[int, float] = {}
         self._constant_of: dict[float, int] = {}
         self._numbers: dict[Product, int] = {}
@@ -158,6 +160,11 @@ class Sharing:
     def _use_known(self) -> None:
         """Put nodes of the text for factors of which they are the product, the largest first."""
         known = known_products(self.algebra, self._needed())
+        for atoms, node in [item for held in self.algebra.known.values() for item in held]:
+            if all(atom >= 0 for atom in atoms):
+                # what the text multiplies is divided by as one
+                below = tuple(sorted(~atom for atom in atoms))
+                known.setdefault(below[0], []).append((below, ~node))
         for number, product in enumerate(self.products):
             self.products[number] = covered(product, known)
             self._numbers[self.products[number]] = number
@@ -176,23 +183,23 @@ class Sharing:
         for number, product in enumerate(self.products):
             for part in _parts(product):
                 holders.setdefault(part, {})[number] = None
-        heap = [_rank(part, len(held)) for part, held in holders.items() if len(held) > 1]
+        self.whole = Counter(self.products)
+        heap = [self._rank(part, len(held)) for part, held in holders.items() if len(held) > 1]
         heapify(heap)
         while heap:
             *rank, part = heappop(heap)
             now = len(holders.get(part, ()))
             if now < 2:
                 continue
-            if _rank(part, now) != (*rank, part):
-                heappush(heap, _rank(part, now))
+            if self._rank(part, now) != (*rank, part):
+                heappush(heap, self._rank(part, now))
                 continue
             for new in self._replace(part, holders):
                 if len(holders[new]) > 1:
-                    heappush(heap, _rank(new, len(holders[new])))
+                    heappush(heap, self._rank(new, len(holders[new])))
 
     def _replace(self, part: Product, holders: dict[Product, dict[int, None]]) -> list[Product]:
         """Put a new atom for a part of products; the parts that they have now."""
-        below = all(atom < 0 for atom in part)
         new = self.next
         self.next += 1
         touched = list(holders[part])
@@ -200,16 +207,23 @@ class Sharing:
             left = Counter(self.products[number])
             left.subtract(part)
             self._forget(number, holders)
-            atoms = (*left.elements(), ~new if below else new)
+            atoms = (*left.elements(), new)
+            self.whole[self.products[number]] -= 1
             self.products[number] = tuple(sorted(atoms))
+            self.whole[self.products[number]] += 1
         self.shared[new] = len(self.products)
-        self.products.append(tuple(sorted(~a for a in part)) if below else part)
+        self.products.append(part)
         found: dict[Product, None] = {}
         for number in (*touched, self.shared[new]):
             for known in _parts(self.products[number]):
                 holders.setdefault(known, {})[number] = None
                 found[known] = None
         return list(found)
+
+    def _rank(self, part: Product, holders: int) -> tuple[int, int, int, int, Product]:
+        """What saves most comes first, then what is there anyway, then what more products have."""
+        below = sum(a < 0 for a in part)
+        return (-(holders - 1) * (len(part) - 1), -(self.whole[part] > 0), -holders, below, part)
 
     def _forget(self, number: int, holders: dict[Product, dict[int, None]]) -> None:
         for known in _parts(self.products[number]):
@@ -362,14 +376,13 @@ def _sign(product: Product, signs: Mapping[int, float]) -> float:
 
 
 def _parts(product: Product) -> set[Product]:
-    """What products may have in common with this one: two factors of it or more."""
+    """What products may have in common with this one: two factors of it or more.
+
+    Not divisors alone, of which the product may underflow where one after the other does not.
+    """
     longest = len(product) if len(product) <= _MAX_PARTS else 2
-    return {part for size in range(2, longest + 1) for part in combinations(product, size)}
-
-
-def _rank(part: Product, holders: int) -> tuple[int, int, int, Product]:
-    """What saves most comes first, then what more products have, then what multiplies."""
-    return (-(holders - 1) * (len(part) - 1), -holders, sum(a < 0 for a in part), part)
+    sizes = range(2, longest + 1)
+    return {part for n in sizes for part in combinations(product, n) if part[-1] >= 0}
 
 
 def _scaled(algebra: Algebra, entries: Sequence[Terms]) -> tuple[list[Terms], dict[int, Terms]]:

@@ -5,5 +5,5 @@ def pytest_addoption(parser):
     parser.addoption(
         "--update",
         action="store_true",
-        help="rewrite the golden cases' output sections, and tests/operations.toml, as gradgen emits now",
+        help="rewrite the outputs of the golden cases, and tests/operations.toml, as they are now",
     )

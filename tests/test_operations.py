@@ -1,5 +1,6 @@
 """How many operations emitted code takes: in committed figures, and no more than by hand."""
 
+import inspect
 import tomllib
 
 import golden
@@ -97,4 +98,40 @@ def test_the_jacobian_of_three_bodies_takes_no_more_operations_than_by_hand():
         defined(head + by_hand, "hand")(u, m), made(u, m), rtol=1e-12, atol=1e-14
     )
     count, own = operations(made.source, "bodies_jacobian"), operations(by_hand, "hand")
+    assert count <= own, f"{count} operations, {own} by hand"
+
+
+# The camera of tests/mode_cases with two focal lengths and a principal point: what differs.
+FOCAL = [
+    ("f, k1", "fx, fy, cx, cy, k1"),
+    ("f * d * u, f * d * v", "fx * d * u + cx, fy * d * v + cy"),
+    ("q = f * d / p3", "q = d / p3"),
+    ("h = 2.0 * f * (l + k) / p3",
+     "h = 2.0 * (l + k) / p3\n    o, fu, fv = h * u * v, fx * u, fy * v"),
+    ("i11, i12, i22 = q + h * uu, h * u * v, q + h * vv",
+     "i11, i12, i21, i22 = fx * (q + h * uu), fx * o, fy * o, fy * (q + h * vv)"),
+    ("i13, i23 = u * j, v * j\n    fr = f * r2", "i13, i23 = fu * j, fv * j"),
+    ("d0_k1, d1_k1 = fr * u, fr * v", "d0_k1, d1_k1 = fu * r2, fv * r2"),
+    ("i13, d * u, ", "i13, d * u, 0.0, 1.0, 0.0, "),
+    ("i12, i22, i23, d * v, ", "i21, i22, i23, 0.0, d * v, 0.0, 1.0, "),
+    *((f"i12 * {m}1{k} + i22", f"i21 * {m}1{k} + i22") for m in "wr" for k in "123"),
+]  # fmt: skip
+
+
+def test_a_camera_of_fifteen_numbers_takes_no_more_operations_than_by_hand():
+    case = golden.load("jacobian_camera", golden.MODE_CASES)
+    source, by_hand = case.source, case.hand
+    for old, new in FOCAL:
+        assert old in source + by_hand
+        source, by_hand = source.replace(old, new), by_hand.replace(old, new)
+    f, hand = defined(source, "project"), defined(source + by_hand, "hand")
+    names = list(inspect.signature(f).parameters)
+    made = gradgen.jacobian(f, wrt=tuple(names), target="python",
+                            shapes=dict.fromkeys(names, "scalar"))  # fmt: skip
+    at = np.random.default_rng(5).uniform(0.5, 1.5, len(names))
+    np.testing.assert_allclose(made(*at), hand(*at), rtol=1e-12, atol=1e-12)
+    complex_f = defined(source.replace("import math", "import cmath as math"), "project")
+    steps = [np.imag(complex_f(*(at + 1e-30j * e))) / 1e-30 for e in np.eye(len(names))]
+    np.testing.assert_allclose(made(*at), np.transpose(steps), rtol=1e-12, atol=1e-12)
+    count, own = operations(made.source, "project_jacobian"), operations(by_hand, "hand")
     assert count <= own, f"{count} operations, {own} by hand"
