@@ -202,8 +202,9 @@ OVERFLOWING = (*GROWING, "expm1", "sinh", "cosh")
 GROWING_WITH = ("add", "sub", "mul", "div", "neg", "square", "power", "sqrt", "hypot")
 # How many of the cuts are followed up.
 TAKEN = 2
-# How many of the plans that take fewest operations before anything is shared are followed up.
-TRIED = 18
+# Up to how many partial derivatives all plans are followed up; of more, how many of those that take
+# fewest operations before anything is shared.
+THOROUGH, TRIED = 150, 4
 POLICIES = (Policy("never", False), Policy("cheaper", True), Policy("cheaper", False))
 
 
@@ -256,7 +257,8 @@ def eliminated(
     if not all(algebra.is_plain(form) for _, _, form in edges):
         return None
     ways: list[tuple[str, frozenset[int]]] = [(order, frozenset()) for order in orders]
-    if orders == ORDERS:
+    thorough = len(edges) <= THOROUGH
+    if orders == ORDERS and thorough:
         trials: list[tuple[int, int, frozenset[int]]] = []
         for cut in Elimination(algebra, edges, values, sources, POLICIES[0]).cuts():
             trial = Elimination(algebra, edges, values, sources, POLICIES[0])
@@ -279,7 +281,7 @@ def eliminated(
                 plans.append((plan.operations(), len(plans), plan, list(matrix)))
     plans.sort(key=lambda item: item[:2])
     shared = []
-    for _, number, plan, places in plans[:TRIED]:
+    for _, number, plan, places in plans[: len(plans) if thorough else TRIED]:
         plan.share()
         shared.append((plan.operations(), number, plan, places))
     shared.sort(key=lambda item: item[:2])
