@@ -470,7 +470,10 @@ class FunctionWriter:
         while True:
             holder = self.holders.get(name)
             free = holder is None or (reuse and name == wanted and self.last[holder] <= node)
-            free = free and (self.graph.names[node] is not None or name not in self.user_names)
+            # the name of what a derived buffer is filled into is its own
+            filled = self.graph.locs[node] is None and self.wanted.get(node) == name
+            named = self.graph.names[node] is not None or filled
+            free = free and (named or name not in self.user_names)
             if free and name not in reserved and not self._is_reserved(name):
                 self.holders[name] = node
                 self.names[node] = name

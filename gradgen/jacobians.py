@@ -1,14 +1,14 @@
 """Matrices of derivatives: of several values with respect to several numbers, all shared.
 
 An array that is only read item by item is taken as so many numbers, and so is a value that is made
-of numbers, as `np.array([u, v])`. Of numbers, the matrix is computed row by row in reverse mode or
-column by column in forward mode, whichever takes fewer operations.
+of numbers, as `np.array([u, v])`. Of numbers, the matrix is computed row by row in reverse mode,
+column by column in forward mode, or by vertex elimination, whichever takes fewest operations.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from gradgen import derive, passes
 from gradgen.columns import Columns, NoColumns
 from gradgen.derive import Reverse
+from gradgen.elimination import eliminated
 from gradgen.errors import GradgenError, Location, SourceError
 from gradgen.forward import Forward
 from gradgen.graph import Graph, GraphBuilder, Tree, leaves, map_tree
@@ -64,10 +65,14 @@ def jacobian(asked: Question) -> Graph:
     where an active operation has no derivative.
     """
     values, inputs = _values(asked), _inputs(asked.graph, asked)
+    columns = all(p.items is not None for p in inputs)
+    rows = all(v.items is not None for v in values)
     candidates = []
-    if all(p.items is not None for p in inputs) and _stackable(values, inputs):
+    if columns and rows:
+        candidates += _by_elimination(asked, values, inputs)
+    if columns and _stackable(values, inputs):
         candidates.append(_assembled(asked, values, inputs, _by_columns))
-    if all(v.items is not None for v in values) and _stackable(inputs, values):
+    if rows and _stackable(inputs, values):
         candidates.append(_assembled(asked, values, inputs, _by_rows))
     if not candidates and _stackable(values, inputs) and _flat(inputs):
         with suppress(NoColumns):
@@ -127,6 +132,7 @@ def _hessian(graph: Graph, asked: Question, inputs: Sequence[Numbers]) -> Graph:
     sweep.pull([(asked.value, b.const(1.0))])
     graph.results = (None, asked.aux, ([sweep.gradient(item) for item in read], read))
     graph = passes.run(graph)
+    candidates = _symmetric(asked, graph, numbers, inputs)
     _, aux, (gradient, read) = graph.results
     b = GraphBuilder(graph)
     blocks: Entries = {}
@@ -140,7 +146,27 @@ def _hessian(graph: Graph, asked: Question, inputs: Sequence[Numbers]) -> Graph:
                 entry = b.add("transpose", entry) if turned and entry is not None else entry
                 blocks.setdefault((q, p), {})[l, k] = entry
     b.graph.results = (None, aux, None)
-    return _finished(b, asked, (inputs, inputs), blocks, "h_{}_{}")
+    candidates.append(_finished(b, asked, (inputs, inputs), blocks, "h_{}_{}"))
+    return min(candidates, key=operations)
+
+
+def _symmetric(
+    asked: Question, graph: Graph, numbers: Sequence[tuple[int, int, int]],
+    inputs: Sequence[Numbers],
+) -> list[Graph]:  # fmt: skip
+    """The Hessian by vertex elimination on a gradient, if that is for it."""
+    b = GraphBuilder(derive.copied(graph))
+    _, aux, (gradient, read) = graph.results
+    found = eliminated(b, gradient, read, symmetric=True)
+    if found is None:
+        return []
+    blocks: Entries = {}
+    for (row, column), node in found.items():
+        (p, k, _), (q, l, _) = numbers[row], numbers[column]
+        blocks.setdefault((p, q), {})[k, l] = node
+        blocks.setdefault((q, p), {})[l, k] = node
+    b.graph.results = (None, aux, None)
+    return [_finished(b, asked, (inputs, inputs), blocks, "h_{}_{}", passes.eliminate_dead)]
 
 
 def in_rows(asked: Question) -> bool:
@@ -305,6 +331,27 @@ def _by_rows(b: GraphBuilder, values: Sequence[Numbers], inputs: Sequence[Number
     return entries
 
 
+def _by_elimination(
+    asked: Question, values: Sequence[Numbers], inputs: Sequence[Numbers]
+) -> list[Graph]:
+    """The derived graph by vertex elimination, if that is for it."""
+    owners = [(o, at, n) for o, v in enumerate(values) for at, n in enumerate(v.nodes)]
+    sources = [(p, k, n) for p, s in enumerate(inputs) for k, n in enumerate(s.nodes)]
+    sources = [(p, k, n) for p, k, n in sources if n is not None]
+    b = GraphBuilder(derive.copied(asked.graph))
+    nodes = [n for _, _, n in owners if n is not None]
+    found = eliminated(b, nodes, [n for _, _, n in sources if n is not None])
+    if found is None:
+        return []
+    entries: Entries = {}
+    for (row, column), node in found.items():
+        o, at, _ = owners[row]
+        p, k, _ = sources[column]
+        entries.setdefault((o, p), {})[at, k] = node
+    b.graph.results = (None, asked.aux, None)
+    return [_finished(b, asked, (values, inputs), entries, "d{}_d{}", passes.eliminate_dead)]
+
+
 # -- the matrices ----------------------------------------------------------------------------------
 
 
@@ -320,7 +367,7 @@ def _assembled(
 
 def _finished(
     b: GraphBuilder, asked: Question, sides: tuple[Sequence[Numbers], Sequence[Numbers]],
-    entries: Entries, naming: str,
+    entries: Entries, naming: str, simplified: Callable[[Graph], Graph] = passes.run,
 ) -> Graph:  # fmt: skip
     """The graph with the matrix as its result, simplified, and its entries named."""
     values, inputs = sides
@@ -332,7 +379,8 @@ def _finished(
 
     rows = asked.value if values is not inputs else asked.told(tuple(asked.trees))
     b.graph.results = (None, b.graph.results[1], map_tree(row, rows))
-    graph = owned(passes.run(b.graph), [None] * len(pairs), "")
+    graph = owned(simplified(b.graph), [None] * len(pairs), "")
+    named: set[int] = set()
     for (o, p), block in zip(pairs, leaves(graph.results[2]), strict=True):
         value, source = values[o], inputs[p]
         names = [naming.format(value.named(i), source.named(k)) for i, k in _places(value, source)]
@@ -343,7 +391,9 @@ def _finished(
             names = names[:1]
         parts = graph.args[block] if graph.ops[block] in ("array", "stack") else (block,)
         for part, name in zip(parts, names, strict=False):
-            _call(graph, part, name)
+            if part not in named:
+                _call(graph, part, name)
+            named.add(part)
     return graph
 
 

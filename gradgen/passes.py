@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from gradgen.graph import Graph, GraphBuilder
 from gradgen.liveness import finish, parameters, reachable, shell
+from gradgen.shifts import without_shifts
 from gradgen.simplify import simplify
 
 # A rewrite can make room for another; more rounds than these were never needed.
@@ -57,4 +58,6 @@ def without_stops(graph: Graph) -> Graph:
     return settle(finish(graph, b, mapping))
 
 
-PIPELINE: tuple[Callable[[Graph], Graph], ...] = (eliminate_dead, settle)
+PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
+    eliminate_dead, settle, without_shifts, eliminate_dead,
+)  # fmt: skip

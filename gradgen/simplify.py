@@ -21,6 +21,7 @@ Scaled = tuple[float, int | None, bool]
 # How far into a product a coefficient is carried, to stand first in it.
 _MAX_DEPTH = 8
 _LARGEST = 1e300
+_COUNTS = ("axis_size", "item_count")
 _ALL_AXES = (None, False, None)
 # What makes arrays of numbers.
 _MAKERS = ("array", "full", "broadcast_to", "stack", "concatenate", "reshape")
@@ -283,8 +284,27 @@ class _Simplifier:
             if value is not None:
                 base, fresh = self.combine("div", bottom, self.b.args_of(top)[1])
                 return self.make(ca * cb * value, base, fresh)
+        # 2.0 * y * (0.5 * k) is y * k
+        sign = math.copysign(1.0, ca * cb)
+        bare = self._without(ca * cb, a)
+        if bare is not None:
+            return self.make(sign, *self.product(bare, False, b, b_own))
+        bare = self._without(ca * cb, b)
+        if bare is not None:
+            return self.make(sign, *self.product(a, a_own, bare, False))
         base, fresh = self.product(a, a_own, b, b_own)
         return self.make(ca * cb, base, fresh)
+
+    def _without(self, coefficient: float, base: int) -> int | None:
+        """What is left of the user's product with a number that the coefficient cancels."""
+        graph = self.b.graph
+        if graph.ops[base] == "mul" and graph.locs[base] is not None and abs(coefficient) != 1.0:
+            first, second = graph.args[base]
+            for number, other in ((first, second), (second, first)):
+                value = self.number(number)
+                if value is not None and value * abs(coefficient) == 1.0:
+                    return other
+        return None
 
     def _is_mask(self, node: int) -> bool:
         """Whether it is a derived `np.where` of which one branch is 0 and the other is not."""
@@ -389,6 +409,10 @@ class _Simplifier:
             first, second = graph.args[a]
             if below in (first, second):
                 return self.make(ca * sign, second if below == first else first)
+            for kept, used in ((first, second), (second, first)):
+                share = self._share(used, below, kept)
+                if share is not None:
+                    return self.make(ca * sign, *self.product(kept, False, share, False))
         base, fresh = self.combine("div", a, below)
         return self.make(ca * sign, base, fresh)
 
@@ -559,9 +583,63 @@ class _Simplifier:
         for one, other in ((a, b), (b, a)):
             if one is not None and other is not None and self._is_identity(one):
                 return self.make(ca * cb, other)
-        if a is None or b is None or ca * cb == 1.0:
+        if a is None or b is None:
             return None
+        averaged = self._averaged(node, (cb, b), (ca, a))
+        if averaged is not None or ca * cb == 1.0:
+            return averaged
         return self.make(ca * cb, self.b.add("matmul", a, b, attr=self.old.attrs[node]))
+
+    def _averaged(self, node: int, *others: tuple[float, int]) -> int | None:
+        """`A @ (1 / n / t * x)` as `A @ (x / t) / n`, for a length `n`.
+
+        `others` are, for each operand, the coefficient and the rest of the other one.
+        """
+        for k, (coefficient, other) in enumerate(others):
+            parted = self._parted(self.old.args[node][k])
+            if parted is not None:
+                number, rest, count = parted
+                operands = (rest, other) if k == 0 else (other, rest)
+                product = self.b.add("matmul", *operands, attr=self.old.attrs[node])
+                return self.make(coefficient * number, self.b.add("div", product, count), True)
+        return None
+
+    def _parted(self, node: int) -> tuple[float, int, int] | None:
+        """A product of an inverse length as its number, the other factors, and the length."""
+        old = self.old
+        path: list[tuple[str, int]] = []
+        while self._is_step_of_product(node) and len(path) < _MAX_DEPTH:
+            first, second = old.args[node]
+            number = self.number(self.map[first])
+            if number is not None and old.ops[node] == "div" and old.ops[second] in _COUNTS:
+                return self._without_count(number, path, self.map[second])
+            inner, other = first, second
+            if old.ops[node] == "mul" and not self._is_step_of_product(first):
+                inner, other = second, first
+            path.append((old.ops[node], self.map[other]))
+            node = inner
+        return None
+
+    def _is_step_of_product(self, node: int) -> bool:
+        """Whether it is a derived product or quotient that is read once."""
+        op, loc = self.old.ops[node], self.old.locs[node]
+        return op in ("mul", "div") and loc is None and self.uses[node] == 1
+
+    def _without_count(
+        self, number: float, path: list[tuple[str, int]], count: int
+    ) -> tuple[float, int, int] | None:
+        rest: int | None = None
+        divisors: list[int] = []
+        for op, other in reversed(path):
+            if rest is None and op == "div":
+                divisors.append(other)
+            elif rest is None:
+                rest = other
+                for divisor in divisors:
+                    rest = self.combine("div", rest, divisor)[0]
+            else:
+                rest = self.combine(op, rest, other)[0]
+        return None if rest is None else (number, rest, count)
 
     def _is_identity(self, node: int) -> bool:
         """Whether it is a derived `np.eye(n)`."""

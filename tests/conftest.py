@@ -5,5 +5,5 @@ def pytest_addoption(parser):
     parser.addoption(
         "--update",
         action="store_true",
-        help="rewrite the output sections of tests/cases with what gradgen emits now",
+        help="rewrite the outputs of the golden cases, and tests/operations.toml, as they are now",
     )

@@ -18,6 +18,7 @@ import ast
 import inspect
 import re
 import shlex
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -27,9 +28,11 @@ from typing import Any
 import numpy as np
 
 from gradgen.api import emit_path
+from gradgen.measure.counting import operations
 
 CASES = Path(__file__).parent / "cases"
 MODE_CASES = Path(__file__).parent / "mode_cases"
+OPERATIONS = Path(__file__).parent / "operations.toml"
 HAND = "# --- hand ---\n"
 OUTPUT = "# --- output ---\n"
 _DIRECTIVE = re.compile(r"# (options|at|expect): (.*)")
@@ -183,3 +186,41 @@ def update(folder: Path) -> None:
         text = emit(load(name, home), folder)
         path.write_text(head + OUTPUT + text, "utf-8", newline="\n")
     load.cache_clear()
+    OPERATIONS.write_text(written_counts(), "utf-8", newline="\n")
+
+
+def functions(case: Case) -> list[str]:
+    """The names of the functions that are emitted for a case."""
+    parts = ("forward", "backward") if case.mode == "pair" else (case.mode,)
+    return [f"{case.function}_{part}" for part in parts]
+
+
+@cache
+def forward_operations(name: str, home: Path) -> int:
+    """How many operations the value alone takes, loops unrolled: those of `f_forward`."""
+    case = load(name, home)
+    if case.mode == "pair":
+        return operations(case.output, functions(case)[0])
+    with tempfile.TemporaryDirectory() as folder:
+        return operations(emit(case, Path(folder), "pair"), f"{case.function}_forward")
+
+
+def counts(name: str, home: Path) -> dict[str, int]:
+    """The operations of a case: of its value, of what is emitted, of the derivation by hand."""
+    case = load(name, home)
+    found = {
+        "forward": forward_operations(name, home),
+        "emitted": operations(case.output, *functions(case)),
+    }
+    return found | ({"by_hand": operations(case.hand, "hand")} if case.hand else {})
+
+
+def written_counts() -> str:
+    """The text of tests/operations.toml."""
+    lines = ["# Operations of the golden cases; `pytest tests/test_cases.py --update` rewrites it."]
+    for home in (CASES, MODE_CASES):
+        lines += ["", f"[{home.name}]"]
+        for name in names(home):
+            words = ", ".join(f"{k} = {v}" for k, v in counts(name, home).items())
+            lines.append(f"{name} = {{ {words} }}")
+    return "\n".join([*lines, ""])

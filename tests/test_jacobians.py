@@ -78,12 +78,16 @@ def flat(tree):
     return np.concatenate([np.ravel(leaf) for leaf in leaves(tree)])
 
 
-@pytest.fixture(params=["fewer operations", "columns", "rows"])
+@pytest.fixture(params=["fewer operations", "elimination", "columns", "rows"])
 def sweep(request, monkeypatch):
-    """The choice between forward and reverse mode: as it is, and each of the two."""
-    if request.param != "fewer operations":
+    """The choice of a mode: as it is, and each of the three."""
+    order = iter(range(100))
+    if request.param == "elimination":
+        # it comes first
+        monkeypatch.setattr(jacobians, "operations", lambda graph: next(order))
+    elif request.param != "fewer operations":
         first = {"columns": 0, "rows": 1}[request.param]
-        order = iter(range(100))
+        monkeypatch.setattr(jacobians, "_by_elimination", lambda *_: [])
         monkeypatch.setattr(jacobians, "operations", lambda graph: (next(order) + first) % 2)
     return request.param
 

@@ -27,7 +27,7 @@ def hand(M, W, x, label: int):
 # gradgen-shapes: M=h d, W=k h, x=d, label=int
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:43bc5c86cb086479bc0e009397955dce931b4335b3f00f56f76e36c29065acde
-# gradgen-body: sha256:69b01be55faefb113065a85542b95f67ba167855e13ba08229af0b975f50164c
+# gradgen-body: sha256:984ac27e1f33dd3d1c4073c8be189e836556306d13a2956d9a7a92eea7c6a2af
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -54,8 +54,8 @@ def loss_value_and_grad(M, W, x, label):
     sum_exp_f = np.sum(exp_f)
     value = np.log(sum_exp_f) - f[label]
 
-    d_f_1 = exp_f / sum_exp_f
-    d_f_1[label] -= 1.0
-    d_W = np.outer(d_f_1, h)
-    d_M = np.outer((W.T @ d_f_1) * (1.0 - h * h), x)
+    d_f = exp_f / sum_exp_f
+    d_f[label] -= 1.0
+    d_W = np.outer(d_f, h)
+    d_M = np.outer((W.T @ d_f) * (1.0 - h * h), x)
     return value, (d_M, d_W)

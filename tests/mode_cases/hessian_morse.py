@@ -18,7 +18,7 @@ def hand(r, a, D):
 # gradgen-shapes: r=scalar, a=scalar, D=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:2b356e3f0efa8f32aef0897e2d4ff98d8f5e746966bd7a03da197c3df91743c1
-# gradgen-body: sha256:a4a04d3353887fa0aa6cd721d6397f1cb8b43b5b5e483b90afddb8ae83c41251
+# gradgen-body: sha256:3f4519ccb5f08493bc4180f9a7ce2d56785ec5fc725824f7b130221dad9e51ed
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import math
@@ -29,15 +29,12 @@ def morse_hessian(r, a, D):
 
     Taken as numbers, since no shape is declared: r, a, D.
     """
-    t1 = -a
-    e = math.exp(t1 * r)
+    e = math.exp(-a * r)
 
-    t2 = -2.0 * D
-    d_e = t2 * (1.0 - e)
-    de_dr = t1 * e
-    h_r_r = (de_dr * d_e - de_dr * t2 * e) * t1
-    t3 = r * e
-    t4 = t3 * t2 * e - t3 * d_e
-    h_r_a = t4 * t1 - d_e * e
-    h_a_a = -t4 * r
+    t1 = D * e
+    t2 = t1 * (4.0 * e - 2.0)
+    h_r_r = t2 * a * a
+    t3 = t2 * r
+    h_r_a = 2.0 * t1 * (1.0 - e) + t3 * a
+    h_a_a = t3 * r
     return (h_r_r, h_r_a), (h_r_a, h_a_a)

@@ -19,7 +19,7 @@ def hand(x):
 # gradgen-shapes: x=3
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b8fb85336f29b982cccb0566c1957a4d7bd6fcc62d6f0e80e97ff38d4601c59c
-# gradgen-body: sha256:f09228d75711011db425daeae14babd5d99246a72bc7b5b35bacbe14c4f4f98d
+# gradgen-body: sha256:0f5be3efaee8f93818ea375d682b5b28b4cf1d773ee41afea8c45809dbb8bfc6
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -36,13 +36,13 @@ def rosenbrock_hessian(x):
     x_0 = x[0]
 
     h_x_0_x_1 = -400.0 * x_0
-    h_x_0_x_0 = -2.0 * (200.0 * (x_1 - x_0**2) - 400.0 * x_0 * x_0 - 1.0)
+    h_x_0_x_0 = 1200.0 * x_0 * x_0 - 400.0 * x_1 + 2.0
+    h_x_1_x_1 = 1200.0 * x_1 * x_1 - 400.0 * x[2] + 202.0
     h_x_1_x_2 = -400.0 * x_1
-    t1 = 2.0 * (200.0 * (x[2] - x_1**2) - 400.0 * x_1 * x_1 - 1.0)
     matrix = np.array(
         [
             [h_x_0_x_0, h_x_0_x_1, 0.0],
-            [h_x_0_x_1, 200.0 - t1, h_x_1_x_2],
+            [h_x_0_x_1, h_x_1_x_1, h_x_1_x_2],
             [0.0, h_x_1_x_2, 200.0],
         ]
     )

@@ -23,7 +23,7 @@ def hand(x, y, z, f, k):
 # gradgen-shapes: x=scalar, y=scalar, z=scalar, f=scalar, k=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3c8a7cb8d57b391666d96a0e4acc25078d9ff6ce96e31dc9b548423f60240157
-# gradgen-body: sha256:cc5db238cabe0fc9ea35d944ba5be8fcd6c35905932e9421db0228010315cac1
+# gradgen-body: sha256:86708fc590e5b702e25fee5fadb9a0c76e1da50bd0ef8f611b4578fdab0d4804
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -34,29 +34,28 @@ def project_jacobian(x, y, z, f, k):
     """
     u = x / z
     v = y / z
-    t1 = u * u + v * v
-    d = 1.0 + k * t1
-    t2 = f * d
+    t1 = u * u
+    t2 = v * v
+    t3 = t1 + t2
+    t4 = k * t3
+    d = 1.0 + t4
 
+    t5 = f / z
+    t6 = 2.0 * t5
+    t7 = t6 * k
+    t8 = t5 * d
+    dvalue_0_dx = t8 + t7 * t1
+    dvalue_0_dy = t7 * u * v
+    t9 = -(t6 * t4 + t8)
+    dvalue_0_dz = u * t9
     dvalue_0_df = u * d
-    dvalue_0_dd = u * f
-    dvalue_0_dk = dvalue_0_dd * t1
-    t3 = 2.0 * dvalue_0_dd * k
-    dvalue_0_dv = t3 * v
-    dvalue_0_dy = dvalue_0_dv / z
-    dvalue_0_du = t2 + t3 * u
-    dvalue_0_dx = dvalue_0_du / z
-    dvalue_0_dz = -(dvalue_0_dv * v + dvalue_0_du * u) / z
+    t10 = f * t3
+    dvalue_0_dk = t10 * u
+    dvalue_1_dy = t8 + t7 * t2
+    dvalue_1_dz = v * t9
     dvalue_1_df = v * d
-    dvalue_1_dd = v * f
-    dvalue_1_dk = dvalue_1_dd * t1
-    t4 = 2.0 * dvalue_1_dd * k
-    dvalue_1_dv = t2 + t4 * v
-    dvalue_1_dy = dvalue_1_dv / z
-    dvalue_1_du = t4 * u
-    dvalue_1_dx = dvalue_1_du / z
-    dvalue_1_dz = -(dvalue_1_dv * v + dvalue_1_du * u) / z
+    dvalue_1_dk = t10 * v
     return (
         (dvalue_0_dx, dvalue_0_dy, dvalue_0_dz, dvalue_0_df, dvalue_0_dk),
-        (dvalue_1_dx, dvalue_1_dy, dvalue_1_dz, dvalue_1_df, dvalue_1_dk),
+        (dvalue_0_dy, dvalue_1_dy, dvalue_1_dz, dvalue_1_df, dvalue_1_dk),
     )
