@@ -8,7 +8,7 @@ from typing import Any
 
 from gradgen.errors import Location, NeedsLength, Refusal
 from gradgen.ops import OPS
-from gradgen.types import QUOTIENTS, Dim, Size, Type, promote
+from gradgen.types import BY_TYPES, QUOTIENTS, Dim, Size, Type, promote
 
 Tree = Any  # a node, or a dict, list, tuple or record of trees
 _SOURCELESS = ("param", "const", "constant", "global", "seed")
@@ -68,6 +68,10 @@ class Graph:
 
     def __len__(self) -> int:
         return len(self.ops)
+
+
+# The parallel lists of a graph.
+COLUMNS = ("ops", "args", "attrs", "types", "values", "locs", "names", "hints")
 
 
 def leaves(tree: Tree) -> Iterator[int]:
@@ -132,12 +136,16 @@ class GraphBuilder:
         row = OPS[op]
         if known is not None and not row.fresh:
             return known
-        graph = self.graph
-        values = [graph.values[a] for a in args]
-        found = row.infer([graph.types[a] for a in args], attr, values)
-        value = row.known([graph.types[a] for a in args], attr) if row.known else None
-        if value is None:
-            value = _evaluate(op, values, found)
+        types, values = self.graph.types, self.graph.values
+        operands = tuple([types[a] for a in args])
+        found = _inferred.get((op, attr, operands))
+        if found is None:
+            found = row.infer(operands, attr, [values[a] for a in args])
+            if row.infer in BY_TYPES and row.known is None:
+                _inferred[op, attr, operands] = found
+        value = row.known(operands, attr) if row.known else None
+        if value is None and args and values[args[0]] is not None:
+            value = _evaluate(op, [values[a] for a in args], found)
         return self._append(key, op, args, attr, found, value)
 
     def _append(
@@ -270,6 +278,8 @@ class GraphBuilder:
             graph.names[node] = name
 
 
+# What the type rules gave that look at the types of operands alone.
+_inferred: dict[tuple[str, Any, tuple[Any, ...]], Any] = {}
 _SYMBOLIC = frozenset({"add", "sub", "mul", "neg", "floordiv", "mod", "pos"})
 _COMPARES = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 
@@ -317,8 +327,8 @@ def _compare_sizes(op: str, difference: Size) -> bool | None:
 def verify(graph: Graph) -> None:
     """Check that a graph is well formed. Raises `AssertionError` where it is not."""
     count = len(graph.ops)
-    for column in (graph.args, graph.attrs, graph.types, graph.values, graph.locs, graph.names):
-        assert len(column) == count, "the columns of a graph have one length"
+    for column in COLUMNS:
+        assert len(getattr(graph, column)) == count, "the columns of a graph have one length"
     for node in range(count):
         op, args = graph.ops[node], graph.args[node]
         assert all(0 <= a < node for a in args), f"node {node} comes after its arguments"
@@ -349,6 +359,7 @@ def operand_dtype(types: Sequence[Type]) -> str:
 
 
 __all__ = [
+    "COLUMNS",
     "Graph",
     "GraphBuilder",
     "Param",

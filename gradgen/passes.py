@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gradgen.graph import Graph, GraphBuilder
-from gradgen.liveness import finish, reachable, shell
+from gradgen.liveness import compacted, finish, reachable, shell
 from gradgen.simplify import simplify
 
 # A rewrite can make room for another; more rounds than these were never needed.
@@ -24,12 +24,7 @@ def run(graph: Graph) -> Graph:
 def eliminate_dead(graph: Graph) -> Graph:
     """Keep what the results need, and the parameters."""
     needed = reachable(graph, graph.results)
-    b = GraphBuilder(shell(graph))
-    mapping = [-1] * len(graph)
-    for node in range(len(graph)):
-        if needed[node] or graph.ops[node] == "param":
-            mapping[node] = b.copy_node(graph, node, mapping)
-    return finish(graph, b, mapping)
+    return compacted(graph, [n or op == "param" for n, op in zip(needed, graph.ops, strict=True)])
 
 
 def settle(graph: Graph) -> Graph:

@@ -12,6 +12,7 @@ import numpy as np
 
 from gradgen import derive, passes
 from gradgen.bounds import length_guard, needed_lengths
+from gradgen.collector import paused
 from gradgen.emission import Unit, columns
 from gradgen.emission import emit as emit_unit
 from gradgen.errors import GradgenError, Location, NeedsLength, SourceError
@@ -80,6 +81,7 @@ class Program:
     rewrites: list[Rewrite] = field(default_factory=list)
 
 
+@paused()
 def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program:
     """Derive, simplify and write a graph that was read; with `guard` the shapes are checked."""
     options.check()

@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 # fmt: off
 ORDER = [
-    "definitions", "directives", "errors", "types", "ops", "graph", "read", "rules", "sweep",
+    "definitions", "directives", "collector", "errors", "types", "ops", "graph", "read", "rules", "sweep",
     "derive", "forward", "liveness", "simplify", "passes", "question", "jacobians", "modes",
     "targets", "spelling",
     "stabilize", "layout", "guards", "bounds", "emission", "notes", "render", "certificate",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gradgen.collector import paused
 from gradgen.directives import CustomRule
 from gradgen.errors import GradgenError, Location, NeedsLength, Refusal, Source, SourceError
 from gradgen.graph import Graph, GraphBuilder, Param, Record
@@ -37,6 +38,7 @@ __all__ = [
 ]  # fmt: skip
 
 
+@paused()
 def read_file(path: Path, name: str, declared: Mapping[str, Spec], shown: str = "") -> Graph:
     """The graph of a function in a file. Nothing of the file is executed.
 
@@ -96,6 +98,7 @@ def _shapes_of_emission(source: Source, function: ast.FunctionDef) -> Mapping[st
     return {}
 
 
+@paused()
 def read_live(
     function: Any, declared: Mapping[str, Spec], sure: frozenset[str] = frozenset()
 ) -> Graph:
@@ -181,7 +184,8 @@ def _read(
     except Refusal as refusal:
         raise SourceError(refusal.message, place, refusal.hint) from None
     values = dict(bound)
-    read = attribute_paths(node) if declared else set()
+    structured = any(isinstance(spec, (dict, list, tuple)) for spec in declared.values())
+    read = attribute_paths(node) if structured else set()
     defaults = _defaults(function)
     spec = node.args
     for argument in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs):
@@ -235,7 +239,8 @@ def _run(reader: Interpreter, function: Function | Ruled, values: dict[str, Any]
             kind = LengthError if isinstance(refusal, NeedsLength) else SourceError
             raise kind(refusal.message, place, refusal.hint) from None
     outer = function.frame
-    frame = Frame(outer.source, outer.lookup, values, stored_names(function.node), outer)
+    stored = stored_names(function.node, outer.source)
+    frame = Frame(outer.source, outer.lookup, values, stored, outer)
     node = function.node
     if isinstance(node, ast.Lambda):
         return reader.run(node.body, frame)

@@ -80,7 +80,8 @@ class Interpreter(front.Front):
 
     def __init__(self, builder: GraphBuilder) -> None:
         super().__init__(builder)
-        self.steps = 0
+        # The methods for the kinds of syntax that were met.
+        self._visitors: dict[type[ast.AST], Any] = {}
         # The lines of the user's that are read, by path and first line, in the order of reading.
         self.texts: dict[tuple[str, int], str] = {}
 
@@ -91,27 +92,28 @@ class Interpreter(front.Front):
 
         Raises `SourceError` at the innermost syntax node for whatever is refused.
         """
-        stack: list[tuple[Steps, ast.AST | None, Frame]] = []
+        stack: list[tuple[Steps, ast.AST | None, Frame, Location | None]] = []
         node: ast.AST | None = None
-        saved = self.builder.loc
+        builder = self.builder
+        saved = builder.loc
         try:
             while True:
                 if isinstance(request, GeneratorType):
-                    stack.append((request, node, frame))
+                    self._locate(node, frame)
+                    stack.append((request, node, frame, builder.loc))
                     value = None
                 else:
                     node, frame = request if isinstance(request, tuple) else (request, frame)
                     self._locate(node, frame)
                     value = self._visit(node, frame)
                     if isinstance(value, GeneratorType):
-                        stack.append((value, node, frame))
+                        stack.append((value, node, frame, builder.loc))
                         value = None
                 request = MISSING
                 while request is MISSING:
                     if not stack:
                         return value
-                    steps, node, frame = stack[-1]
-                    self._locate(node, frame)
+                    steps, node, frame, builder.loc = stack[-1]
                     try:
                         request = steps.send(value)
                     except StopIteration as stop:
@@ -125,7 +127,7 @@ class Interpreter(front.Front):
                 raise LengthError(refusal.message, place, refusal.hint) from None
             raise SourceError(refusal.message, place, refusal.hint) from None
         finally:
-            self.builder.loc = saved
+            builder.loc = saved
 
     def _locate(self, node: ast.AST | None, frame: Frame) -> None:
         if frame.source is None or node is None or not hasattr(node, "lineno"):
@@ -135,18 +137,21 @@ class Interpreter(front.Front):
 
     @staticmethod
     def _place(node: ast.AST | None, frame: Frame, stack: list[Any]) -> Location | None:
-        for at, where in [(node, frame), *((n, f) for _, n, f in reversed(stack))]:
+        for at, where in [(node, frame), *((n, f) for _, n, f, _ in reversed(stack))]:
             if at is not None and hasattr(at, "lineno") and where.source is not None:
                 return Location(where.source, at.lineno, at.col_offset)
         return None
 
     def _visit(self, node: ast.AST, frame: Frame) -> Any:
-        self.steps += 1
-        visitor = getattr(self, f"on_{type(node).__name__}", None)
-        if visitor is not None:
-            return visitor(node, frame)
-        what, hint = REFUSED.get(type(node), (f"`{type(node).__name__}`", ""))
-        raise Refusal(f"{what} is not supported here", hint)
+        kind = type(node)
+        visitor = self._visitors.get(kind)
+        if visitor is None:
+            visitor = getattr(self, f"on_{kind.__name__}", None)
+            if visitor is None:
+                what, hint = REFUSED.get(kind, (f"`{kind.__name__}`", ""))
+                raise Refusal(f"{what} is not supported here", hint)
+            self._visitors[kind] = visitor
+        return visitor(node, frame)
 
     def dynamic(self, construct: str, hint: str) -> None:
         """The one place where control flow on values that are not known yet is refused."""
@@ -476,7 +481,7 @@ class Interpreter(front.Front):
             self._refuse_decorators(function)
         refuse_emitted(function.node)
         frame = Frame(function.frame.source, function.frame.lookup, parent=function.frame,
-                      stored=stored_names(function.node), depth=depth)  # fmt: skip
+                      stored=stored_names(function.node, function.frame.source), depth=depth)  # fmt: skip
         frame.names.update(self.bind_parameters(function, args, keywords))
         if frame.source is not None:
             self.note_text(frame.source, function.node)

@@ -11,6 +11,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 MUTATORS = frozenset({
@@ -90,7 +91,7 @@ def _scopes(tree: ast.Module) -> list[Scope]:
         if not isinstance(node, _SCOPES):
             _record(scope, node, inside)
             inside = inside or isinstance(node, _COMPREHENSIONS)
-            pending.extend((scope, child, inside) for child in _children(node))
+            pending += [(scope, child, inside) for child in _children(node)]
             continue
         inner = Scope(node, scope)
         found.append(inner)
@@ -106,15 +107,24 @@ def _scopes(tree: ast.Module) -> list[Scope]:
     return found
 
 
-def _children(node: ast.AST) -> Iterator[ast.AST]:
+def _children(node: ast.AST) -> list[ast.AST]:
     """The parts of a node that can matter: no constants, operators or names that are read."""
-    for name in node._fields:
+    found: list[ast.AST] = []
+    for name in _parts(type(node)):
         value = getattr(node, name, None)
         for part in value if type(value) is list else (value,):
-            if type(part) in _LEAVES or not isinstance(part, ast.AST):
+            kind = type(part)
+            if kind in _LEAVES or (kind is ast.Name and type(part.ctx) is ast.Load):
                 continue
-            if not isinstance(part, ast.Name) or not isinstance(part.ctx, ast.Load):
-                yield part
+            if isinstance(part, ast.AST):
+                found.append(part)
+    return found
+
+
+@cache
+def _parts(kind: type[ast.AST]) -> tuple[str, ...]:
+    """The fields of a kind of node that can hold others."""
+    return tuple(name for name in kind._fields if name not in ("ctx", "op", "ops", "id", "attr"))
 
 
 def _record(scope: Scope, node: ast.AST, inside: bool) -> None:

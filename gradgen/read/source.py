@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import gc
 import io
 import linecache
 import tokenize
@@ -14,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from gradgen.collector import paused
 from gradgen.errors import GradgenError, Location, Source, SourceError
 
 FunctionNode = ast.FunctionDef | ast.Lambda
@@ -36,10 +36,8 @@ def read_text(path: Path) -> str:
 
 def parse(source: Source) -> ast.Module:
     """The syntax tree of a text. Raises `SourceError` for whatever CPython's parser refuses."""
-    enabled = gc.isenabled()
-    gc.disable()  # collections while parsing cost three quarters of its time
     try:
-        with warnings.catch_warnings():
+        with paused(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the user's own, seen when it runs
             return ast.parse(source.text, source.path)
     except SyntaxError as error:
@@ -54,9 +52,6 @@ def parse(source: Source) -> ast.Module:
         raise SourceError(message, Location(source, 1, 0), "name the inner parts") from None
     except ValueError as error:
         raise SourceError(str(error), Location(source, 1, 0)) from None
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @lru_cache(maxsize=32)
@@ -154,12 +149,22 @@ def _constants(code: types.CodeType) -> tuple[Any, ...]:
     return (code.co_names, code.co_varnames, [(type(c), repr(c)) for c in kept])
 
 
-def stored_names(node: FunctionNode) -> frozenset[str]:
-    """The names that a function's own body assigns (its locals besides the parameters)."""
+def stored_names(node: FunctionNode, source: Source | None = None) -> frozenset[str]:
+    """The names that a function's own body assigns (its locals besides the parameters).
+
+    A `source` without `:=` has no assignments in expressions: these are not looked at.
+    """
+    inside = source is None or source.holds(":=")
     names: set[str] = set()
     stack: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
     while stack:
         at = stack.pop()
+        if isinstance(at, ast.Name):
+            if isinstance(at.ctx, ast.Store):
+                names.add(at.id)
+            continue
+        if not inside and isinstance(at, ast.expr) and not isinstance(at, _TARGETS):
+            continue
         if isinstance(at, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             names.add(at.name)
             continue
@@ -170,9 +175,11 @@ def stored_names(node: FunctionNode) -> frozenset[str]:
             inner = [n for n in ast.walk(at) if isinstance(n, ast.NamedExpr)]
             names.update(n.target.id for n in inner)
             continue
-        if isinstance(at, ast.Name) and isinstance(at.ctx, ast.Store):
-            names.add(at.id)
         if isinstance(at, (ast.Import, ast.ImportFrom)):
             names.update((a.asname or a.name).partition(".")[0] for a in at.names)
         stack.extend(ast.iter_child_nodes(at))
     return frozenset(names)
+
+
+# The expressions that hold targets of assignments.
+_TARGETS = (ast.Tuple, ast.List, ast.Starred)
