@@ -263,6 +263,27 @@ class GraphBuilder:
         self.label(new, source.names[node], source.hints[node])
         return new
 
+    def copy_run(self, source: Graph, start: int, stop: int, mapping: list[int]) -> None:
+        """Copy the nodes of a row, none of which is a source, as `copy_node` does, but at once.
+
+        The types of their mapped arguments have to be those of the arguments.
+        """
+        graph = self.graph
+        first = len(graph)
+        rows = range(first, first + stop - start)
+        mapping[start:stop] = rows
+        args = [tuple([mapping[a] for a in some]) for some in source.args[start:stop]]
+        made = dict(zip(zip(source.ops[start:stop], args, source.attrs[start:stop], strict=True),
+                        rows, strict=True))  # fmt: skip
+        if len(made) < len(rows) or not made.keys().isdisjoint(self._known.keys()):
+            for node in range(start, stop):
+                mapping[node] = self.copy_node(source, node, mapping)
+            return
+        self._known.update(made)
+        for column in COLUMNS:
+            held = args if column == "args" else getattr(source, column)[start:stop]
+            getattr(graph, column).extend(held)
+
     def label(self, node: int, name: str | None, hint: str | None) -> None:
         """Give a node a name and a hint, unless it has them."""
         graph = self.graph

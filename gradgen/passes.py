@@ -29,12 +29,12 @@ def eliminate_dead(graph: Graph) -> Graph:
 
 def settle(graph: Graph) -> Graph:
     """Simplify until nothing changes, a bounded number of times."""
+    before = None
     for _ in range(ROUNDS):
-        before = (graph.ops, graph.args)
-        graph = eliminate_dead(simplify(graph))
-        if (graph.ops, graph.args) == before:
+        graph, before = simplify(graph, before)
+        if before is None:
             break
-    return graph
+    return eliminate_dead(graph)
 
 
 def without_stops(graph: Graph) -> Graph:

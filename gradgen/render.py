@@ -25,7 +25,7 @@ _ALLOWED = (
     ast.ListComp, ast.comprehension,
 )  # fmt: skip
 # By what is allowed its parts; operators and contexts are all allowed, and not looked at.
-_PARTS = {
+_PARTS: dict[type[ast.AST], tuple[str, ...]] = {
     kind: tuple(name for name in kind._fields if name not in ("ctx", "op", "ops"))
     for kind in _ALLOWED
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 from gradgen.graph import Graph, GraphBuilder
@@ -20,23 +21,40 @@ _LEAVES = ("param", "const", "constant", "global", "seed")
 Scaled = tuple[float, int | None, bool]
 # How far into a product a coefficient is carried, to stand first in it.
 _MAX_DEPTH = 8
+# How often each node of a result was read in the graph before, `CHANGED` where it was not there.
+Uses = list[int]
+CHANGED = -1
+# How near below a node a change has to be to matter for it, and how far below it others do.
+_NEAR, _DEEP, _FAR = 3, 4, 1_000_000
 _LARGEST = 1e300
 _ALL_AXES = (None, False, None)
 # What makes arrays of numbers.
 _MAKERS = ("array", "full", "broadcast_to", "stack", "concatenate", "reshape")
 
 
-def simplify(graph: Graph) -> Graph:
-    """Rewrite derived nodes: gather coefficients and signs, fold numbers, cancel `a / y * y`."""
-    return _Simplifier(graph).run()
+def simplify(graph: Graph, before: Uses | None = None) -> tuple[Graph, Uses | None]:
+    """Rewrite derived nodes: gather coefficients and signs, fold numbers, cancel `a / y * y`.
+
+    `before` is what a call said beside its result, which is `graph`: what is far from all that it
+    changed is kept. It says None where it changed nothing.
+    """
+    simplifier = _Simplifier(graph, before)
+    result = simplifier.run()
+    return result, simplifier.before if simplifier.changed else None
 
 
 class _Simplifier:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, before: Uses | None) -> None:
         self.old = graph
         needed = reachable(graph, graph.results)
         self.needed = needed
         self.uses = uses(graph, needed)
+        self.derived = [
+            loc is None and op not in _LEAVES for op, loc in zip(graph.ops, graph.locs, strict=True)
+        ]
+        self.kept = self._kept(before)
+        self.before: Uses = []
+        self.changed = False
         self.b = GraphBuilder(shell(graph))
         self.map = [-1] * len(graph)
         # Whether the node being rewritten is read more than once.
@@ -52,8 +70,25 @@ class _Simplifier:
         self.fresh: set[int] = set()
 
     def run(self) -> Graph:
+        old, b, node = self.old, self.b, 0
+        for kept, run in groupby(self.kept):
+            start, node = node, node + len(list(run))
+            if kept:
+                b.copy_run(old, start, node, self.map)
+            else:
+                self._rewrite_run(start, node)
+        self.before = [CHANGED] * len(b.graph)
+        for at, new in enumerate(self.map):
+            if self.needed[at]:
+                if self.derived[at] and not self._is_same(at, new):
+                    self.changed = True
+                else:
+                    self.before[new] = self.uses[at]
+        return finish(old, b, self.map)
+
+    def _rewrite_run(self, start: int, stop: int) -> None:
         old, b = self.old, self.b
-        for node in range(len(old)):
+        for node in range(start, stop):
             if not self.needed[node] and old.ops[node] != "param":
                 continue
             if old.locs[node] is not None or old.ops[node] in _LEAVES:
@@ -70,7 +105,43 @@ class _Simplifier:
             own = b.graph.locs[self.map[node]] is None
             if own or b.is_op(self.map[node], "sub"):
                 b.label(self.map[node], old.names[node] if own else None, old.hints[node])
-        return finish(old, b, self.map)
+
+    def _is_same(self, node: int, new: int) -> bool:
+        """Whether a node was carried over as it was."""
+        old, graph = self.old, self.b.graph
+        return (
+            graph.ops[new] == old.ops[node] and graph.attrs[new] == old.attrs[node]
+            and graph.args[new] == tuple([self.map[a] for a in old.args[node]])
+        )  # fmt: skip
+
+    def _kept(self, before: Uses | None) -> list[bool]:
+        """Which nodes are copied without a look: those of the user, and those far from changes."""
+        old, derived = self.old, self.derived
+        # what is noted for others when it is met, and what has no operands
+        alone = [
+            op in _LEAVES or op == "index_set" or (op == "div" and not d)
+            for op, d in zip(old.ops, derived, strict=True)
+        ]
+        if before is None:
+            return [n and not (d or a) for n, d, a in zip(self.needed, derived, alone, strict=True)]
+        # How many operands lie between a node and the nearest change below it.
+        far: list[int] = []
+        for node, args in enumerate(old.args):
+            if not derived[node] or not self.needed[node]:
+                far.append(_FAR)
+            elif self.uses[node] != before[node]:
+                far.append(0)
+            else:
+                far.append(min([far[a] for a in args], default=_FAR) + 1)
+        # How far below a node that may change others are still looked into.
+        depth = [_DEEP if f < _NEAR else 0 for f in far]
+        for node in range(len(old) - 1, -1, -1):
+            below = depth[node] - 1
+            if below > 0:
+                for a in old.args[node]:
+                    if derived[a] and depth[a] < below:
+                        depth[a] = below
+        return [n and not (d or a) for n, d, a in zip(self.needed, depth, alone, strict=True)]
 
     def rewrite(self, node: int) -> int:
         """The new node for a derived one: simpler where a rule applies and the type stays."""

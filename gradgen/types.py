@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -284,11 +284,12 @@ class Builder(Protocol):
 Infer = Callable[[Sequence[Type], Any, Sequence[Any]], Type | TupleType]
 
 
-def by_types(infer: Infer) -> Infer:
-    """Mark a type rule that looks at no values, so that what it gave may be remembered."""
+# The type rules that look at no values, so that what they gave may be remembered.
+BY_TYPES: set[Infer] = set()
+Rule = TypeVar("Rule", bound=Infer)
+
+
+def by_types(infer: Rule) -> Rule:
+    """Mark a type rule that looks at no values."""
     BY_TYPES.add(infer)
     return infer
-
-
-# The type rules that are marked so.
-BY_TYPES: set[Infer] = set()

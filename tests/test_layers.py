@@ -8,8 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 # fmt: off
 ORDER = [
-    "definitions", "directives", "collector", "errors", "types", "ops", "graph", "read", "rules", "sweep",
-    "derive", "forward", "liveness", "simplify", "passes", "question", "jacobians", "modes",
+    "collector", "definitions", "directives", "errors", "types", "ops", "graph", "read", "rules",
+    "sweep", "derive", "forward", "liveness", "simplify", "passes", "question", "jacobians", "modes",
     "targets", "spelling",
     "stabilize", "layout", "guards", "bounds", "emission", "notes", "render", "certificate",
     "program", "header", "live", "differences", "oracles", "checking", "certify", "byhand",

@@ -480,8 +480,9 @@ class Interpreter(front.Front):
         if not function.live:
             self._refuse_decorators(function)
         refuse_emitted(function.node)
-        frame = Frame(function.frame.source, function.frame.lookup, parent=function.frame,
-                      stored=stored_names(function.node, function.frame.source), depth=depth)  # fmt: skip
+        outer = function.frame
+        stored = stored_names(function.node, outer.source)
+        frame = Frame(outer.source, outer.lookup, parent=outer, stored=stored, depth=depth)
         frame.names.update(self.bind_parameters(function, args, keywords))
         if frame.source is not None:
             self.note_text(frame.source, function.node)

@@ -11,7 +11,6 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 MUTATORS = frozenset({
@@ -30,6 +29,8 @@ _LEAVES = frozenset({
     *ast.operator.__subclasses__(), *ast.unaryop.__subclasses__(), *ast.cmpop.__subclasses__(),
     *ast.boolop.__subclasses__(),
 })  # fmt: skip
+# Fields that hold nothing else.
+_PLAIN = frozenset({"ctx", "op", "ops", "id", "attr"})
 
 
 @dataclass(slots=True, eq=False)
@@ -110,21 +111,16 @@ def _scopes(tree: ast.Module) -> list[Scope]:
 def _children(node: ast.AST) -> list[ast.AST]:
     """The parts of a node that can matter: no constants, operators or names that are read."""
     found: list[ast.AST] = []
-    for name in _parts(type(node)):
+    for name in node._fields:
+        if name in _PLAIN:
+            continue
         value = getattr(node, name, None)
         for part in value if type(value) is list else (value,):
-            kind = type(part)
-            if kind in _LEAVES or (kind is ast.Name and type(part.ctx) is ast.Load):
+            if type(part) in _LEAVES or not isinstance(part, ast.AST):
                 continue
-            if isinstance(part, ast.AST):
+            if not isinstance(part, ast.Name) or not isinstance(part.ctx, ast.Load):
                 found.append(part)
     return found
-
-
-@cache
-def _parts(kind: type[ast.AST]) -> tuple[str, ...]:
-    """The fields of a kind of node that can hold others."""
-    return tuple(name for name in kind._fields if name not in ("ctx", "op", "ops", "id", "attr"))
 
 
 def _record(scope: Scope, node: ast.AST, inside: bool) -> None:
