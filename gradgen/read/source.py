@@ -55,9 +55,24 @@ def parse(source: Source) -> ast.Module:
 
 
 @lru_cache(maxsize=32)
-def _parsed(path: str, text: str) -> tuple[Source, ast.Module]:
+def _parsed(path: str, text: str) -> tuple[Source, tuple[FunctionNode, ...]]:
     source = Source(path, text)
-    return source, parse(source)
+    return source, tuple(_functions(parse(source)))
+
+
+@lru_cache(maxsize=32)
+def _compiled(path: str, text: str) -> tuple[types.CodeType, ...] | None:
+    """The code of all functions of a text; None where CPython refuses it."""
+    try:
+        stack = [compile(text, path, "exec", dont_inherit=True)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    found = []
+    while stack:
+        at = stack.pop()
+        found.append(at)
+        stack.extend(c for c in at.co_consts if isinstance(c, types.CodeType))
+    return tuple(found)
 
 
 def syntax_of(function: types.FunctionType) -> tuple[Source, FunctionNode]:
@@ -73,8 +88,8 @@ def syntax_of(function: types.FunctionType) -> tuple[Source, FunctionNode]:
             f"the source of {function.__qualname__} is not available ({code.co_filename}): "
             "define it in a file or a notebook cell"
         )
-    source, tree = _parsed(code.co_filename, "".join(lines))
-    found = [n for n in _functions(tree) if _is(n, code)]
+    source, functions = _parsed(code.co_filename, "".join(lines))
+    found = [n for n in functions if _is(n, code)]
     if isinstance(found[0] if found else None, ast.Lambda) and len(found) > 1:
         found = [min(found, key=_extent)]
     if len(found) != 1 or not _same_code(source, code):
@@ -128,17 +143,13 @@ def _parameters(code: types.CodeType) -> tuple[str, ...]:
 
 def _same_code(source: Source, code: types.CodeType) -> bool:
     """Whether compiling the text anew gives the code that runs (a file edited since does not)."""
-    try:
-        whole = compile(source.text, source.path, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    compiled = _compiled(source.path, source.text)
+    if compiled is None:
         return True  # a notebook's magics, say
-    stack, near = [whole], []
-    while stack:
-        at = stack.pop()
-        inner = [c for c in at.co_consts if isinstance(c, types.CodeType)]
-        stack.extend(inner)
-        if at.co_name == code.co_name and at.co_firstlineno == code.co_firstlineno:
-            near.append(at)
+    near = [
+        at for at in compiled
+        if at.co_name == code.co_name and at.co_firstlineno == code.co_firstlineno
+    ]  # fmt: skip
     if any("AssertionError" in name or name.startswith("@py") for name in code.co_names):
         return bool(near)  # pytest rewrites assert statements
     return any(at.co_code == code.co_code and _constants(at) == _constants(code) for at in near)
