@@ -65,6 +65,8 @@ class Unit:
     constants: list[str] = field(default_factory=list)
     functions: list[FunctionText] = field(default_factory=list)
     namespace: dict[str, Any] = field(default_factory=dict)
+    # What the values of the namespace are called in the graph.
+    origins: dict[str, str] = field(default_factory=dict)
     captured: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -255,6 +257,7 @@ class ModuleWriter:
     def _live_global(self, wanted: str, name: str) -> None:
         value = self.graph.captured[name]
         self.unit.namespace[wanted] = value
+        self.unit.origins[wanted] = name
         literal = _literal(value, self)
         if literal is None:
             self.unit.captured.append(wanted)

@@ -6,11 +6,13 @@ import hashlib
 import linecache
 import threading
 import types
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, TypeVar
 
 import numpy as np
 
+from gradgen import cache
 from gradgen.errors import GradgenError, NotCompiledError, SourceError
 from gradgen.graph import Graph, Record
 from gradgen.program import Options, Program, active_names, added_names, compile_graph
@@ -18,18 +20,26 @@ from gradgen.read import LengthError, LiveTypes, Spec, Static, parse_shapes, rea
 from gradgen.render import render
 
 Shapes = str | Mapping[str, Any] | None
+Made = TypeVar("Made")
 
 
 def load(program: Program, name: str, mode: str, original: Any) -> Any:
     """The emitted function, compiled; its lines are known to debuggers and tracebacks."""
-    text = render(program.unit)
-    namespace: dict[str, Any] = dict(program.unit.namespace)
+    unit = program.unit
+    return _loaded(render(unit), unit.namespace, program.graph, name, mode, original)
+
+
+def _loaded(
+    text: str, captured: Mapping[str, Any], graph: Graph, name: str, mode: str, original: Any
+) -> Any:
+    """The function of a mode in a text, which finds captured values in its globals."""
+    namespace: dict[str, Any] = dict(captured)
     namespace["__name__"] = getattr(original, "__module__", None) or "gradgen_emitted"
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     filename = f"<gradgen {name}_{mode} {digest}>"
     exec(compile(text, filename, "exec", dont_inherit=True), namespace)
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-    for name_inside, value in program.unit.namespace.items():
+    for name_inside, value in captured.items():
         if isinstance(value, np.ndarray):
             # What the user does to a captured array later is seen, as in the original.
             namespace[name_inside] = value
@@ -38,8 +48,42 @@ def load(program: Program, name: str, mode: str, original: Any) -> Any:
     function.__name__ = getattr(original, "__name__", name)
     function.__qualname__ = getattr(original, "__qualname__", name)
     function.source = text
-    function.graph = program.graph
+    function.graph = graph
     return function
+
+
+def _finished(graph: Graph, options: Options, guard: bool, original: Any, cached: bool) -> Any:
+    """The emitted function of a graph that was read; if `cached` from disk, where it is there."""
+    key = cache.key_of(graph, options, guard) if cached else None
+    held = None if key is None else cache.find(key)
+    if held is not None:
+        captured = {inside: graph.captured[name] for inside, name in held.captured.items()}
+        later = LaterGraph(lambda: compile_graph(graph, options, guard).graph)
+        return _loaded(held.text, captured, later, graph.name, options.mode, original)
+    program = compile_graph(graph, options, guard)
+    if key is not None:
+        cache.keep(key, cache.Entry(render(program.unit), program.unit.origins))
+    return load(program, graph.name, options.mode, original)
+
+
+class LaterGraph(Graph):
+    """The graph of a function whose source was found on disk: made when it is first looked at."""
+
+    __slots__ = ()
+    _lock = threading.RLock()
+
+    def __init__(self, make: Callable[[], Graph]) -> None:
+        object.__setattr__(self, "text", make)
+
+    def __getattribute__(self, name: str) -> Any:
+        with LaterGraph._lock:
+            make = object.__getattribute__(self, "text")
+            if callable(make):  # no other thread has been here
+                made = make()
+                for column in fields(Graph):
+                    object.__setattr__(self, column.name, getattr(made, column.name))
+                self.__class__ = Graph  # type: ignore[assignment]
+        return object.__getattribute__(self, name)
 
 
 # What is fixed while compiling: (the lengths, the values of Python ints).
@@ -63,9 +107,10 @@ class Deferred:
     compilation; before the first call they raise `NotCompiledError`.
     """
 
-    def __init__(self, function: Any, options: Options) -> None:
+    def __init__(self, function: Any, options: Options, cached: bool) -> None:
         self._function = function
         self._options = options
+        self._cached = cached
         self._lock = threading.RLock()
         self._compiled: dict[Any, Any] = {}
         self._refused: set[Any] = set()
@@ -159,8 +204,7 @@ class Deferred:
         # An integer for a number that is not differentiated has a signature of its own.
         graph = read_live(self._function, specs, frozenset(specs) - self._active)
         # What a call's arguments are is told by its signature: there is nothing left to check.
-        program = compile_graph(graph, self._options, guard=False)
-        return load(program, graph.name, self._options.mode, self._function)
+        return _finished(graph, self._options, False, self._function, self._cached)
 
     @property
     def source(self) -> str:
@@ -237,14 +281,22 @@ def like_specs(like: Any, names: Sequence[str], types: LiveTypes) -> dict[str, S
 
 
 def compile_declared(function: Any, options: Options, shapes: Shapes, like: Any) -> Program:
-    """Compile a function whose arguments are declared; what nothing declares is a number.
+    """Compile a function whose arguments are declared; what nothing declares is a number."""
+    return _declared(function, options, shapes, like, compile_graph)
+
+
+def _declared(
+    function: Any, options: Options, shapes: Shapes, like: Any,
+    finish: Callable[[Graph, Options], Made],
+) -> Made:  # fmt: skip
+    """What `finish` makes of the graph of a function whose arguments are declared.
 
     The Python ints among the example arguments are fixed only where the program needs their values.
     """
     declared = parse_shapes(shapes)
     _refuse_method(function, declared)
     if like is None:
-        return compile_graph(read_live(function, declared), options)
+        return finish(read_live(function, declared), options)
     names = read_signature(function)[0]
     active = active_names(options.wrt, names)
     specs = [
@@ -252,11 +304,11 @@ def compile_declared(function: Any, options: Options, shapes: Shapes, like: Any)
         for numbers in (False, True)
     ]
     try:
-        return compile_graph(read_live(function, specs[0]), options)
+        return finish(read_live(function, specs[0]), options)
     except LengthError:
         if specs[0] == specs[1]:
             raise
-        return compile_graph(read_live(function, specs[1]), options)
+        return finish(read_live(function, specs[1]), options)
 
 
 def _refuse_method(function: Any, declared: Mapping[str, Spec]) -> None:
@@ -283,8 +335,11 @@ def _all_annotated(function: types.FunctionType) -> bool:
     )  # fmt: skip
 
 
-def build(function: Any, options: Options, shapes: Shapes, like: Any) -> Any:
-    """The emitted function for a live one: compiled now if shapes are declared, else deferred."""
+def build(function: Any, options: Options, shapes: Shapes, like: Any, cached: bool = False) -> Any:
+    """The emitted function for a live one: compiled now if shapes are declared, else deferred.
+
+    If `cached`, its source is kept on disk, and taken from there.
+    """
     options.check()
     if isinstance(function, (staticmethod, classmethod, property)):
         raise GradgenError(f"a {type(function).__name__} object: put the decorator below it")
@@ -292,6 +347,9 @@ def build(function: Any, options: Options, shapes: Shapes, like: Any) -> Any:
         raise GradgenError(f"{function!r} is not a function")
     annotated = isinstance(function, types.FunctionType) and _all_annotated(function)
     if shapes is None and like is None and not annotated:
-        return Deferred(function, options)
-    program = compile_declared(function, options, shapes, like)
-    return load(program, program.graph.name, options.mode, function)
+        return Deferred(function, options, cached)
+
+    def finish(graph: Graph, options: Options) -> Any:
+        return _finished(graph, options, True, function, cached)
+
+    return _declared(function, options, shapes, like, finish)

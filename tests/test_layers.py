@@ -12,7 +12,7 @@ ORDER = [
     "sweep", "derive", "forward", "liveness", "simplify", "passes", "question", "jacobians",
     "modes", "targets", "spelling",
     "stabilize", "layout", "guards", "bounds", "emission", "notes", "render", "certificate",
-    "program", "header", "live", "differences", "oracles", "checking", "certify", "byhand",
+    "program", "header", "cache", "live", "differences", "oracles", "checking", "certify", "byhand",
     "auditing", "testing", "pytest_plugin", "measure", "draw", "api", "flatten", "files", "sync",
     "terminal", "jobs", "cli", "cli_check", "cli_audit", "cli_compare", "cli_sync", "cli_verify",
 ]
