@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import keyword
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,7 @@ _TEMPORARY = "t"
 # How adjoints, tangents, and entries of Jacobians and Hessians are called: d_x, t_x, dy_dx, h_x_y.
 _DERIVED = re.compile(r"[dth]_|d\w*_d").match
 _REDUCTIONS = ("sum", "mean", "max", "min", "norm")
+_VIEWS = frozenset(name for name, row in OPS.items() if row.view)
 _ALWAYS_INLINE = ("axis_size", "item_count")
 FOREVER = 1 << 60
 
@@ -211,6 +212,7 @@ class ModuleWriter:
                 hidden.add(wanted)
                 self.taken.add(wanted)
                 self.global_names[node] = wanted
+        self.reserved = frozenset(self.global_names.values()) | _BUILTIN_NAMES
         self.globals: dict[int, str] = {}
         self.global_lines: list[str] = []
 
@@ -409,17 +411,21 @@ class FunctionWriter:
         position = list(range(size))
         last = [-1] * size
         forever = set(leaves(self.plan.results)) | set(self.plan.keep)
+        ops, statements = graph.ops, self.statements
         for node in reversed(self.plan.nodes):
-            users = self.users.get(node, ())
-            if node not in self.statements:
-                position[node] = max((position[u] for u in users), default=node)
-            reach = [position[u] for u in users]
-            reach += [last[u] for u in users if u in self.own and self._is_view(u, node)]
-            if node in forever:
-                reach.append(FOREVER)
-            last[node] = max(reach, default=-1)
+            users, reach = self.users.get(node, ()), -1
+            for user in users:
+                if position[user] > reach:
+                    reach = position[user]
+            if node not in statements and users:
+                position[node] = reach
+            for user in users:
+                if ops[user] in _VIEWS and user in self.own and self._is_view(user, node):
+                    reach = max(reach, last[user])
+            last[node] = FOREVER if node in forever else reach
+        rebuilt = _records(self.plan.results)
         for param in self.plan.params:
-            if _has_record(self.plan.results, param.name):
+            if param.name in rebuilt:
                 for leaf in leaves(param.tree):
                     last[leaf] = FOREVER
         for node in self.plan.unpack or ():
@@ -458,9 +464,8 @@ class FunctionWriter:
     def _is_reserved(self, name: str) -> bool:
         return (
             keyword.iskeyword(name)
-            or name in self.module.global_names.values()
+            or name in self.module.reserved
             or name in self.plan.extra_params
-            or name in _BUILTIN_NAMES
         )
 
     def _name(self, node: int) -> str:
@@ -833,15 +838,19 @@ def _any_leaf(param: Param) -> int:
     return next((n for n in leaves(param.tree)), _NEVER)
 
 
-def _has_record(tree: Tree, name: str) -> bool:
-    if isinstance(tree, Record):
-        return bool(tree.like[0] == name)
-    items: Iterable[Any] = ()
-    if isinstance(tree, dict):
-        items = tree.values()
-    elif isinstance(tree, (list, tuple)):
-        items = tree
-    return any(_has_record(item, name) for item in items)
+def _records(tree: Tree) -> set[str]:
+    """The parameters from which structures in a tree are rebuilt; none is in another."""
+    found: set[str] = set()
+    stack = [tree]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, Record):
+            found.add(part.like[0])
+        elif isinstance(part, dict):
+            stack += part.values()
+        elif isinstance(part, (list, tuple)):
+            stack += part
+    return found
 
 
 def spell_path(name: str, path: Sequence[Any]) -> str:

@@ -11,7 +11,7 @@ from gradgen.ops import OPS
 from gradgen.types import BY_TYPES, QUOTIENTS, Dim, Size, Type, promote
 
 Tree = Any  # a node, or a dict, list, tuple or record of trees
-_SOURCELESS = ("param", "const", "constant", "global", "seed")
+_SOURCELESS = frozenset({"param", "const", "constant", "global", "seed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +114,18 @@ class GraphBuilder:
         self.graph = graph
         self.loc: Location | None = None
         self._known: dict[Any, int] = {}
-        for node in range(len(graph) if share else 0):
-            self._known.setdefault(self._key(node), node)
+        if share:
+            plain = zip(graph.ops, graph.args, graph.attrs, strict=True)
+            for node, key in enumerate(plain):
+                if key[0] in _SOURCELESS:
+                    key = self._key(node)
+                self._known.setdefault(key, node)
 
     def _key(self, node: int) -> Any:
-        """What tells a node from others, as the constructors below form it."""
+        """What tells a source from others, as the constructors below form it."""
         graph = self.graph
         op, attr = graph.ops[node], graph.attrs[node]
-        if op == "const":
-            return ("const", literal_key(attr), graph.names[node])
-        return (op, attr) if op in _SOURCELESS else (op, graph.args[node], attr)
+        return ("const", literal_key(attr), graph.names[node]) if op == "const" else (op, attr)
 
     def find(self, op: str, *args: int, attr: Any = None) -> int | None:
         """The node for `op(*args)` if there is one already."""

@@ -162,23 +162,24 @@ def choose_parameters(graph: Graph, wrt: Wrt) -> tuple[list[Param], bool]:
         raise GradgenError(f"{graph.name} has no parameter to differentiate with respect to")
     items, bare = wrt_items(wrt)
     names = [p.name for p in graph.params]
-    chosen = []
+    places = {name: place for place, name in enumerate(names)}
+    chosen: dict[str, Param] = {}
     for item in items:
-        if isinstance(item, str) and item not in names:
+        if isinstance(item, str) and item not in places:
             raise GradgenError(
                 f"wrt={item!r}: the parameters of {graph.name} are {', '.join(names)}"
             )
         if isinstance(item, int) and not -len(names) <= item < len(names):
             raise GradgenError(f"wrt={item}: {graph.name} has {len(names)} parameters")
-        param = graph.params[names.index(item) if isinstance(item, str) else item]
+        param = graph.params[places[item] if isinstance(item, str) else item]
         if not any(True for _ in leaves(param.tree)):
             raise GradgenError(f"wrt={item!r}: the argument is fixed while compiling")
-        if param in chosen:
+        if param.name in chosen:
             raise GradgenError(f"wrt={item!r} is given twice")
-        chosen.append(param)
+        chosen[param.name] = param
     if not chosen:
         raise GradgenError("wrt names no parameter")
-    return chosen, bare
+    return list(chosen.values()), bare
 
 
 def wrt_items(wrt: Wrt) -> tuple[list[str | int], bool]:

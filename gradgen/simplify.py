@@ -79,11 +79,10 @@ class _Simplifier:
                 self._rewrite_run(start, node)
         self.before = [CHANGED] * len(b.graph)
         for at, new in enumerate(self.map):
-            if self.needed[at]:
-                if self.derived[at] and not self._is_same(at, new):
-                    self.changed = True
-                else:
-                    self.before[new] = self.uses[at]
+            if self.kept[at] or (new >= 0 and (not self.derived[at] or self._is_same(at, new))):
+                self.before[new] = self.uses[at]
+            elif new >= 0:
+                self.changed = True
         return finish(old, b, self.map)
 
     def _rewrite_run(self, start: int, stop: int) -> None:
@@ -170,6 +169,8 @@ class _Simplifier:
     def fits(self, new: int, node: int) -> bool:
         """Whether a rewritten node may stand for the old one."""
         have, want = self.b.type_of(new), self.old.types[node]
+        if have is want:
+            return True
         if have.shape != want.shape or have.is_float != want.is_float:
             return False
         return have.dtype == want.dtype or "py" in (have.kind, want.kind)
@@ -179,12 +180,12 @@ class _Simplifier:
     def number(self, new: int) -> float | None:
         """The value of a finite, unnamed number, or of `1 / 2`; None for anything else."""
         graph = self.b.graph
-        if graph.ops[new] == "global":
+        value = graph.values[new]
+        if value is None or graph.ops[new] == "global":
             return None
         for part in graph.args[new] or (new,):
             if graph.ops[part] != "const" or graph.names[part] is not None:
                 return None
-        value = graph.values[new]
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return None
         return float(value) if abs(value) < _LARGEST else None
