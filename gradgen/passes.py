@@ -52,4 +52,4 @@ def without_stops(graph: Graph) -> Graph:
     return settle(finish(graph, b, mapping))
 
 
-PIPELINE: tuple[Callable[[Graph], Graph], ...] = (eliminate_dead, settle)
+PIPELINE: tuple[Callable[[Graph], Graph], ...] = (settle,)

@@ -26,6 +26,8 @@ Uses = list[int]
 CHANGED = -1
 # How near below a node a change has to be to matter for it, and how far below it others do.
 _NEAR, _DEEP, _FAR = 3, 4, 1_000_000
+# Another round is worth it where more than one in so many nodes was changed.
+_FEW = 1_000
 _LARGEST = 1e300
 _ALL_AXES = (None, False, None)
 # What makes arrays of numbers.
@@ -36,11 +38,12 @@ def simplify(graph: Graph, before: Uses | None = None) -> tuple[Graph, Uses | No
     """Rewrite derived nodes: gather coefficients and signs, fold numbers, cancel `a / y * y`.
 
     `before` is what a call said beside its result, which is `graph`: what is far from all that it
-    changed is kept. It says None where it changed nothing.
+    changed is kept. It says None where it changed nothing, or next to nothing.
     """
     simplifier = _Simplifier(graph, before)
     result = simplifier.run()
-    return result, simplifier.before if simplifier.changed else None
+    worth = simplifier.changed * _FEW > len(graph)
+    return result, simplifier.before if worth else None
 
 
 class _Simplifier:
@@ -54,7 +57,7 @@ class _Simplifier:
         ]
         self.kept = self._kept(before)
         self.before: Uses = []
-        self.changed = False
+        self.changed = 0
         self.b = GraphBuilder(shell(graph))
         self.map = [-1] * len(graph)
         # Whether the node being rewritten is read more than once.
@@ -82,7 +85,7 @@ class _Simplifier:
             if self.kept[at] or (new >= 0 and (not self.derived[at] or self._is_same(at, new))):
                 self.before[new] = self.uses[at]
             elif new >= 0:
-                self.changed = True
+                self.changed += 1
         return finish(old, b, self.map)
 
     def _rewrite_run(self, start: int, stop: int) -> None:
@@ -96,14 +99,15 @@ class _Simplifier:
                 self._note_store(self.map[node])
                 continue
             b.loc = None
-            self.map[node] = self.rewrite(node)
-            self._note_store(self.map[node])
-            if self.uses[node] > 1 and b.is_op(self.map[node], "mul", "div"):
+            new = self.map[node] = self.rewrite(node)
+            op = b.graph.ops[new]
+            self._note_store(new)
+            if self.uses[node] > 1 and op in ("mul", "div"):
                 # Read elsewhere too: to multiply it out would compute it once more.
-                self.fresh.discard(self.map[node])
-            own = b.graph.locs[self.map[node]] is None
-            if own or b.is_op(self.map[node], "sub"):
-                b.label(self.map[node], old.names[node] if own else None, old.hints[node])
+                self.fresh.discard(new)
+            own = b.graph.locs[new] is None
+            if own or op == "sub":
+                b.label(new, old.names[node] if own else None, old.hints[node])
 
     def _is_same(self, node: int, new: int) -> bool:
         """Whether a node was carried over as it was."""
@@ -338,20 +342,23 @@ class _Simplifier:
         for mask, other, own in ((a, b, a_own), (b, a, b_own)):
             if own and self._is_mask(mask):
                 return self._masked(mask, ca * cb, other)
-        for top, other, own in ((a, b, a_own), (b, a, b_own)):
-            known = self._known_quotient(top, other) if self._quotient(top, own) else None
+        quotients = [(a, b)] if self._quotient(a, a_own) else []
+        if self._quotient(b, b_own):
+            quotients.append((b, a))
+        for top, other in quotients:
+            known = self._known_quotient(top, other)
             if known is not None:
                 return self.make(ca * cb, known)
-        for top, bottom, own in ((a, b, a_own), (b, a, b_own)):
+        for top, bottom in quotients:
             # (n / y) * y in an adjoint: y divides by the chain rule what it multiplies next.
-            if self._quotient(top, own) and self.b.args_of(top)[1] == bottom:
+            if self.b.args_of(top)[1] == bottom:
                 value = self.number(self.b.args_of(top)[0])
                 if value is not None:
                     return self.b.const(ca * cb * value)
                 return self.make(ca * cb, self.b.args_of(top)[0])
-        for top, bottom, own in ((a, b, a_own), (b, a, b_own)):
+        for top, bottom in quotients:
             # (1 / y) * b is b / y: one operation for two.
-            value = self.number(self.b.args_of(top)[0]) if self._quotient(top, own) else None
+            value = self.number(self.b.args_of(top)[0])
             if value is not None:
                 base, fresh = self.combine("div", bottom, self.b.args_of(top)[1])
                 return self.make(ca * cb * value, base, fresh)
@@ -687,7 +694,7 @@ class _Simplifier:
     def _note_store(self, node: int) -> None:
         """Remember which item a store fills: a run of stores into one array shares one record."""
         b = self.b
-        if not b.is_op(node, "index_set") or node in self.stores:
+        if b.graph.ops[node] != "index_set" or node in self.stores:
             return
         base, stored, *operands = b.args_of(node)
         shape, template = b.type_of(node).shape, b.attr_of(node)
