@@ -23,7 +23,7 @@ def test_collections_are_paused_and_then_as_they_were(enabled):
         (gc.enable if enabled else gc.disable)()
         inside(False)
         assert gc.isenabled() is enabled
-        with pytest.raises(ValueError, match="^$"):
+        with pytest.raises(ValueError, match=r"^$"):
             inside(True)
         assert gc.isenabled() is enabled
     finally:
