@@ -197,9 +197,19 @@ class Interpreter(front.Front):
             return self.modules.resolve_pending(value)
         return value
 
+    @staticmethod
+    def at_once(node: ast.AST, frame: Frame) -> Any:
+        """The value of a name of the frame's own, which takes no steps; else `MISSING`."""
+        found = frame.names.get(node.id, MISSING) if type(node) is ast.Name else MISSING
+        return MISSING if isinstance(found, Pending) else found
+
     def on_BinOp(self, node: ast.BinOp, frame: Frame) -> Steps:
-        left = yield node.left, frame
-        right = yield node.right, frame
+        left = self.at_once(node.left, frame)
+        if left is MISSING:
+            left = yield node.left, frame
+        right = self.at_once(node.right, frame)
+        if right is MISSING:
+            right = yield node.right, frame
         return self.binary(BINARY.get(type(node.op)), left, right)
 
     def on_UnaryOp(self, node: ast.UnaryOp, frame: Frame) -> Steps:
@@ -297,8 +307,9 @@ class Interpreter(front.Front):
         for element in elements:
             if isinstance(element, ast.Starred):
                 items.extend(self.items((yield element.value, frame)))
-            else:
-                items.append((yield element, frame))
+                continue
+            found = self.at_once(element, frame)
+            items.append((yield element, frame) if found is MISSING else found)
         return items
 
     def on_Dict(self, node: ast.Dict, frame: Frame) -> Steps:
@@ -546,7 +557,10 @@ class Interpreter(front.Front):
     def on_Assign(self, node: ast.Assign, frame: Frame) -> Steps:
         value = yield node.value, frame
         for target in node.targets:
-            yield self.assign(target, value, frame, node.value)
+            if isinstance(target, ast.Name):
+                self.assign_name(target.id, value, frame, node.value)
+            else:
+                yield self.assign(target, value, frame, node.value)
         return None
 
     def on_AnnAssign(self, node: ast.AnnAssign, frame: Frame) -> Steps:
