@@ -135,17 +135,19 @@ class GraphBuilder:
         """The node for `op(*args)`. Raises `Refusal` where the type rule refuses."""
         key = (op, args, attr)
         known = self._known.get(key)
-        row = OPS[op]
-        if known is not None and not row.fresh:
+        if known is not None and not OPS[op].fresh:
             return known
         types, values = self.graph.types, self.graph.values
         operands = tuple([types[a] for a in args])
+        value = None
         found = _inferred.get((op, attr, operands))
         if found is None:
+            row = OPS[op]
             found = row.infer(operands, attr, [values[a] for a in args])
-            if row.infer in BY_TYPES and row.known is None:
+            if row.known is not None:
+                value = row.known(operands, attr)
+            elif row.infer in BY_TYPES:
                 _inferred[op, attr, operands] = found
-        value = row.known(operands, attr) if row.known else None
         if value is None and args and values[args[0]] is not None:
             value = _evaluate(op, [values[a] for a in args], found)
         return self._append(key, op, args, attr, found, value)
@@ -154,7 +156,7 @@ class GraphBuilder:
         self, key: Any, op: str, args: tuple[int, ...], attr: Any, found: Any, value: Any
     ) -> int:
         graph = self.graph
-        node = len(graph.ops)
+        node = self._known[key] = len(graph.ops)
         graph.ops.append(op)
         graph.args.append(args)
         graph.attrs.append(attr)
@@ -163,8 +165,6 @@ class GraphBuilder:
         graph.locs.append(self.loc)
         graph.names.append(None)
         graph.hints.append(None)
-        if key is not None:
-            self._known[key] = node
         return node
 
     def const(self, value: Any, name: str | None = None) -> int:
