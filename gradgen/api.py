@@ -17,7 +17,8 @@ from gradgen.read.declare import refuse_argnums
 def value_and_grad(
     f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
     target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
-    output: int | None = None, style: str = "default", stabilize: bool = False, **unknown: Any,
+    output: int | None = None, style: str = "default", stabilize: bool = False,
+    cache: bool = False, **unknown: Any,
 ) -> Any:  # fmt: skip
     """The function that computes the value of `f` and its gradient.
 
@@ -46,6 +47,9 @@ def value_and_grad(
     stabilize
         Accurate rewrites: `log(1 + x)` becomes `log1p(x)`, `log(sum(exp(x)))` a log-sum-exp, and so
         on; the value is then no longer rounded as that of `f`.
+    cache
+        Keep the emitted source in a folder of the user's, and take it from there as long as nothing
+        that it was made from has changed. Numbers and arrays that `f` captures count by content.
 
     Returns
     -------
@@ -64,14 +68,15 @@ def value_and_grad(
     refuse_argnums(unknown)
     options = Options(wrt, "value_and_grad", target, style, has_aux, output, stabilize)
     if f is None:
-        return lambda function: build(function, options, shapes, like)
-    return build(f, options, shapes, like)
+        return lambda function: build(function, options, shapes, like, cache)
+    return build(f, options, shapes, like, cache)
 
 
 def grad(
     f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
     target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
-    output: int | None = None, style: str = "default", stabilize: bool = False, **unknown: Any,
+    output: int | None = None, style: str = "default", stabilize: bool = False,
+    cache: bool = False, **unknown: Any,
 ) -> Any:  # fmt: skip
     """The function that computes the gradient of `f`; see `value_and_grad` for the arguments.
 
@@ -80,14 +85,14 @@ def grad(
     refuse_argnums(unknown)
     options = Options(wrt, "grad", target, style, has_aux, output, stabilize)
     if f is None:
-        return lambda function: build(function, options, shapes, like)
-    return build(f, options, shapes, like)
+        return lambda function: build(function, options, shapes, like, cache)
+    return build(f, options, shapes, like, cache)
 
 
 def jvp(
     f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
     target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
-    output: int | None = None, style: str = "default", **unknown: Any,
+    output: int | None = None, style: str = "default", cache: bool = False, **unknown: Any,
 ) -> Any:  # fmt: skip
     """The function that computes the value of `f`, of any shape, and its derivative along tangents.
 
@@ -104,14 +109,14 @@ def jvp(
     refuse_argnums(unknown)
     options = Options(wrt, "jvp", target, style, has_aux, output)
     if f is None:
-        return lambda function: build(function, options, shapes, like)
-    return build(f, options, shapes, like)
+        return lambda function: build(function, options, shapes, like, cache)
+    return build(f, options, shapes, like, cache)
 
 
 def vjp(
     f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
     target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
-    output: int | None = None, style: str = "default", **unknown: Any,
+    output: int | None = None, style: str = "default", cache: bool = False, **unknown: Any,
 ) -> Any:  # fmt: skip
     """The function that computes the value of `f`, of any shape, and its adjoints for a seed.
 
@@ -126,14 +131,14 @@ def vjp(
     refuse_argnums(unknown)
     options = Options(wrt, "vjp", target, style, has_aux, output)
     if f is None:
-        return lambda function: build(function, options, shapes, like)
-    return build(f, options, shapes, like)
+        return lambda function: build(function, options, shapes, like, cache)
+    return build(f, options, shapes, like, cache)
 
 
 def jacobian(
     f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
     target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
-    output: int | None = None, style: str = "default", **unknown: Any,
+    output: int | None = None, style: str = "default", cache: bool = False, **unknown: Any,
 ) -> Any:  # fmt: skip
     """The function that computes the derivatives of all values of `f` by all parameters in `wrt`.
 
@@ -155,14 +160,14 @@ def jacobian(
     refuse_argnums(unknown)
     options = Options(wrt, "jacobian", target, style, has_aux, output)
     if f is None:
-        return lambda function: build(function, options, shapes, like)
-    return build(f, options, shapes, like)
+        return lambda function: build(function, options, shapes, like, cache)
+    return build(f, options, shapes, like, cache)
 
 
 def hessian(
     f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
     target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
-    output: int | None = None, style: str = "default", **unknown: Any,
+    output: int | None = None, style: str = "default", cache: bool = False, **unknown: Any,
 ) -> Any:  # fmt: skip
     """The function that computes the second derivatives of `f`.
 
@@ -179,14 +184,14 @@ def hessian(
     refuse_argnums(unknown)
     options = Options(wrt, "hessian", target, style, has_aux, output)
     if f is None:
-        return lambda function: build(function, options, shapes, like)
-    return build(f, options, shapes, like)
+        return lambda function: build(function, options, shapes, like, cache)
+    return build(f, options, shapes, like, cache)
 
 
 def hvp(
     f: Callable[..., Any] | None = None, wrt: Wrt = None, has_aux: bool = False,
     target: str = "numpy", shapes: Shapes = None, like: Any = None, *,
-    output: int | None = None, style: str = "default", **unknown: Any,
+    output: int | None = None, style: str = "default", cache: bool = False, **unknown: Any,
 ) -> Any:  # fmt: skip
     """The function that computes the Hessian of `f` times a vector, without the Hessian.
 
@@ -199,8 +204,8 @@ def hvp(
     refuse_argnums(unknown)
     options = Options(wrt, "hvp", target, style, has_aux, output)
     if f is None:
-        return lambda function: build(function, options, shapes, like)
-    return build(f, options, shapes, like)
+        return lambda function: build(function, options, shapes, like, cache)
+    return build(f, options, shapes, like, cache)
 
 
 def emit(

@@ -238,17 +238,19 @@ class Reverse(Sweep):
 
     def _held(self, node: int) -> Adjoint:
         """What is known of the adjoint of a node, which is to be passed on."""
-        if node not in self.adjoints:
-            self.adjoints[node] = Adjoint()
+        held = self.adjoints.get(node)
+        if held is None:
+            held = self.adjoints[node] = Adjoint()
             if node not in self.sources:
                 heappush(self.pending, -node)
-        return self.adjoints[node]
+        return held
 
     def _total(self, node: int, adjoint: Adjoint) -> int:
         """The sum of the contributions, under the name that the primal suggests."""
         graph, b = self.graph, self.b
         total: int | None = None
-        for part, times in Counter(adjoint.plain).items():
+        plain = adjoint.plain
+        for part, times in [(plain[0], 1)] if len(plain) == 1 else Counter(plain).items():
             if times > 1:
                 part = b.add("mul", b.const(float(times)), part)
             total = part if total is None else b.add("add", total, part)

@@ -51,6 +51,7 @@ _TEMPORARY = "t"
 # How adjoints, tangents, and entries of Jacobians and Hessians are called: d_x, t_x, dy_dx, h_x_y.
 _DERIVED = re.compile(r"[dth]_|d\w*_d").match
 _REDUCTIONS = ("sum", "mean", "max", "min", "norm")
+_VIEWS = frozenset(name for name, row in OPS.items() if row.view)
 _ALWAYS_INLINE = ("axis_size", "item_count")
 FOREVER = 1 << 60
 
@@ -73,6 +74,8 @@ class Unit:
     constants: list[str] = field(default_factory=list)
     functions: list[FunctionText] = field(default_factory=list)
     namespace: dict[str, Any] = field(default_factory=dict)
+    # What the values of the namespace are called in the graph.
+    origins: dict[str, str] = field(default_factory=dict)
     captured: list[str] = field(default_factory=list)
     # The user's own functions that are called, by their names here: the module, or None where no
     # module has a name for it, and the name there.
@@ -205,6 +208,7 @@ class ModuleWriter:
                 hidden.add(wanted)
                 self.taken.add(wanted)
                 self.global_names[node] = wanted
+        self.reserved = frozenset(self.global_names.values()) | _BUILTIN_NAMES
         self.globals: dict[int, str] = {}
         self.global_lines: list[str] = []
         # What the user's own functions are called, by the keys of their calls.
@@ -276,6 +280,7 @@ class ModuleWriter:
     def _live_global(self, wanted: str, name: str) -> None:
         value = self.graph.captured[name]
         self.unit.namespace[wanted] = value
+        self.unit.origins[wanted] = name
         literal = _literal(value, self)
         if literal is None:
             self.unit.captured.append(wanted)
@@ -430,15 +435,18 @@ class FunctionWriter:
         position = list(range(size))
         last = [-1] * size
         forever = set(leaves(self.plan.results)) | set(self.plan.keep)
+        ops, statements = graph.ops, self.statements
         for node in reversed(self.plan.nodes):
-            users = self.users.get(node, ())
-            if node not in self.statements:
-                position[node] = max((position[u] for u in users), default=node)
-            reach = [position[u] for u in users]
-            reach += [last[u] for u in users if u in self.own and self._is_view(u, node)]
-            if node in forever:
-                reach.append(FOREVER)
-            last[node] = max(reach, default=-1)
+            users, reach = self.users.get(node, ()), -1
+            for user in users:
+                if position[user] > reach:
+                    reach = position[user]
+            if node not in statements and users:
+                position[node] = reach
+            for user in users:
+                if ops[user] in _VIEWS and user in self.own and self._is_view(user, node):
+                    reach = max(reach, last[user])
+            last[node] = FOREVER if node in forever else reach
         rebuilt = {like[0] for like in _records(self.plan.results)}
         for param in self.plan.params:
             if param.name in rebuilt:
@@ -485,10 +493,9 @@ class FunctionWriter:
     def _is_reserved(self, name: str) -> bool:
         return (
             keyword.iskeyword(name)
-            or name in self.module.global_names.values()
+            or name in self.module.reserved
             or name in self.module.opaque.values()
             or name in self.plan.extra_params
-            or name in _BUILTIN_NAMES
         )
 
     def _name(self, node: int) -> str:

@@ -33,6 +33,13 @@ class Source:
     text: str
     first_line: int = 1
     lines: list[str] = field(default_factory=list)
+    held: dict[str, bool] = field(default_factory=dict)
+
+    def holds(self, part: str) -> bool:
+        """Whether the text has a part anywhere, which is looked for once."""
+        if part not in self.held:
+            self.held[part] = part in self.text
+        return self.held[part]
 
     def line(self, number: int) -> str:
         """The text of line `number` (1-based, as in the file), without its line end."""

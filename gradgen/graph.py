@@ -8,10 +8,10 @@ from typing import Any
 
 from gradgen.errors import Location, NeedsLength, Refusal
 from gradgen.ops import OPS
-from gradgen.types import QUOTIENTS, Dim, Size, Type, promote
+from gradgen.types import BY_TYPES, QUOTIENTS, Dim, Size, Type, promote
 
 Tree = Any  # a node, or a dict, list, tuple or record of trees
-_SOURCELESS = ("param", "const", "constant", "global", "seed")
+_SOURCELESS = frozenset({"param", "const", "constant", "global", "seed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,10 @@ class Graph:
         return len(self.ops)
 
 
+# The parallel lists of a graph.
+COLUMNS = ("ops", "args", "attrs", "types", "values", "locs", "names", "hints")
+
+
 def leaves(tree: Tree) -> Iterator[int]:
     """The nodes of a tree, in order."""
     stack = [tree]
@@ -110,16 +114,18 @@ class GraphBuilder:
         self.graph = graph
         self.loc: Location | None = None
         self._known: dict[Any, int] = {}
-        for node in range(len(graph) if share else 0):
-            self._known.setdefault(self._key(node), node)
+        if share:
+            plain = zip(graph.ops, graph.args, graph.attrs, strict=True)
+            for node, key in enumerate(plain):
+                if key[0] in _SOURCELESS:
+                    key = self._key(node)
+                self._known.setdefault(key, node)
 
     def _key(self, node: int) -> Any:
-        """What tells a node from others, as the constructors below form it."""
+        """What tells a source from others, as the constructors below form it."""
         graph = self.graph
         op, attr = graph.ops[node], graph.attrs[node]
-        if op == "const":
-            return ("const", literal_key(attr), graph.names[node])
-        return (op, attr) if op in _SOURCELESS else (op, graph.args[node], attr)
+        return ("const", literal_key(attr), graph.names[node]) if op == "const" else (op, attr)
 
     def find(self, op: str, *args: int, attr: Any = None) -> int | None:
         """The node for `op(*args)` if there is one already."""
@@ -129,22 +135,28 @@ class GraphBuilder:
         """The node for `op(*args)`. Raises `Refusal` where the type rule refuses."""
         key = (op, args, attr)
         known = self._known.get(key)
-        row = OPS[op]
-        if known is not None and not row.fresh:
+        if known is not None and not OPS[op].fresh:
             return known
-        graph = self.graph
-        values = [graph.values[a] for a in args]
-        found = row.infer([graph.types[a] for a in args], attr, values)
-        value = row.known([graph.types[a] for a in args], attr) if row.known else None
-        if value is None:
-            value = _evaluate(op, values, found)
+        types, values = self.graph.types, self.graph.values
+        operands = tuple([types[a] for a in args])
+        value = None
+        found = _inferred.get((op, attr, operands))
+        if found is None:
+            row = OPS[op]
+            found = row.infer(operands, attr, [values[a] for a in args])
+            if row.known is not None:
+                value = row.known(operands, attr)
+            elif row.infer in BY_TYPES:
+                _inferred[op, attr, operands] = found
+        if value is None and args and values[args[0]] is not None:
+            value = _evaluate(op, [values[a] for a in args], found)
         return self._append(key, op, args, attr, found, value)
 
     def _append(
         self, key: Any, op: str, args: tuple[int, ...], attr: Any, found: Any, value: Any
     ) -> int:
         graph = self.graph
-        node = len(graph.ops)
+        node = self._known[key] = len(graph.ops)
         graph.ops.append(op)
         graph.args.append(args)
         graph.attrs.append(attr)
@@ -153,8 +165,6 @@ class GraphBuilder:
         graph.locs.append(self.loc)
         graph.names.append(None)
         graph.hints.append(None)
-        if key is not None:
-            self._known[key] = node
         return node
 
     def const(self, value: Any, name: str | None = None) -> int:
@@ -255,6 +265,27 @@ class GraphBuilder:
         self.label(new, source.names[node], source.hints[node])
         return new
 
+    def copy_run(self, source: Graph, start: int, stop: int, mapping: list[int]) -> None:
+        """Copy the nodes of a row, none of which is a source, as `copy_node` does, but at once.
+
+        The types of their mapped arguments have to be those of the arguments.
+        """
+        graph = self.graph
+        first = len(graph)
+        rows = range(first, first + stop - start)
+        mapping[start:stop] = rows
+        args = [tuple([mapping[a] for a in some]) for some in source.args[start:stop]]
+        made = dict(zip(zip(source.ops[start:stop], args, source.attrs[start:stop], strict=True),
+                        rows, strict=True))  # fmt: skip
+        if len(made) < len(rows) or not made.keys().isdisjoint(self._known.keys()):
+            for node in range(start, stop):
+                mapping[node] = self.copy_node(source, node, mapping)
+            return
+        self._known.update(made)
+        for column in COLUMNS:
+            held = args if column == "args" else getattr(source, column)[start:stop]
+            getattr(graph, column).extend(held)
+
     def label(self, node: int, name: str | None, hint: str | None) -> None:
         """Give a node a name and a hint, unless it has them."""
         graph = self.graph
@@ -270,6 +301,8 @@ class GraphBuilder:
             graph.names[node] = name
 
 
+# What the type rules gave that look at the types of operands alone.
+_inferred: dict[tuple[str, Any, tuple[Any, ...]], Any] = {}
 _SYMBOLIC = frozenset({"add", "sub", "mul", "neg", "floordiv", "mod", "pos"})
 _COMPARES = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 
@@ -317,8 +350,8 @@ def _compare_sizes(op: str, difference: Size) -> bool | None:
 def verify(graph: Graph) -> None:
     """Check that a graph is well formed. Raises `AssertionError` where it is not."""
     count = len(graph.ops)
-    for column in (graph.args, graph.attrs, graph.types, graph.values, graph.locs, graph.names):
-        assert len(column) == count, "the columns of a graph have one length"
+    for column in COLUMNS:
+        assert len(getattr(graph, column)) == count, "the columns of a graph have one length"
     for node in range(count):
         op, args = graph.ops[node], graph.args[node]
         assert all(0 <= a < node for a in args), f"node {node} comes after its arguments"
@@ -349,6 +382,7 @@ def operand_dtype(types: Sequence[Type]) -> str:
 
 
 __all__ = [
+    "COLUMNS",
     "Graph",
     "GraphBuilder",
     "Param",

@@ -10,11 +10,13 @@ import linecache
 import threading
 import types
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, TypeVar
 
 import numpy as np
 
+from gradgen import cache
 from gradgen.directives import CustomRule
 from gradgen.emission import Unit
 from gradgen.errors import GradgenError, NotCompiledError, SourceError, ZeroDerivativeWarning
@@ -42,6 +44,7 @@ from gradgen.read import (
 from gradgen.render import render
 
 Shapes = str | Mapping[str, Any] | None
+Made = TypeVar("Made")
 
 
 def bound_names(unit: Unit, original: Any) -> dict[str, Any]:
@@ -73,33 +76,80 @@ def compiled(text: str | ast.Module, filename: str, unit: Unit, names: Mapping[s
     return compile(text, filename, "exec", dont_inherit=True)
 
 
-def load(program: Program, name: str, mode: str, original: Any) -> Any:
+def load(program: Program, mode: str, original: Any) -> Any:
     """The emitted function, compiled; its lines are known to debuggers and tracebacks."""
-    text = render(program.unit)
-    namespace = bound_names(program.unit, original)
+    unit = program.unit
+    graph = program.graph
+    function = _loaded(render(unit), unit, graph, graph, mode, original)
+    if program.warning:
+        warnings.warn(program.warning, ZeroDerivativeWarning, stacklevel=4)
+    return function
+
+
+def _loaded(text: str, unit: Unit, read: Graph, graph: Graph, mode: str, original: Any) -> Any:
+    """The function of a mode in a text, which finds captured values in its globals.
+
+    `read` is a graph with the parameters of the function; `graph` may be one that is made later.
+    """
+    name = read.name
+    namespace = bound_names(unit, original)
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
     filename = f"<gradgen {name}_{mode} {digest}>"
-    exec(compiled(text, filename, program.unit, namespace), namespace)
+    exec(compiled(text, filename, unit, namespace), namespace)
     linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-    for name_inside, value in program.unit.namespace.items():
+    for name_inside, value in unit.namespace.items():
         if isinstance(value, np.ndarray):
             # What the user does to a captured array later is seen, as in the original.
             namespace[name_inside] = value
     function = namespace[f"{name}_{mode}"]
-    for param in program.graph.params:
+    for param in read.params:
         if param.declared == "captured":
             # the value itself, which the text may have no literal for
             bound = function.__kwdefaults__ or {}
-            function.__kwdefaults__ = {**bound, param.name: program.graph.captured[param.name]}
+            function.__kwdefaults__ = {**bound, param.name: read.captured[param.name]}
     function.__module__ = namespace["__name__"]
     function.__name__ = getattr(original, "__name__", name)
     function.__qualname__ = getattr(original, "__qualname__", name)
     function.source = text
-    function.graph = program.graph
+    function.graph = graph
     function.original = original
-    if program.warning:
-        warnings.warn(program.warning, ZeroDerivativeWarning, stacklevel=4)
     return function
+
+
+def _finished(graph: Graph, options: Options, guard: bool, original: Any, cached: bool) -> Any:
+    """The emitted function of a graph that was read; if `cached` from disk, where it is there."""
+    key = cache.key_of(graph, options, guard) if cached else None
+    held = None if key is None else cache.find(key)
+    if held is not None:
+        captured = {inside: graph.captured[name] for inside, name in held.captured.items()}
+        later = LaterGraph(lambda: compile_graph(graph, options, guard).graph)
+        unit = Unit(namespace=captured)
+        return _loaded(held.text, unit, graph, later, options.mode, original)
+    program = compile_graph(graph, options, guard)
+    # what is imported, or told when compiling, is in no text
+    if key is not None and not program.unit.foreign and not program.warning:
+        cache.keep(key, cache.Entry(render(program.unit), program.unit.origins))
+    return load(program, options.mode, original)
+
+
+class LaterGraph(Graph):
+    """The graph of a function whose source was found on disk: made when it is first looked at."""
+
+    __slots__ = ()
+    _lock = threading.RLock()
+
+    def __init__(self, make: Callable[[], Graph]) -> None:
+        object.__setattr__(self, "text", make)
+
+    def __getattribute__(self, name: str) -> Any:
+        with LaterGraph._lock:
+            make = object.__getattribute__(self, "text")
+            if callable(make):  # no other thread has been here
+                made = make()
+                for column in fields(Graph):
+                    object.__setattr__(self, column.name, getattr(made, column.name))
+                self.__class__ = Graph  # type: ignore[assignment]
+        return object.__getattribute__(self, name)
 
 
 # What is fixed while compiling: (the lengths, the values of Python ints).
@@ -123,9 +173,10 @@ class Deferred:
     compilation; before the first call they raise `NotCompiledError`.
     """
 
-    def __init__(self, function: Any, options: Options) -> None:
+    def __init__(self, function: Any, options: Options, cached: bool) -> None:
         self._function = self.original = function
         self._options = options
+        self._cached = cached
         self._lock = threading.RLock()
         self._compiled: dict[Any, Any] = {}
         self._refused: set[Any] = set()
@@ -254,8 +305,7 @@ class Deferred:
         sure = frozenset(specs) - self._active
         graph = read_live(_plain(self._function, specs), specs, sure, self._outside)
         # What a call's arguments are is told by its signature: there is nothing left to check.
-        program = compile_graph(graph, self._options, guard=False)
-        return load(program, graph.name, self._options.mode, self._function)
+        return _finished(graph, self._options, False, self._function, self._cached)
 
     @property
     def source(self) -> str:
@@ -356,7 +406,15 @@ def like_specs(like: Any, names: Sequence[str], types: LiveTypes) -> dict[str, S
 
 
 def compile_declared(function: Any, options: Options, shapes: Shapes, like: Any) -> Program:
-    """Compile a function whose arguments are declared; what nothing declares is a number.
+    """Compile a function whose arguments are declared; what nothing declares is a number."""
+    return _declared(function, options, shapes, like, compile_graph)
+
+
+def _declared(
+    function: Any, options: Options, shapes: Shapes, like: Any,
+    finish: Callable[[Graph, Options], Made],
+) -> Made:  # fmt: skip
+    """What `finish` makes of the graph of a function whose arguments are declared.
 
     The Python ints among the example arguments are fixed only where the program needs their values.
     """
@@ -365,20 +423,18 @@ def compile_declared(function: Any, options: Options, shapes: Shapes, like: Any)
     names = read_signature(function)[0]
     named = outside_names(options.wrt, names)
     if like is None:
-        return compile_graph(read_live(_plain(function, declared), declared, named=named), options)
+        return finish(read_live(_plain(function, declared), declared, named=named), options)
     active = active_names(options.wrt, [*names, *map(spelled, named)])
     specs = [
         {**like_specs(like, names, LiveTypes(True, numbers, active)), **declared}
         for numbers in (False, True)
     ]
     try:
-        graph = read_live(_plain(function, specs[0]), specs[0], named=named)
-        return compile_graph(graph, options)
+        return finish(read_live(_plain(function, specs[0]), specs[0], named=named), options)
     except LengthError:
         if specs[0] == specs[1]:
             raise
-        graph = read_live(_plain(function, specs[1]), specs[1], named=named)
-        return compile_graph(graph, options)
+        return finish(read_live(_plain(function, specs[1]), specs[1], named=named), options)
 
 
 def _refuse_method(function: Any, declared: Mapping[str, Spec]) -> None:
@@ -405,8 +461,11 @@ def _all_annotated(function: types.FunctionType) -> bool:
     )  # fmt: skip
 
 
-def build(function: Any, options: Options, shapes: Shapes, like: Any) -> Any:
-    """The emitted function for a live one: compiled now if shapes are declared, else deferred."""
+def build(function: Any, options: Options, shapes: Shapes, like: Any, cached: bool = False) -> Any:
+    """The emitted function for a live one: compiled now if shapes are declared, else deferred.
+
+    If `cached`, its source is kept on disk, and taken from there.
+    """
     options.check()
     if isinstance(function, (staticmethod, classmethod, property)):
         raise GradgenError(f"a {type(function).__name__} object: put the decorator below it")
@@ -414,6 +473,9 @@ def build(function: Any, options: Options, shapes: Shapes, like: Any) -> Any:
         raise GradgenError(f"{function!r} is not a function")
     annotated = isinstance(function, types.FunctionType) and _all_annotated(function)
     if shapes is None and like is None and not annotated:
-        return Deferred(function, options)
-    program = compile_declared(function, options, shapes, like)
-    return load(program, program.graph.name, options.mode, function)
+        return Deferred(function, options, cached)
+
+    def finish(graph: Graph, options: Options) -> Any:
+        return _finished(graph, options, True, function, cached)
+
+    return _declared(function, options, shapes, like, finish)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import compress
 
-from gradgen.graph import Graph, GraphBuilder, Tree, leaves, map_tree
+from gradgen.graph import COLUMNS, Graph, GraphBuilder, Tree, leaves, map_tree
 
 
 def reachable(graph: Graph, roots: Tree, values: bool = False) -> list[bool]:
@@ -13,9 +14,10 @@ def reachable(graph: Graph, roots: Tree, values: bool = False) -> list[bool]:
     needed = [False] * len(graph)
     for leaf in leaves(roots):
         needed[leaf] = True
+    columns = graph.args
     for node in range(len(graph) - 1, -1, -1):
         if needed[node]:
-            args = graph.args[node]
+            args = columns[node]
             for arg in args[:1] if values and graph.ops[node] == "custom_rule" else args:
                 needed[arg] = True
     return needed
@@ -30,10 +32,9 @@ def parameters(graph: Graph) -> set[int]:
 def uses(graph: Graph, needed: Sequence[bool]) -> list[int]:
     """How often each node is read, by needed nodes and by the results."""
     count = [0] * len(graph)
-    for node in range(len(graph)):
-        if needed[node]:
-            for arg in graph.args[node]:
-                count[arg] += 1
+    for args in compress(graph.args, needed):
+        for arg in args:
+            count[arg] += 1
     for leaf in leaves(graph.results):
         count[leaf] += 1
     return count
@@ -43,6 +44,19 @@ def shell(graph: Graph) -> Graph:
     """A graph with the signature of another, and no nodes yet."""
     return Graph(name=graph.name, doc=graph.doc, captured=graph.captured, text=graph.text,
                  least=graph.least)  # fmt: skip
+
+
+def compacted(graph: Graph, needed: Sequence[bool]) -> Graph:
+    """The graph without the nodes that are not needed, of which nobody that is needed reads."""
+    kept = list(compress(range(len(graph)), needed))
+    mapping = [-1] * len(graph)
+    for new, node in enumerate(kept):
+        mapping[node] = new
+    b = GraphBuilder(shell(graph), share=False)
+    for column in COLUMNS:
+        setattr(b.graph, column, list(compress(getattr(graph, column), needed)))
+    b.graph.args = [tuple([mapping[a] for a in args]) for args in b.graph.args]
+    return finish(graph, b, mapping)
 
 
 def finish(graph: Graph, builder: GraphBuilder, mapping: Sequence[int]) -> Graph:

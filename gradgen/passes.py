@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gradgen.graph import Graph, GraphBuilder
-from gradgen.liveness import finish, parameters, reachable, shell
+from gradgen.liveness import compacted, finish, parameters, reachable, shell
 from gradgen.shifts import without_shifts
 from gradgen.simplify import simplify
 
@@ -25,22 +25,17 @@ def run(graph: Graph) -> Graph:
 def eliminate_dead(graph: Graph) -> Graph:
     """Keep what the results need, and the parameters."""
     needed, given = reachable(graph, graph.results), parameters(graph)
-    b = GraphBuilder(shell(graph))
-    mapping = [-1] * len(graph)
-    for node in range(len(graph)):
-        if needed[node] or node in given:
-            mapping[node] = b.copy_node(graph, node, mapping)
-    return finish(graph, b, mapping)
+    return compacted(graph, [n or node in given for node, n in enumerate(needed)])
 
 
 def settle(graph: Graph) -> Graph:
     """Simplify until nothing changes, a bounded number of times."""
+    before = None
     for _ in range(ROUNDS):
-        before = (graph.ops, graph.args)
-        graph = eliminate_dead(simplify(graph))
-        if (graph.ops, graph.args) == before:
+        graph, before = simplify(graph, before)
+        if before is None:
             break
-    return graph
+    return eliminate_dead(graph)
 
 
 def without_stops(graph: Graph) -> Graph:
@@ -58,6 +53,4 @@ def without_stops(graph: Graph) -> Graph:
     return settle(finish(graph, b, mapping))
 
 
-PIPELINE: tuple[Callable[[Graph], Graph], ...] = (
-    eliminate_dead, settle, without_shifts, eliminate_dead,
-)  # fmt: skip
+PIPELINE: tuple[Callable[[Graph], Graph], ...] = (settle, without_shifts, eliminate_dead)

@@ -12,6 +12,7 @@ import numpy as np
 
 from gradgen import derive, passes
 from gradgen.bounds import length_guard, needed_lengths
+from gradgen.collector import paused
 from gradgen.emission import Unit
 from gradgen.emission import emit as emit_unit
 from gradgen.errors import GradgenError, Location, NeedsLength, SourceError
@@ -85,6 +86,7 @@ class Program:
     warning: str = ""
 
 
+@paused()
 def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program:
     """Derive, simplify and write a graph that was read; with `guard` the shapes are checked."""
     options.check()
@@ -181,11 +183,12 @@ def choose_parameters(graph: Graph, wrt: Wrt) -> tuple[list[Param], bool]:
         raise GradgenError(f"{graph.name} has no parameter to differentiate with respect to")
     items, bare = wrt_items(wrt)
     names = [p.name for p in graph.params]
+    places = {name: place for place, name in enumerate(names)}
     own = [p.name for p in graph.params if p.declared != "captured"]
-    chosen = []
+    chosen: dict[str, Param] = {}
     for item in items:
         name = item if item in own or not isinstance(item, str) else spelled(item)
-        if isinstance(item, str) and name not in names:
+        if isinstance(item, str) and name not in places:
             raise GradgenError(
                 f"wrt={item!r}: the parameters of {graph.name} are {', '.join(own)}"
                 + _outside(graph)
@@ -194,15 +197,15 @@ def choose_parameters(graph: Graph, wrt: Wrt) -> tuple[list[Param], bool]:
             raise GradgenError(f"wrt={item}: {graph.name} has {len(own)} parameters")
         if isinstance(name, int):
             name = own[name]
-        param = graph.params[names.index(name)]
+        param = graph.params[places[name]]
         if not any(True for _ in leaves(param.tree)):
             raise GradgenError(f"wrt={item!r}: the argument is fixed while compiling")
-        if param in chosen:
+        if param.name in chosen:
             raise GradgenError(f"wrt={item!r} is given twice")
-        chosen.append(param)
+        chosen[param.name] = param
     if not chosen:
         raise GradgenError("wrt names no parameter")
-    return chosen, bare
+    return list(chosen.values()), bare
 
 
 def _outside(graph: Graph) -> str:

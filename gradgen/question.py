@@ -51,14 +51,14 @@ def owned(graph: Graph, names: Sequence[str | None], prefix: str) -> Graph:
 
     `names` say what each one belongs to, leaf by leaf.
     """
-    b = GraphBuilder(graph)
     made: dict[int, int] = {}
     left = iter(names)
 
     def fresh(leaf: int) -> int:
         name = next(left)
         if leaf not in made:
-            made[leaf] = b.add("copy", leaf) if _is_shared(graph, leaf) else leaf
+            shared = _is_shared(graph, leaf)
+            made[leaf] = GraphBuilder(graph).add("copy", leaf) if shared else leaf
             found = made[leaf]
             if graph.locs[found] is None and not (graph.hints[found] or "").startswith(prefix):
                 # a definition may have called it otherwise

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from gradgen.collector import paused
 from gradgen.emission import WIDTH, Unit, import_order
 from gradgen.errors import GradgenError
 from gradgen.layout import lay_out
@@ -19,10 +21,17 @@ _ALLOWED = (
     ast.Module, ast.Expression, ast.Import, ast.ImportFrom, ast.alias, ast.FunctionDef,
     ast.arguments, ast.arg, ast.Return, ast.Assign, ast.AugAssign, ast.Expr, ast.Call, ast.keyword,
     ast.Attribute, ast.Name, ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.Subscript, ast.Slice,
-    ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.operator, ast.unaryop,
-    ast.boolop, ast.cmpop, ast.expr_context, ast.If, ast.Raise, ast.JoinedStr, ast.FormattedValue,
-    ast.For, ast.Starred,
+    ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.If, ast.Raise, ast.JoinedStr,
+    ast.FormattedValue, ast.For, ast.Starred,
 )  # fmt: skip
+# By what is allowed its parts; operators and contexts are all allowed, and not looked at.
+_PARTS: dict[type[ast.AST], tuple[str, ...]] = {
+    kind: tuple(name for name in kind._fields if name not in ("ctx", "op", "ops"))
+    for kind in _ALLOWED
+}
+# Digits at the end of a word: names that are numbered read alike.
+_NUMBERED = re.compile(r"(?<=[^\W\d])\d+")
+_AT_ONCE = 200  # statements
 _ROOTS = ("numpy", "math", "scipy", "builtins")
 _BUILTINS = {
     "len", "sum", "min", "max", "abs", "float", "int", "bool", "round", "type", "ValueError",
@@ -50,6 +59,7 @@ def _environment(folder: Path) -> Any:
     )  # fmt: skip
 
 
+@paused()
 def render(unit: Unit, header: Sequence[str] = (), folder: Path | None = None) -> str:
     """The text of a unit. Raises `GradgenError` where a template of the user's fails."""
     from jinja2 import TemplateSyntaxError
@@ -178,8 +188,24 @@ def inspect_unit(unit: Unit) -> None:
     for function in unit.functions:
         _inspect("\n".join([*function.signature, *(f"    {d}" for d in docstring(function.doc)),
                             "    return 0"]), names)  # fmt: skip
-        for statement in _statements(function.body):
-            _inspect(f"def body():\n{statement}", names)
+        _inspect_body(_statements(function.body), names)
+
+
+def _inspect_body(statements: Sequence[str], names: set[str]) -> None:
+    """Check the statements of a body, one of each form, many at a time."""
+    if any(_NUMBERED.search(name) for name in names):
+        forms = dict(zip(statements, statements, strict=True))
+    else:
+        # what is called by a name with digits is not allowed, whatever the digits
+        forms = {_NUMBERED.sub("0", statement): statement for statement in statements}
+    texts = list(forms.values())
+    for at in range(0, len(texts), _AT_ONCE):
+        some = texts[at : at + _AT_ONCE]
+        try:
+            _inspect("\n".join(["def body():", *some]), names)
+        except GradgenError:  # say which
+            for statement in some:
+                _inspect(f"def body():\n{statement}", names)
 
 
 def _statements(lines: Sequence[str]) -> list[str]:
@@ -200,8 +226,11 @@ def _inspect(text: str, names: set[str], foreign: Collection[str] = ()) -> None:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise GradgenError(f"gradgen wrote a line that does not parse: {text!r}: {error}") from None
-    for node in ast.walk(tree):
-        if not isinstance(node, _ALLOWED):
+    stack: list[ast.AST] = [tree]
+    while stack:
+        node = stack.pop()
+        parts = _PARTS.get(type(node))
+        if parts is None:
             raise GradgenError(f"gradgen wrote a {type(node).__name__}: {text!r}")
         if isinstance(node, ast.Call) and not _is_allowed_call(node.func, names):
             raise GradgenError(f"gradgen wrote a call that it never writes: {text!r}")
@@ -211,6 +240,12 @@ def _inspect(text: str, names: set[str], foreign: Collection[str] = ()) -> None:
             )
             if any(str(m).partition(".")[0] not in _ROOTS and m not in foreign for m in modules):
                 raise GradgenError(f"gradgen wrote an import that it never writes: {text!r}")
+        for name in parts:
+            part = getattr(node, name)
+            if isinstance(part, ast.AST):
+                stack.append(part)
+            elif isinstance(part, list):
+                stack += [item for item in part if isinstance(item, ast.AST)]
 
 
 def _is_allowed_call(function: ast.expr, names: set[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from gradgen.graph import Graph, GraphBuilder
 from gradgen.ops import OPS
@@ -31,23 +32,40 @@ def mentions(text: str) -> frozenset[str]:
     )
 
 
-def splice(b: GraphBuilder, text: str, operands: Mapping[str, int], flavour: str | None) -> int:
-    """The node of a derivative text on operands.
+@cache
+def _steps(text: str, flavour: str | None) -> list[tuple[str, tuple[int, ...], Any, Any]]:
+    """What a derivative text takes: op, arguments among the steps before, attribute, value.
 
     A rule of a `math` function calls `math` functions, so that numbers stay Python's.
     """
-    rule = compiled(text)
+    rule, read = compiled(text), mentions(text)
     mapping: list[int] = []
-    for node in range(len(rule)):
-        op, attr = rule.ops[node], rule.attrs[node]
+    steps: list[tuple[str, tuple[int, ...], Any, Any]] = []
+    for op, args, attr, value in zip(rule.ops, rule.args, rule.attrs, rule.values, strict=True):
+        mapping.append(len(steps))
         if op == "param":
-            mapping.append(operands.get(attr[0], -1))
+            if attr[0] in read:
+                steps.append((op, (), attr[0], None))
+            continue
+        known = op in ("const", "constant")
+        if not known and flavour == "math" and OPS[op].math and op != "power":
+            attr = "math"
+        steps.append((op, tuple(mapping[a] for a in args), attr, value))
+    assert mapping[rule.results] == len(steps) - 1, "the result comes last"
+    return steps
+
+
+def splice(b: GraphBuilder, text: str, operands: Mapping[str, int], flavour: str | None) -> int:
+    """The node of a derivative text on operands, of which there are those that it mentions."""
+    made: list[int] = []
+    for op, args, attr, value in _steps(text, "math" if flavour == "math" else None):
+        if op == "param":
+            node = operands[attr]
         elif op == "const":
-            mapping.append(b.const(attr))
+            node = b.const(attr)
         elif op == "constant":
-            mapping.append(b.constant(attr, rule.values[node]))
+            node = b.constant(attr, value)
         else:
-            spelled = "math" if flavour == "math" and OPS[op].math and op != "power" else attr
-            mapping.append(b.add(op, *(mapping[a] for a in rule.args[node]), attr=spelled))
-    result: int = mapping[rule.results]
-    return result
+            node = b.add(op, *[made[a] for a in args], attr=attr)
+        made.append(node)
+    return made[-1]

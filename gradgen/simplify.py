@@ -7,7 +7,8 @@ keeps its bits; an adjoint may be computed in another order.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
+from itertools import groupby
 from typing import Any
 
 from gradgen.graph import Graph, GraphBuilder
@@ -20,6 +21,13 @@ _LEAVES = ("param", "const", "constant", "global", "seed")
 Scaled = tuple[float, int | None, bool]
 # How far into a product a coefficient is carried, to stand first in it.
 _MAX_DEPTH = 8
+# How often each node of a result was read in the graph before, `CHANGED` where it was not there.
+Uses = list[int]
+CHANGED = -1
+# How near below a node a change has to be to matter for it, and how far below it others do.
+_NEAR, _DEEP, _FAR = 3, 4, 1_000_000
+# Another round is worth it where more than one in so many nodes was changed.
+_FEW = 1_000
 _LARGEST = 1e300
 _COUNTS = ("axis_size", "item_count")
 _ALL_AXES = (None, False, None)
@@ -27,17 +35,30 @@ _ALL_AXES = (None, False, None)
 _MAKERS = ("array", "full", "broadcast_to", "stack", "concatenate", "reshape")
 
 
-def simplify(graph: Graph) -> Graph:
-    """Rewrite derived nodes: gather coefficients and signs, fold numbers, cancel `a / y * y`."""
-    return _Simplifier(graph).run()
+def simplify(graph: Graph, before: Uses | None = None) -> tuple[Graph, Uses | None]:
+    """Rewrite derived nodes: gather coefficients and signs, fold numbers, cancel `a / y * y`.
+
+    `before` is what a call said beside its result, which is `graph`: what is far from all that it
+    changed is kept. It says None where it changed nothing, or next to nothing.
+    """
+    simplifier = _Simplifier(graph, before)
+    result = simplifier.run()
+    worth = simplifier.changed * _FEW > len(graph)
+    return result, simplifier.before if worth else None
 
 
 class _Simplifier:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, before: Uses | None) -> None:
         self.old = graph
         needed = reachable(graph, graph.results)
         self.needed = needed
         self.uses = uses(graph, needed)
+        self.derived = [
+            loc is None and op not in _LEAVES for op, loc in zip(graph.ops, graph.locs, strict=True)
+        ]
+        self.kept = self._kept(before)
+        self.before: Uses = []
+        self.changed = 0
         self.b = GraphBuilder(shell(graph))
         self.map = [-1] * len(graph)
         # Whether the node being rewritten is read more than once.
@@ -53,8 +74,25 @@ class _Simplifier:
         self.fresh: set[int] = set()
 
     def run(self) -> Graph:
-        old, b, given = self.old, self.b, parameters(self.old)
-        for node in range(len(old)):
+        old, b, node = self.old, self.b, 0
+        given = parameters(old)
+        for kept, run in groupby(self.kept):
+            start, node = node, node + len(list(run))
+            if kept:
+                b.copy_run(old, start, node, self.map)
+            else:
+                self._rewrite_run(start, node, given)
+        self.before = [CHANGED] * len(b.graph)
+        for at, new in enumerate(self.map):
+            if self.kept[at] or (new >= 0 and (not self.derived[at] or self._is_same(at, new))):
+                self.before[new] = self.uses[at]
+            elif new >= 0:
+                self.changed += 1
+        return finish(old, b, self.map)
+
+    def _rewrite_run(self, start: int, stop: int, given: Container[int]) -> None:
+        old, b = self.old, self.b
+        for node in range(start, stop):
             if not self.needed[node] and node not in given:
                 continue
             if old.locs[node] is not None or old.ops[node] in _LEAVES:
@@ -63,15 +101,52 @@ class _Simplifier:
                 self._note_store(self.map[node])
                 continue
             b.loc = None
-            self.map[node] = self.rewrite(node)
-            self._note_store(self.map[node])
-            if self.uses[node] > 1 and b.is_op(self.map[node], "mul", "div"):
+            new = self.map[node] = self.rewrite(node)
+            op = b.graph.ops[new]
+            self._note_store(new)
+            if self.uses[node] > 1 and op in ("mul", "div"):
                 # Read elsewhere too: to multiply it out would compute it once more.
-                self.fresh.discard(self.map[node])
-            own = b.graph.locs[self.map[node]] is None
-            if own or b.is_op(self.map[node], "sub"):
-                b.label(self.map[node], old.names[node] if own else None, old.hints[node])
-        return finish(old, b, self.map)
+                self.fresh.discard(new)
+            own = b.graph.locs[new] is None
+            if own or op == "sub":
+                b.label(new, old.names[node] if own else None, old.hints[node])
+
+    def _is_same(self, node: int, new: int) -> bool:
+        """Whether a node was carried over as it was."""
+        old, graph = self.old, self.b.graph
+        return (
+            graph.ops[new] == old.ops[node] and graph.attrs[new] == old.attrs[node]
+            and graph.args[new] == tuple([self.map[a] for a in old.args[node]])
+        )  # fmt: skip
+
+    def _kept(self, before: Uses | None) -> list[bool]:
+        """Which nodes are copied without a look: those of the user, and those far from changes."""
+        old, derived = self.old, self.derived
+        # what is noted for others when it is met, and what has no operands
+        alone = [
+            op in _LEAVES or op == "index_set" or (op == "div" and not d)
+            for op, d in zip(old.ops, derived, strict=True)
+        ]
+        if before is None:
+            return [n and not (d or a) for n, d, a in zip(self.needed, derived, alone, strict=True)]
+        # How many operands lie between a node and the nearest change below it.
+        far: list[int] = []
+        for node, args in enumerate(old.args):
+            if not derived[node] or not self.needed[node]:
+                far.append(_FAR)
+            elif self.uses[node] != before[node]:
+                far.append(0)
+            else:
+                far.append(min([far[a] for a in args], default=_FAR) + 1)
+        # How far below a node that may change others are still looked into.
+        depth = [_DEEP if f < _NEAR else 0 for f in far]
+        for node in range(len(old) - 1, -1, -1):
+            below = depth[node] - 1
+            if below > 0:
+                for a in old.args[node]:
+                    if derived[a] and depth[a] < below:
+                        depth[a] = below
+        return [n and not (d or a) for n, d, a in zip(self.needed, depth, alone, strict=True)]
 
     def rewrite(self, node: int) -> int:
         """The new node for a derived one: simpler where a rule applies and the type stays."""
@@ -100,6 +175,8 @@ class _Simplifier:
     def fits(self, new: int, node: int) -> bool:
         """Whether a rewritten node may stand for the old one."""
         have, want = self.b.type_of(new), self.old.types[node]
+        if have is want:
+            return True
         if have.shape != want.shape or have.is_float != want.is_float:
             return False
         return have.dtype == want.dtype or "py" in (have.kind, want.kind)
@@ -109,12 +186,12 @@ class _Simplifier:
     def number(self, new: int) -> float | None:
         """The value of a finite, unnamed number, or of `1 / 2`; None for anything else."""
         graph = self.b.graph
-        if graph.ops[new] == "global":
+        value = graph.values[new]
+        if value is None or graph.ops[new] == "global":
             return None
         for part in graph.args[new] or (new,):
             if graph.ops[part] != "const" or graph.names[part] is not None:
                 return None
-        value = graph.values[new]
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return None
         return float(value) if abs(value) < _LARGEST else None
@@ -267,20 +344,23 @@ class _Simplifier:
         for mask, other, own in ((a, b, a_own), (b, a, b_own)):
             if own and self._is_mask(mask):
                 return self._masked(mask, ca * cb, other)
-        for top, other, own in ((a, b, a_own), (b, a, b_own)):
-            known = self._known_quotient(top, other) if self._quotient(top, own) else None
+        quotients = [(a, b)] if self._quotient(a, a_own) else []
+        if self._quotient(b, b_own):
+            quotients.append((b, a))
+        for top, other in quotients:
+            known = self._known_quotient(top, other)
             if known is not None:
                 return self.make(ca * cb, known)
-        for top, bottom, own in ((a, b, a_own), (b, a, b_own)):
+        for top, bottom in quotients:
             # (n / y) * y in an adjoint: y divides by the chain rule what it multiplies next.
-            if self._quotient(top, own) and self.b.args_of(top)[1] == bottom:
+            if self.b.args_of(top)[1] == bottom:
                 value = self.number(self.b.args_of(top)[0])
                 if value is not None:
                     return self.b.const(ca * cb * value)
                 return self.make(ca * cb, self.b.args_of(top)[0])
-        for top, bottom, own in ((a, b, a_own), (b, a, b_own)):
+        for top, bottom in quotients:
             # (1 / y) * b is b / y: one operation for two.
-            value = self.number(self.b.args_of(top)[0]) if self._quotient(top, own) else None
+            value = self.number(self.b.args_of(top)[0])
             if value is not None:
                 base, fresh = self.combine("div", bottom, self.b.args_of(top)[1])
                 return self.make(ca * cb * value, base, fresh)
@@ -693,7 +773,7 @@ class _Simplifier:
     def _note_store(self, node: int) -> None:
         """Remember which item a store fills: a run of stores into one array shares one record."""
         b = self.b
-        if not b.is_op(node, "index_set") or node in self.stores:
+        if b.graph.ops[node] != "index_set" or node in self.stores:
             return
         base, stored, *operands = b.args_of(node)
         shape, template = b.type_of(node).shape, b.attr_of(node)

@@ -97,7 +97,7 @@ class Sweep:
         row = OPS[graph.ops[node]]
         if row.d is None:
             return row.linear != "constant"
-        rules = row.rules(*self._operand_facts(node))
+        rules = self._all_rules(node)
         return any(active[a] and rule is not None for a, rule in zip(args, rules, strict=True))
 
     def _is_fixed(self, node: int) -> bool:
@@ -130,14 +130,21 @@ class Sweep:
         row = OPS[self.graph.ops[node]]
         if row.alone is not None and sum(self.active[a] for a in self.graph.args[node]) == 1:
             return row.alone
-        return row.rules(*self._operand_facts(node))
+        return self._all_rules(node)
+
+    def _all_rules(self, node: int) -> Rules:
+        """The derivative texts, whichever arguments are active."""
+        row = OPS[self.graph.ops[node]]
+        return row.d if isinstance(row.d, tuple) else row.rules(*self._operand_facts(node))
 
     def _widened(self, node: int, g: int) -> int:
         """`g`, as a number of NumPy's where float32 operands would round a Python number."""
         graph = self.graph
+        if graph.types[node].dtype != "float64":
+            return g
         narrow = any(graph.types[a].dtype == "float32" for a in graph.args[node])
         weak = graph.types[g].kind == "py" and graph.values[g] not in (1, -1)
-        if narrow and weak and graph.types[node].dtype == "float64":
+        if narrow and weak:
             return self.b.add("astype", g, attr="float64")
         return g
 
@@ -147,11 +154,14 @@ class Sweep:
         row = OPS[graph.ops[node]]
         if not rule:
             raise Refusal(row.why)
-        out = self.stands_for.get(node, node)
-        names = dict(zip(("x", "y", "z"), graph.args[node], strict=False)) | {"out": out}
-        operands = {"g": g}
-        for name in mentions(rule) - {"g"}:
-            operands[name] = self._guarded(names[name], live, row.singular, row.safe)
+        operands = dict(zip(("x", "y", "z"), graph.args[node], strict=False))
+        operands["out"] = self.stands_for.get(node, node)
+        if live is not None:
+            operands = {
+                name: self._guarded(operands[name], live, row.singular, row.safe)
+                for name in mentions(rule) - {"g"}
+            }
+        operands["g"] = g
         return splice(self.b, rule, operands, graph.attrs[node])
 
     def _expanded(self, node: int) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 
@@ -117,28 +117,44 @@ def product(sizes: Iterable[Size]) -> Size:
 _STRICT: Mapping[str, str] = {"float": "float64", "int": "int64"}
 
 
-@dataclass(frozen=True, slots=True)
 class Type:
-    """What is known of a value: `kind` is `py` (a weak Python number), `scalar` or `array`."""
+    """What is known of a value: `kind` is `py` (a weak Python number), `scalar` or `array`.
 
+    There is one object for each type, so that two types are equal where they are the same.
+    """
+
+    __slots__ = ("dtype", "is_float", "kind", "rank", "shape")
     kind: Kind
     dtype: str
-    shape: Shape = ()
+    shape: Shape
+    # Whether derivatives with respect to it make sense, and the number of axes.
+    is_float: bool
+    rank: int
 
-    def __post_init__(self) -> None:
-        # What NumPy makes of a Python number has 64 bits.
-        if self.kind != "py" and self.dtype in _STRICT:
-            object.__setattr__(self, "dtype", _STRICT[self.dtype])
+    def __new__(cls, kind: Kind, dtype: str, shape: Shape = ()) -> Type:
+        """The type of these."""
+        found = _TYPES.get((kind, dtype, shape))
+        if found is None:
+            # What NumPy makes of a Python number has 64 bits.
+            strict = dtype if kind == "py" else _STRICT.get(dtype, dtype)
+            made = object.__new__(cls)
+            facts = (kind, strict, shape, strict.startswith("float"), len(shape))
+            for name, value in zip(("kind", "dtype", "shape", "is_float", "rank"), facts,
+                                   strict=True):  # fmt: skip
+                object.__setattr__(made, name, value)
+            # Of threads that make one type at once, one is first.
+            found = _TYPES.setdefault((kind, strict, shape), made)
+            _TYPES[kind, dtype, shape] = found
+        return found
 
-    @property
-    def rank(self) -> int:
-        """The number of axes."""
-        return len(self.shape)
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("a type does not change")
 
-    @property
-    def is_float(self) -> bool:
-        """Whether derivatives with respect to it make sense."""
-        return self.dtype.startswith("float")
+    def __reduce__(self) -> tuple[object, ...]:
+        return (Type, (self.kind, self.dtype, self.shape))
+
+    def __repr__(self) -> str:
+        return f"Type({self.kind!r}, {self.dtype!r}, {self.shape!r})"
 
     def __str__(self) -> str:
         if self.kind == "py":
@@ -146,6 +162,7 @@ class Type:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
 
 
+_TYPES: dict[tuple[Kind, str, Shape], Type] = {}
 FLOAT = Type("py", "float")
 INT = Type("py", "int")
 
@@ -265,3 +282,14 @@ class Builder(Protocol):
 
 
 Infer = Callable[[Sequence[Type], Any, Sequence[Any]], Type | TupleType]
+
+
+# The type rules that look at no values, so that what they gave may be remembered.
+BY_TYPES: set[Infer] = set()
+Rule = TypeVar("Rule", bound=Infer)
+
+
+def by_types(infer: Rule) -> Rule:
+    """Mark a type rule that looks at no values."""
+    BY_TYPES.add(infer)
+    return infer

@@ -13,8 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from gradgen import emit
+from gradgen import GradgenError, emit
+from gradgen.emission import FunctionText, Unit
 from gradgen.layout import WIDTH, lay_out
+from gradgen.render import inspect_unit
 from gradgen.targets.base import number, quoted
 
 
@@ -413,3 +415,25 @@ def test_time_is_linear_in_the_number_of_statements():
             emit(function)
             taken.append(time.perf_counter() - start)
         assert taken[1] < 2.0 * taken[0] * sizes[1] / sizes[0]
+
+
+@pytest.mark.parametrize(("line", "found"), [
+    ("t9 = open(x)", "a call that it never writes"),
+    ("t9 = f1_grad2(x)", "a call that it never writes"),
+    ("t9 = t1.f1_grad1(x)", "a call that it never writes"),
+    ("t9 = lambda: 0", "a Lambda"),
+    ("t9 = {x}", "a Set"),
+    ("import os", "an import that it never writes"),
+    ("t9 = (x", "a line that does not parse"),
+    ("t9 = 01", "a line that does not parse"),
+])  # fmt: skip
+@pytest.mark.parametrize("numbered", [False, True])
+def test_what_is_never_written_is_found_among_many_lines(line, found, numbered):
+    name = "f1_grad1" if numbered else "f_grad"
+    body = [f"t{k} = np.sin(t{k - 1}) * {name}(t0)" for k in range(1, 1000)]
+    unit = Unit(["import numpy as np"], [], [FunctionText(name, [f"def {name}(t0):"], [], body)])
+    inspect_unit(unit)
+    body.insert(700, line)
+    with pytest.raises(GradgenError, match=f"^gradgen wrote {found}: ") as caught:
+        inspect_unit(unit)
+    assert repr(f"def body():\n    {line}") in str(caught.value)

@@ -147,3 +147,26 @@ def test_a_deep_graph_is_verified_without_recursion():
     b.graph.results = node
     verify(b.graph)
     assert len(dump(b.graph).splitlines()) == 5002
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_a_row_of_nodes_is_copied_as_they_are_one_by_one(merged):
+    source, x, y = built()
+    source.add("sin", source.add("mul", x, y))
+    source.add("sin", source.add("mul", y, y))  # where x and y are one, the same as before
+
+    def copied(in_row):
+        b = GraphBuilder(Graph(name="f"))
+        b.leaf("param", ("x", ()), FLOAT if merged else VECTOR)
+        mapping = [0, 0 if merged else b.leaf("param", ("y", ()), FLOAT)]
+        mapping += [b.const(2), *[-1] * (len(source.graph) - 3)]
+        rows = range(3, len(source.graph))
+        if in_row:
+            b.copy_run(source.graph, rows.start, rows.stop, mapping)
+        else:
+            for node in rows:
+                mapping[node] = b.copy_node(source.graph, node, mapping)
+        return mapping, dump(b.graph)
+
+    assert copied(True) == copied(False)
+    assert len(set(copied(True)[0])) == len(source.graph) - (3 if merged else 0)

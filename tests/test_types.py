@@ -1,6 +1,8 @@
 """Types: symbolic lengths, broadcasting, promotion."""
 
+import copy
 import itertools
+import pickle
 import random
 
 import numpy as np
@@ -123,3 +125,16 @@ def test_a_type_prints_its_dtype_and_shape():
     assert str(Type("array", "float32", (N, 3))) == "float32[n, 3]"
     assert str(Type("py", "int")) == "int"
     assert not Type("array", "int64", (2,)).is_float
+
+
+def test_a_type_is_one_object_however_it_is_made_and_does_not_change():
+    one = Type("array", "float64", (N, 3))
+    others = [
+        Type("array", "float", (Dim.symbol("n"), 3)), array_type("float64", [N, 3]),
+        pickle.loads(pickle.dumps(one)), copy.deepcopy(one), copy.copy(one),
+    ]  # fmt: skip
+    assert all(other is one for other in others)
+    assert (one.rank, one.is_float, str(one)) == (2, True, "float64[n, 3]")
+    assert Type("py", "float") is not Type("scalar", "float")
+    with pytest.raises(AttributeError, match=r"^a type does not change$"):
+        one.dtype = "float32"

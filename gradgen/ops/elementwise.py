@@ -28,11 +28,12 @@ from gradgen.ops.table import (
     Rules,
     register,
 )
-from gradgen.types import Infer, Kind, Type, join, promote, type_rank
+from gradgen.types import Infer, Kind, Type, by_types, join, promote, type_rank
 
 LN2, LN10 = "0.6931471805599453", "2.302585092994046"
 
 
+@by_types
 def numeric(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     """The type of an arithmetic operator or of a function that keeps the dtype of its operands."""
     result = join(types)
@@ -41,12 +42,14 @@ def numeric(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     return as_function(result) if attr == "numpy" else result
 
 
+@by_types
 def counted(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     """The type of an operation that NumPy does on small integers where it is given masks."""
     result = numeric(types, attr, values)
     return Type(result.kind, "int8", result.shape) if result.dtype == "bool" else result
 
 
+@by_types
 def bits(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     """The type of an operation on integers or masks."""
     if any(t.is_float for t in types):
@@ -54,6 +57,7 @@ def bits(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     return numeric(types, attr, values)
 
 
+@by_types
 def division(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     """The type of `/`: floating point always."""
     result = join(types)
@@ -74,12 +78,14 @@ def power(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     return result
 
 
+@by_types
 def compare(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     """The type of a comparison or of a logical operator."""
     result = join(types, "bool")
     return as_function(result) if attr == "numpy" else result
 
 
+@by_types
 def choose(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     """The type of `np.where`."""
     branches = join(types[1:])
@@ -88,6 +94,7 @@ def choose(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     return Type("array", dtype, join([types[0], branches]).shape)
 
 
+@by_types
 def real(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     """The type of a function with floating-point results, from NumPy or from `math`."""
     if attr in ("math", "py"):
@@ -98,6 +105,7 @@ def real(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     return as_function(Type(result.kind, dtype, result.shape))
 
 
+@by_types
 def whole(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     """The type of `floor`, `ceil`, `trunc`: integers from `math`; NumPy's keep the dtype."""
     if attr in ("math", "py"):
@@ -108,6 +116,7 @@ def whole(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     return as_function(Type(result.kind, dtype, result.shape))
 
 
+@by_types
 def test(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     """The type of `np.isnan` and its like."""
     return join(types, "bool")

@@ -158,7 +158,7 @@ def probe(subject: Subject, nodes: Sequence[int]) -> Callable[..., Any]:
     graph.results = tuple(nodes)
     unit = emit(graph, TARGETS["numpy"], "grad")
     program = Program(graph, unit, "", ())
-    return by_keyword(load(program, graph.name, "grad", subject.function))
+    return by_keyword(load(program, "grad", subject.function))
 
 
 def _sides(op: str, values: list[Any]) -> list[Any]:

@@ -73,7 +73,7 @@ def _compiled(subject: Subject, stabilize: bool, rewrite: int | None = None) -> 
 
 
 def _loaded(subject: Subject, program: Program) -> Callable[..., Any]:
-    return by_keyword(load(program, subject.graph.name, "value_and_grad", subject.function))
+    return by_keyword(load(program, "value_and_grad", subject.function))
 
 
 def _measured(

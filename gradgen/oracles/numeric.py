@@ -298,7 +298,7 @@ def _look_by_jvp(
 ) -> Callable[[Ray, Random, float, int], Estimate | str]:
     """How the derivative along a direction is computed by an emitted jvp."""
     program = compile_graph(subject.graph, Options(subject.wrt, "jvp", output=subject.output))
-    function = by_keyword(load(program, subject.graph.name, "jvp", subject.function))
+    function = by_keyword(load(program, "jvp", subject.function))
     shaken = Rounded(subject, random).otherwise(program.unit)
     names = tangent_names([p.name for p in subject.graph.params], subject.wrt)
 

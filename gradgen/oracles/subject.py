@@ -282,7 +282,7 @@ def _subject(
         known = read({p.name: fixed_types(graph, p.tree, lengths) for p in graph.params})
     value, _ = choose_result(known, options)
     derived = compile_graph(known, options).graph
-    emitted = by_keyword(load(program, graph.name, "value_and_grad", function))
+    emitted = by_keyword(load(program, "value_and_grad", function))
     plain = compile_graph(graph, replace(options, stabilize=False)) if program.rewrites else None
 
     def again(

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from gradgen.collector import paused
 from gradgen.directives import CustomRule
 from gradgen.errors import GradgenError, Location, NeedsLength, Refusal, Source, SourceError
 from gradgen.graph import Graph, GraphBuilder, Param, Record
@@ -40,6 +41,7 @@ __all__ = [
 ]  # fmt: skip
 
 
+@paused()
 def read_file(
     path: Path, name: str, declared: Mapping[str, Spec], shown: str = "",
     named: Iterable[str] = (),
@@ -111,6 +113,7 @@ def _shapes_of_emission(source: Source, function: ast.FunctionDef) -> Mapping[st
     return {}
 
 
+@paused()
 def read_live(
     function: Any, declared: Mapping[str, Spec], sure: frozenset[str] = frozenset(),
     named: Iterable[str] = (),
@@ -211,7 +214,8 @@ def _read(
     except Refusal as refusal:
         raise SourceError(refusal.message, place, refusal.hint) from None
     values = dict(bound)
-    read = attribute_paths(node) if declared else set()
+    structured = any(isinstance(spec, (dict, list, tuple)) for spec in declared.values())
+    read = attribute_paths(node) if structured else set()
     defaults = _defaults(function)
     spec = node.args
     for argument in (*spec.posonlyargs, *spec.args, *spec.kwonlyargs):
@@ -269,7 +273,8 @@ def _run(reader: Interpreter, function: Function | Ruled, values: dict[str, Any]
             kind = LengthError if isinstance(refusal, NeedsLength) else SourceError
             raise kind(refusal.message, place, refusal.hint) from None
     outer = function.frame
-    frame = Frame(outer.source, outer.lookup, values, stored_names(function.node), outer)
+    stored = stored_names(function.node, outer.source)
+    frame = Frame(outer.source, outer.lookup, values, stored, outer)
     node = function.node
     if isinstance(node, ast.Lambda):
         return reader.run(node.body, frame)

@@ -379,9 +379,10 @@ class Front:
         """The value of a binary operator."""
         if op is None:
             raise Refusal("this operator is not supported here", "+ - * / // % ** @ & | ^ are")
+        plain = isinstance(left, Cell) and isinstance(right, Cell)
         if isinstance(left, str) and isinstance(right, str) and op == "add":
             return left + right
-        sequences = [self.is_sequence(v) for v in (left, right)]
+        sequences = [] if plain else [self.is_sequence(v) for v in (left, right)]
         if any(sequences) and not any(self._is_big(v) for v in (left, right)):
             if all(sequences) and op == "add" and type(left) is type(right):
                 return left + right

@@ -84,6 +84,8 @@ class Interpreter(front.Front):
         self.steps = 0
         # How many rules of each function are being read now, one in another.
         self.open_rules: Counter[tuple[str, int]] = Counter()
+        # The methods for the kinds of syntax that were met.
+        self._visitors: dict[type[ast.AST], Any] = {}
         # The lines of the user's that are read, by path and first line, in the order of reading.
         self.texts: dict[tuple[str, int], str] = {}
 
@@ -94,27 +96,28 @@ class Interpreter(front.Front):
 
         Raises `SourceError` at the innermost syntax node for whatever is refused.
         """
-        stack: list[tuple[Steps, ast.AST | None, Frame]] = []
+        stack: list[tuple[Steps, ast.AST | None, Frame, Location | None]] = []
         node: ast.AST | None = None
-        saved = self.builder.loc
+        builder = self.builder
+        saved = builder.loc
         try:
             while True:
                 if isinstance(request, GeneratorType):
-                    stack.append((request, node, frame))
+                    self._locate(node, frame)
+                    stack.append((request, node, frame, builder.loc))
                     value = None
                 else:
                     node, frame = request if isinstance(request, tuple) else (request, frame)
                     self._locate(node, frame)
                     value = self._visit(node, frame)
                     if isinstance(value, GeneratorType):
-                        stack.append((value, node, frame))
+                        stack.append((value, node, frame, builder.loc))
                         value = None
                 request = MISSING
                 while request is MISSING:
                     if not stack:
                         return value
-                    steps, node, frame = stack[-1]
-                    self._locate(node, frame)
+                    steps, node, frame, builder.loc = stack[-1]
                     try:
                         request = steps.send(value)
                     except StopIteration as stop:
@@ -128,7 +131,7 @@ class Interpreter(front.Front):
                 raise LengthError(refusal.message, place, refusal.hint) from None
             raise SourceError(refusal.message, place, refusal.hint) from None
         finally:
-            self.builder.loc = saved
+            builder.loc = saved
 
     def _locate(self, node: ast.AST | None, frame: Frame) -> None:
         if frame.source is None or node is None or not hasattr(node, "lineno"):
@@ -138,18 +141,21 @@ class Interpreter(front.Front):
 
     @staticmethod
     def _place(node: ast.AST | None, frame: Frame, stack: list[Any]) -> Location | None:
-        for at, where in [(node, frame), *((n, f) for _, n, f in reversed(stack))]:
+        for at, where in [(node, frame), *((n, f) for _, n, f, _ in reversed(stack))]:
             if at is not None and hasattr(at, "lineno") and where.source is not None:
                 return Location(where.source, at.lineno, at.col_offset)
         return None
 
     def _visit(self, node: ast.AST, frame: Frame) -> Any:
-        self.steps += 1
-        visitor = getattr(self, f"on_{type(node).__name__}", None)
-        if visitor is not None:
-            return visitor(node, frame)
-        what, hint = REFUSED.get(type(node), (f"`{type(node).__name__}`", ""))
-        raise Refusal(f"{what} is not supported here", hint)
+        kind = type(node)
+        visitor = self._visitors.get(kind)
+        if visitor is None:
+            visitor = getattr(self, f"on_{kind.__name__}", None)
+            if visitor is None:
+                what, hint = REFUSED.get(kind, (f"`{kind.__name__}`", ""))
+                raise Refusal(f"{what} is not supported here", hint)
+            self._visitors[kind] = visitor
+        return visitor(node, frame)
 
     def dynamic(self, construct: str, hint: str) -> None:
         """The one place where control flow on values that are not known yet is refused."""
@@ -195,9 +201,19 @@ class Interpreter(front.Front):
             return self.modules.resolve_pending(value)
         return value
 
+    @staticmethod
+    def at_once(node: ast.AST, frame: Frame) -> Any:
+        """The value of a name of the frame's own, which takes no steps; else `MISSING`."""
+        found = frame.names.get(node.id, MISSING) if type(node) is ast.Name else MISSING
+        return MISSING if isinstance(found, Pending) else found
+
     def on_BinOp(self, node: ast.BinOp, frame: Frame) -> Steps:
-        left = yield node.left, frame
-        right = yield node.right, frame
+        left = self.at_once(node.left, frame)
+        if left is MISSING:
+            left = yield node.left, frame
+        right = self.at_once(node.right, frame)
+        if right is MISSING:
+            right = yield node.right, frame
         return self.binary(BINARY.get(type(node.op)), left, right)
 
     def on_UnaryOp(self, node: ast.UnaryOp, frame: Frame) -> Steps:
@@ -295,8 +311,9 @@ class Interpreter(front.Front):
         for element in elements:
             if isinstance(element, ast.Starred):
                 items.extend(self.items((yield element.value, frame)))
-            else:
-                items.append((yield element, frame))
+                continue
+            found = self.at_once(element, frame)
+            items.append((yield element, frame) if found is MISSING else found)
         return items
 
     def on_Dict(self, node: ast.Dict, frame: Frame) -> Steps:
@@ -481,8 +498,9 @@ class Interpreter(front.Front):
         if not function.live:
             self._refuse_decorators(function)
         refuse_emitted(function.node)
-        frame = Frame(function.frame.source, function.frame.lookup, parent=function.frame,
-                      stored=stored_names(function.node), depth=depth)  # fmt: skip
+        outer = function.frame
+        stored = stored_names(function.node, outer.source)
+        frame = Frame(outer.source, outer.lookup, parent=outer, stored=stored, depth=depth)
         frame.names.update(self.bind_parameters(function, args, keywords))
         if frame.source is not None:
             self.note_text(frame.source, function.node)
@@ -546,7 +564,10 @@ class Interpreter(front.Front):
     def on_Assign(self, node: ast.Assign, frame: Frame) -> Steps:
         value = yield node.value, frame
         for target in node.targets:
-            yield self.assign(target, value, frame, node.value)
+            if isinstance(target, ast.Name):
+                self.assign_name(target.id, value, frame, node.value)
+            else:
+                yield self.assign(target, value, frame, node.value)
         return None
 
     def on_AnnAssign(self, node: ast.AnnAssign, frame: Frame) -> Steps:

@@ -29,6 +29,8 @@ _LEAVES = frozenset({
     *ast.operator.__subclasses__(), *ast.unaryop.__subclasses__(), *ast.cmpop.__subclasses__(),
     *ast.boolop.__subclasses__(),
 })  # fmt: skip
+# Fields that hold nothing else.
+_PLAIN = frozenset({"ctx", "op", "ops", "id", "attr"})
 
 
 @dataclass(slots=True, eq=False)
@@ -90,7 +92,7 @@ def _scopes(tree: ast.Module) -> list[Scope]:
         if not isinstance(node, _SCOPES):
             _record(scope, node, inside)
             inside = inside or isinstance(node, _COMPREHENSIONS)
-            pending.extend((scope, child, inside) for child in _children(node))
+            pending += [(scope, child, inside) for child in _children(node)]
             continue
         inner = Scope(node, scope)
         found.append(inner)
@@ -106,15 +108,19 @@ def _scopes(tree: ast.Module) -> list[Scope]:
     return found
 
 
-def _children(node: ast.AST) -> Iterator[ast.AST]:
+def _children(node: ast.AST) -> list[ast.AST]:
     """The parts of a node that can matter: no constants, operators or names that are read."""
+    found: list[ast.AST] = []
     for name in node._fields:
+        if name in _PLAIN:
+            continue
         value = getattr(node, name, None)
         for part in value if type(value) is list else (value,):
             if type(part) in _LEAVES or not isinstance(part, ast.AST):
                 continue
             if not isinstance(part, ast.Name) or not isinstance(part.ctx, ast.Load):
-                yield part
+                found.append(part)
+    return found
 
 
 def _record(scope: Scope, node: ast.AST, inside: bool) -> None:

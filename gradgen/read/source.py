@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import gc
 import io
 import linecache
 import tokenize
@@ -14,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from gradgen.collector import paused
 from gradgen.errors import GradgenError, Location, Source, SourceError
 
 FunctionNode = ast.FunctionDef | ast.Lambda
@@ -36,10 +36,8 @@ def read_text(path: Path) -> str:
 
 def parse(source: Source) -> ast.Module:
     """The syntax tree of a text. Raises `SourceError` for whatever CPython's parser refuses."""
-    enabled = gc.isenabled()
-    gc.disable()  # collections while parsing cost three quarters of its time
     try:
-        with warnings.catch_warnings():
+        with paused(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the user's own, seen when it runs
             return ast.parse(source.text, source.path)
     except SyntaxError as error:
@@ -54,15 +52,27 @@ def parse(source: Source) -> ast.Module:
         raise SourceError(message, Location(source, 1, 0), "name the inner parts") from None
     except ValueError as error:
         raise SourceError(str(error), Location(source, 1, 0)) from None
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @lru_cache(maxsize=32)
-def _parsed(path: str, text: str) -> tuple[Source, ast.Module]:
+def _parsed(path: str, text: str) -> tuple[Source, tuple[FunctionNode, ...]]:
     source = Source(path, text)
-    return source, parse(source)
+    return source, tuple(_functions(parse(source)))
+
+
+@lru_cache(maxsize=32)
+def _compiled(path: str, text: str) -> tuple[types.CodeType, ...] | None:
+    """The code of all functions of a text; None where CPython refuses it."""
+    try:
+        stack = [compile(text, path, "exec", dont_inherit=True)]
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    found = []
+    while stack:
+        at = stack.pop()
+        found.append(at)
+        stack.extend(c for c in at.co_consts if isinstance(c, types.CodeType))
+    return tuple(found)
 
 
 def syntax_of(function: types.FunctionType) -> tuple[Source, FunctionNode]:
@@ -78,8 +88,8 @@ def syntax_of(function: types.FunctionType) -> tuple[Source, FunctionNode]:
             f"the source of {function.__qualname__} is not available ({code.co_filename}): "
             "define it in a file or a notebook cell"
         )
-    source, tree = _parsed(code.co_filename, "".join(lines))
-    found = [n for n in _functions(tree) if _is(n, code)]
+    source, functions = _parsed(code.co_filename, "".join(lines))
+    found = [n for n in functions if _is(n, code)]
     if isinstance(found[0] if found else None, ast.Lambda) and len(found) > 1:
         found = [min(found, key=_extent)]
     if len(found) != 1 or not _same_code(source, code):
@@ -133,17 +143,13 @@ def _parameters(code: types.CodeType) -> tuple[str, ...]:
 
 def _same_code(source: Source, code: types.CodeType) -> bool:
     """Whether compiling the text anew gives the code that runs (a file edited since does not)."""
-    try:
-        whole = compile(source.text, source.path, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    compiled = _compiled(source.path, source.text)
+    if compiled is None:
         return True  # a notebook's magics, say
-    stack, near = [whole], []
-    while stack:
-        at = stack.pop()
-        inner = [c for c in at.co_consts if isinstance(c, types.CodeType)]
-        stack.extend(inner)
-        if at.co_name == code.co_name and at.co_firstlineno == code.co_firstlineno:
-            near.append(at)
+    near = [
+        at for at in compiled
+        if at.co_name == code.co_name and at.co_firstlineno == code.co_firstlineno
+    ]  # fmt: skip
     if any("AssertionError" in name or name.startswith("@py") for name in code.co_names):
         return bool(near)  # pytest rewrites assert statements
     return any(at.co_code == code.co_code and _constants(at) == _constants(code) for at in near)
@@ -154,12 +160,22 @@ def _constants(code: types.CodeType) -> tuple[Any, ...]:
     return (code.co_names, code.co_varnames, [(type(c), repr(c)) for c in kept])
 
 
-def stored_names(node: FunctionNode) -> frozenset[str]:
-    """The names that a function's own body assigns (its locals besides the parameters)."""
+def stored_names(node: FunctionNode, source: Source | None = None) -> frozenset[str]:
+    """The names that a function's own body assigns (its locals besides the parameters).
+
+    A `source` without `:=` has no assignments in expressions: these are not looked at.
+    """
+    inside = source is None or source.holds(":=")
     names: set[str] = set()
     stack: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
     while stack:
         at = stack.pop()
+        if isinstance(at, ast.Name):
+            if isinstance(at.ctx, ast.Store):
+                names.add(at.id)
+            continue
+        if not inside and isinstance(at, ast.expr) and not isinstance(at, _TARGETS):
+            continue
         if isinstance(at, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             names.add(at.name)
             continue
@@ -170,9 +186,11 @@ def stored_names(node: FunctionNode) -> frozenset[str]:
             inner = [n for n in ast.walk(at) if isinstance(n, ast.NamedExpr)]
             names.update(n.target.id for n in inner)
             continue
-        if isinstance(at, ast.Name) and isinstance(at.ctx, ast.Store):
-            names.add(at.id)
         if isinstance(at, (ast.Import, ast.ImportFrom)):
             names.update((a.asname or a.name).partition(".")[0] for a in at.names)
         stack.extend(ast.iter_child_nodes(at))
     return frozenset(names)
+
+
+# The expressions that hold targets of assignments.
+_TARGETS = (ast.Tuple, ast.List, ast.Starred)

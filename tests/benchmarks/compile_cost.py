@@ -1,25 +1,33 @@
-"""What it costs to emit the gradient of long straight-line programs.
+"""What it costs to emit the derivative of long straight-line programs, stage by stage.
 
-    python -m tests.benchmarks.compile_cost [STATEMENTS ...]
+    python -m tests.benchmarks.compile_cost [STATEMENTS ...] [--modes MODES] [--plot FILE]
 
-Every program is compiled in a process of its own; the time is that of the emission without the
-imports, the memory is the peak of the whole process less its peak after the imports. All
-statements are active: each one reads the statement before it.
+Every program is compiled in a process of its own. Seconds are those of the processor, since others
+may use the machine; the memory is the peak of the whole process less its peak after the imports.
+All statements are active: each one reads the statement before it. A slope is that of the logarithm
+of seconds over that of the number of graph nodes, from 10,000 nodes on: 1 is linear.
 """
 
 import argparse
+import datetime
 import json
+import math
+import platform
 import random
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
+# About 1,000 to 1,000,000 nodes of the derived graph.
+SIZES = (143, 1_430, 14_300, 143_000)
+MODES = ("value_and_grad", "jvp")
+STAGES = ("read", "derive", "passes", "emit", "inspect", "render", "load")
 ROOT = Path(__file__).resolve().parents[2]
 RECENT = 50  # a statement reads the one before it and one of this many before that
 # Each keeps its result between -2 and 2 for operands there, so that programs of any length run.
@@ -35,12 +43,22 @@ STATEMENTS = (
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds and peak bytes of one emission, and the lines that came out."""
+    """Processor seconds by stage and peak bytes of one emission, and what came out.
+
+    `load` is what Python takes to compile the emitted text; the peak does not count it.
+    """
 
     statements: int
-    seconds: float
+    nodes: int
+    stages: dict[str, float]
     peak: int
+    loaded: int
     lines: int
+
+    @property
+    def seconds(self) -> float:
+        """The seconds of the emission, without those of loading."""
+        return sum(self.stages[name] for name in STAGES if name != "load")
 
 
 def program(statements: int, module: str) -> str:
@@ -58,37 +76,70 @@ def program(statements: int, module: str) -> str:
     return "\n".join([*lines, f"    return {result}", ""])
 
 
-def measure(statements: int, module: str) -> Cost:
-    """Emit the gradient of one program in a new process."""
+def measure(statements: int, module: str, mode: str = "value_and_grad") -> Cost:
+    """Emit the derivative of one program in a new process."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "program.py"
         path.write_text(program(statements, module))
-        command = [sys.executable, "-m", "tests.benchmarks.compile_cost", "--emit", str(path)]
+        command = [sys.executable, "-m", "tests.benchmarks.compile_cost", "--emit", str(path),
+                   "--modes", mode]  # fmt: skip
         answer = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return Cost(statements, **json.loads(answer.stdout))
 
 
-def emit(path: Path) -> None:
+def emit(path: Path, mode: str) -> None:
     """Emit one program in this process and print what it cost."""
     import gradgen.api
+    from gradgen import passes
+    from gradgen import program as compiler
 
     array = "numpy" in path.read_text()[:20]
     options = {
         "wrt": ("x", "y"),
         "shapes": "x=n, y=n" if array else "x=scalar, y=scalar",
         "target": "numpy" if array else "python",
-        "mode": "value_and_grad",
+        "mode": mode,
     }
     tiny = path.with_name("tiny.py")
     tiny.write_text(program(3, "np" if array else "math"))
     gradgen.api.emit_path(f"{tiny}:f", **options)  # so that what is imported late is imported
 
+    seconds: dict[str, float] = {}
+    nodes = [0]
+
+    def timed(home: Any, name: str, stage: str) -> Callable[..., Any]:
+        function = getattr(home, name)
+
+        def run(*args: Any) -> Any:
+            start = time.process_time()
+            result = function(*args)
+            seconds[stage] = seconds.get(stage, 0.0) + time.process_time() - start
+            if stage == "passes":
+                nodes[0] = len(result)
+            return result
+
+        setattr(home, name, run)
+        return run
+
+    timed(gradgen.api, "read_file", "read")
+    timed(compiler, "answer", "derive")
+    timed(passes, "run", "passes")
+    timed(compiler, "emit_unit", "emit")
+    timed(compiler, "inspect_unit", "inspect")
+    timed(gradgen.api, "finished_text", "render")
     before = _peak()
-    start = time.perf_counter()
+    start = time.process_time()
     source = gradgen.api.emit_path(f"{path}:f", **options)
-    seconds = time.perf_counter() - start
-    cost = {"seconds": seconds, "peak": _peak() - before, "lines": source.count("\n")}
-    print(json.dumps(cost))
+    whole = time.process_time() - start
+    peak = _peak() - before
+    seconds["derive"] -= seconds["passes"]
+    # what lies between the stages, as the preparation of a graph, belongs to none
+    seconds["derive"] += whole - sum(seconds.values())
+    start = time.process_time()
+    compile(source, "<emitted>", "exec")
+    seconds["load"] = time.process_time() - start
+    print(json.dumps({"nodes": nodes[0], "stages": seconds, "peak": peak,
+                      "loaded": _peak() - before, "lines": source.count("\n")}))  # fmt: skip
 
 
 def _peak() -> int:
@@ -101,36 +152,93 @@ def _peak() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def report(costs: Sequence[Cost], module: str) -> None:
-    """Print the table of one kind of program."""
+def slope(costs: Sequence[Cost], value: Callable[[Cost], float]) -> float:
+    """The slope of a straight line through the logarithms, over those of the nodes."""
+    points = [(math.log(c.nodes), math.log(max(value(c), 1e-9))) for c in costs]
+    x, y = (sum(p[k] for p in points) / len(points) for k in (0, 1))
+    return sum((p[0] - x) * (p[1] - y) for p in points) / sum((p[0] - x) ** 2 for p in points)
+
+
+def report(costs: Sequence[Cost], title: str) -> None:
+    """Print the table of one kind of program, and the slopes where there are sizes for them."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"Emitting value and gradient, statements in {module}")
-    for column in ("statements", "seconds", "µs a statement", "peak MB", "lines emitted"):
+    table = Table(title=title)
+    for column in ("statements", "graph nodes", *STAGES, "emission s", "µs a node", "peak MB"):
         table.add_column(column, justify="right")
     for c in costs:
         table.add_row(
-            f"{c.statements:,}",
-            f"{c.seconds:.2f}",
-            f"{1e6 * c.seconds / c.statements:.0f}",
-            f"{c.peak / 1e6:.0f}",
-            f"{c.lines:,}",
-        )
-    Console(width=None if sys.stdout.isatty() else 100).print(table)
+            f"{c.statements:,}", f"{c.nodes:,}", *(f"{c.stages[s]:.2f}" for s in STAGES),
+            f"{c.seconds:.2f}", f"{1e6 * c.seconds / c.nodes:.0f}", f"{c.peak / 1e6:.0f}",
+        )  # fmt: skip
+    large = [c for c in costs if c.nodes >= 9_000]
+    if len(large) > 1:
+        by_stage = [f"{slope(large, lambda c, s=s: c.stages[s]):.2f}" for s in STAGES]
+        memory = f"{slope(large, lambda c: c.peak):.2f}"
+        table.add_row("slope", "", *by_stage, f"{slope(large, lambda c: c.seconds):.2f}", "",
+                      memory, style="bold")  # fmt: skip
+    Console(width=None if sys.stdout.isatty() else 130).print(table)
+
+
+def machine() -> str:
+    """The processor, the versions and the day."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [ln for ln in info.read_text().splitlines() if ln.startswith("model name")]
+        model = names[0].partition(":")[2].strip() if names else model
+    today = datetime.date.today().isoformat()
+    return f"{model}, CPython {platform.python_version()}, {today}"
+
+
+def draw(costs: dict[str, Sequence[Cost]], path: Path) -> None:
+    """The growth of seconds by stage, and of memory, with the number of graph nodes."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, len(costs) + 1, figsize=(4 * len(costs) + 4, 3.6), dpi=80)
+    for ax, (mode, rows) in zip(axes, costs.items(), strict=False):
+        nodes = [c.nodes for c in rows]
+        for stage in STAGES:
+            ax.loglog(nodes, [c.stages[stage] for c in rows], marker=".", lw=1, label=stage)
+        ax.loglog(nodes, [c.seconds for c in rows], "k", marker="o", ms=4, label="emission")
+        last = rows[-1]
+        ax.loglog(nodes, [last.seconds * n / last.nodes for n in nodes], "k:", lw=1, label="linear")
+        ax.set(title=mode, xlabel="graph nodes", ylabel="processor seconds")
+        axes[-1].loglog(nodes, [c.peak / 1e6 for c in rows], marker="o", ms=4, label=mode)
+    axes[0].legend(fontsize=7, ncols=2)
+    axes[-1].set(title="peak memory", xlabel="graph nodes", ylabel="MB")
+    axes[-1].legend(fontsize=7)
+    for ax in axes:
+        ax.grid(alpha=0.3)
+    figure.suptitle(machine(), fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path)
+    plt.close(figure)
 
 
 def main() -> None:
-    """Measure both kinds of program in all sizes, or in those that the command line gives."""
+    """Measure programs of all sizes, or of those that the command line gives, in each mode."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("sizes", nargs="*", type=int, default=SIZES, metavar="STATEMENTS")
+    parser.add_argument("--modes", nargs="+", default=MODES)
+    parser.add_argument("--module", choices=("math", "np"), default="np")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the growth into a file")
     parser.add_argument("--emit", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.emit:
-        emit(arguments.emit)
+        emit(arguments.emit, arguments.modes[0])
         return
-    for module in ("math", "np"):
-        report([measure(statements, module) for statements in arguments.sizes], module)
+    print(machine())
+    found: dict[str, Sequence[Cost]] = {}
+    for mode in arguments.modes:
+        found[mode] = [measure(size, arguments.module, mode) for size in arguments.sizes]
+        report(found[mode], f"Mode {mode}, statements in {arguments.module}: processor seconds")
+    if arguments.plot:
+        draw(found, arguments.plot)
 
 
 if __name__ == "__main__":
