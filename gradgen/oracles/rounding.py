@@ -75,9 +75,7 @@ class Rounded:
             plain = replace(subject, program=subject.unrewritten, unrewritten=None)
             self.own = Rounded(plain, random)
         self._function = self.otherwise(subject.program.unit)
-        self._plain = by_keyword(
-            load(subject.program, subject.graph.name, "value_and_grad", subject.function)
-        )
+        self._plain = by_keyword(load(subject.program, "value_and_grad", subject.function))
 
     def otherwise(self, unit: Unit) -> Callable[..., Any]:
         """The function of a unit, with a change to whatever it rounds."""
