@@ -30,6 +30,10 @@ CASES = golden.names(golden.MODE_CASES)
 POINTS = [
     (name, at) for name in CASES for at in range(len(golden.load(name, golden.MODE_CASES).points))
 ]
+# Derivations by hand that know more than the chain rule, and what.
+BEYOND = {
+    "jacobian_softmax": "exp(x) / sum(exp(x)) is the softmax itself, in the second term too",
+}
 HEAD = "import math\nimport numpy as np\n\n\n"
 
 
@@ -96,7 +100,10 @@ def test_there_are_no_more_operations_than_in_the_derivation_by_hand(name):
     parts = ("forward", "backward") if case.mode == "pair" else (case.mode,)
     count = operations(case.output, *(f"{case.function}_{part}" for part in parts))
     by_hand = operations(case.hand, "hand")
-    assert count <= by_hand, f"{count} operations, {by_hand} by hand"
+    if name in BEYOND:
+        assert count > by_hand, f"{name} no longer exceeds: take it off BEYOND"
+    else:
+        assert count <= by_hand, f"{count} operations, {by_hand} by hand"
 
 
 @pytest.mark.parametrize("command", [["format", "--diff"], ["check", "--no-cache"]])
