@@ -3,7 +3,7 @@
 # gradgen-shapes: W1=h d, b1=h, W2=k h, b2=k, X=n d, labels=n:int64
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:533af5e345daef3a9a88896c24b78b488406f8cceac535536ee8ae917943c6da
-# gradgen-body: sha256:9d1fc6a1127ce1880ae78d746a3c2da995fe4164563ee498cf6cb7c4f62f0c12
+# gradgen-body: sha256:e0ede5d5d36cd0d4c1e6394a9bbad84388e17fc5aa38f3e5689d9513b7fac84b
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -52,8 +52,8 @@ def loss_value_and_grad(W1, b1, W2, b2, X, labels):
     mask = F == max_F
     d_F = d_F_1 - mask * (sum_d_F_1 / mask.sum(axis=1, keepdims=True))
     d_b2 = d_F.sum(axis=0)
-    d_W2 = d_F.T @ H
+    d_W2 = np.dot(d_F.T, H)
     t3 = (d_F @ W2) * (1.0 - H * H)
     d_b1 = t3.sum(axis=0)
-    d_W1 = t3.T @ X
+    d_W1 = np.dot(t3.T, X)
     return value, (d_W1, d_b1, d_W2, d_b2)

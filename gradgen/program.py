@@ -18,6 +18,7 @@ from gradgen.errors import GradgenError, Location, NeedsLength, SourceError
 from gradgen.graph import Graph, Param, Record, Tree, leaves, map_tree
 from gradgen.guards import argument_parts
 from gradgen.jacobians import WholeArray
+from gradgen.kernels import choose_kernels
 from gradgen.modes import (
     ANY_VALUE,
     MODES,
@@ -96,7 +97,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
         _refuse_value(graph, leaf, options)
     graph.least = _lengths(graph, guard)
     mode, derived = _answered(options, Question(graph, chosen, bare, value, aux))
-    lost, derived = _lost(derived), passes.without_stops(derived)
+    lost, derived = _lost(derived), choose_kernels(passes.without_stops(derived))
     value, aux, derivatives = derived.results
     if mode in WITH_VALUE:
         derived.results = ((value, aux), derivatives) if options.has_aux else (value, derivatives)

@@ -9,8 +9,8 @@ ROOT = Path(__file__).parent.parent
 # fmt: off
 ORDER = [
     "definitions", "directives", "errors", "types", "ops", "graph", "read", "rules", "sweep",
-    "derive", "forward", "liveness", "simplify", "passes", "question", "jacobians", "modes",
-    "targets", "spelling",
+    "derive", "forward", "liveness", "simplify", "passes", "kernels", "question", "jacobians",
+    "modes", "targets", "spelling",
     "stabilize", "layout", "guards", "bounds", "emission", "notes", "render", "certificate",
     "program", "header", "live", "differences", "oracles", "checking", "certify", "byhand",
     "auditing", "testing", "pytest_plugin", "measure", "draw", "api", "flatten", "files", "sync",

@@ -17,7 +17,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from . import one_core  # noqa: F401 before whatever loads NumPy
 from . import golden_cases
 from .contest import WORKLOADS, Result, measure
 from .peers import PEERS
@@ -60,14 +59,31 @@ def main(words: Sequence[str] | None = None) -> None:
 def _parser() -> argparse.ArgumentParser:
     about = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=about)
-    parser.add_argument("--only", action="append", default=[], metavar="WORD",
-                        help="workloads with this word in their name; may be given several times")
-    parser.add_argument("--peers", action="append", default=[], metavar="NAME",
-                        choices=["all", *PEERS], help=f"all, or one of {', '.join(PEERS)}")
-    parser.add_argument("--golden", action="store_true",
-                        help="the golden cases that have a derivation by hand, instead")
-    parser.add_argument("--quick", action="store_true",
-                        help="a glance: short samples, and nothing that takes seconds")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="WORD",
+        help="workloads with this word in their name; may be given several times",
+    )
+    parser.add_argument(
+        "--peers",
+        action="append",
+        default=[],
+        metavar="NAME",
+        choices=["all", *PEERS],
+        help=f"all, or one of {', '.join(PEERS)}",
+    )
+    parser.add_argument(
+        "--golden",
+        action="store_true",
+        help="the golden cases that have a derivation by hand, instead",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="a glance: short samples, and nothing that takes seconds",
+    )
     parser.add_argument("--seconds", type=float, metavar="S", help="to spend on each workload")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures here")
     parser.add_argument("--show", type=Path, metavar="FILE", help="report figures that were kept")

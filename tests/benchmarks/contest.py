@@ -21,10 +21,7 @@ TOLERANCE = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 2e-4}
 WORKLOADS: dict[str, Callable[[], Workload]] = {
     **{w.name: lambda w=w: w for w in scalars.WORKLOADS},
     **programs.workloads(),
-    **{
-        w.name: lambda w=w: w
-        for w in (*vision.WORKLOADS, *arrays.WORKLOADS, *networks.WORKLOADS)
-    },
+    **{w.name: lambda w=w: w for w in (*vision.WORKLOADS, *arrays.WORKLOADS, *networks.WORKLOADS)},
 }
 
 

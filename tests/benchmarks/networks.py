@@ -10,7 +10,7 @@ import numpy as np
 from .workload import Workload
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "examples"))
-import mnist_mlp  # noqa: E402
+import mnist_mlp
 
 
 def perceptron_around(W1, b1, W2, b2, X, labels):

@@ -13,7 +13,6 @@ from . import compile_cost
 from .workload import Function, Workload
 
 SIZES = (100, 1_000, 10_000, 100_000)
-_FUNCTIONS = "sin, cos, exp, tanh"
 # Of each statement `{t} = ...` of `{a}` and `{b}`: what the forward pass names besides, how the
 # statement then reads, what the backward pass names for the adjoint `{g}` of its result, and the
 # contributions to the adjoints of `{a}` and `{b}`. `{m}` is `math.`, or nothing.
@@ -70,7 +69,7 @@ def derivation(statements: int, module: str) -> str:
     names = ["x", "y"]
     ahead, back = [], []
     if not module:
-        ahead.append(f"    {_FUNCTIONS} = " + _FUNCTIONS.replace(", ", ", math.").join(["math.", ""]))
+        ahead.append("    sin, cos, exp, tanh = math.sin, math.cos, math.exp, math.tanh")
     readers: dict[str, list[str]] = {}
     for k in range(statements):
         # drawn as compile_cost draws it, so that both texts are of one program

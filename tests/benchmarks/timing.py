@@ -2,9 +2,9 @@
 
 In a round each contestant has one block of calls, and the order turns around from round to round,
 so that a change of the machine's pace hits all of them; what is compared are the ratios within a
-round, of which the median is taken. The clock is that of the processor time of this process, with
-what it has the kernel do, so that others on a busy machine do not count. Contestants that are much slower than the expert sit out most
-rounds.
+round, of which the median is taken. The clock is the processor time of this process, with what the
+kernel does for it, so that others on a busy machine do not count. Contestants that are much slower
+than the expert sit out most rounds.
 """
 
 import gc
