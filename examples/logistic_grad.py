@@ -3,7 +3,7 @@
 # gradgen-shapes: w=d, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:933a3e2374c7f5a9540b5d4acccefba5d5b8bc617a137876878d1c42fa03b77e
-# gradgen-body: sha256:c8b7fdcd92b731eb1dc76d0b497ea6a277fc509fe8a21a8313af3dc112464651
+# gradgen-body: sha256:ba62f5f1c81719eb58de0d30a9113febfcf2176dbd27ac690ef4e84aaa62b35a
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # gradgen-certificate: oracles = {"loss": {"accuracy": "2 agreeing, 96 comparisons",
 # gradgen-certificate:   "complex step": "1 agreeing, 72 comparisons",
@@ -18,7 +18,7 @@
 # gradgen-certificate:   "numpy": "2.4.6", "python": "3.11.7", "sympy": "1.14.0"}
 # gradgen-certificate: replay = "gradgen verify examples/logistic_grad.py"
 # gradgen-certificate: source = "933a3e2374c7f5a9540b5d4acccefba5d5b8bc617a137876878d1c42fa03b77e"
-# gradgen-certificate: body = "c8b7fdcd92b731eb1dc76d0b497ea6a277fc509fe8a21a8313af3dc112464651"
+# gradgen-certificate: body = "ba62f5f1c81719eb58de0d30a9113febfcf2176dbd27ac690ef4e84aaa62b35a"
 # Line 12 of the source: log(1 + exp(x)) overflows above x = 709; np.logaddexp(0, x) does not.
 
 import numpy as np
@@ -41,7 +41,7 @@ def loss_value_and_grad(w, X, y):
     ):
         raise ValueError(
             "loss_value_and_grad takes shapes w (d,), X (n, d) and y (n,), "
-            f"not {w.shape=}, {X.shape=} and {y.shape=}"
+            f"not w.shape={w.shape}, X.shape={X.shape} and y.shape={y.shape}"
         )
     m = y * (X @ w)
     exp_neg_m = np.exp(-m)

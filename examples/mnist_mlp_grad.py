@@ -3,7 +3,7 @@
 # gradgen-shapes: W1=h d, b1=h, W2=k h, b2=k, X=n d, labels=n:int64
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:533af5e345daef3a9a88896c24b78b488406f8cceac535536ee8ae917943c6da
-# gradgen-body: sha256:e0ede5d5d36cd0d4c1e6394a9bbad84388e17fc5aa38f3e5689d9513b7fac84b
+# gradgen-body: sha256:2783229be3a90a2a64f2b63fd395b30ba6a55494373e62c9a6cb4ef43d9d2478
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -32,8 +32,8 @@ def loss_value_and_grad(W1, b1, W2, b2, X, labels):
         raise ValueError(
             "loss_value_and_grad takes shapes W1 (h, d), b1 (h,), W2 (k, h), "
             "b2 (k,), X (n, d) and labels (n,), "
-            f"not {W1.shape=}, {b1.shape=}, {W2.shape=}, {b2.shape=}, {X.shape=} and "
-            f"{labels.shape=}"
+            f"not W1.shape={W1.shape}, b1.shape={b1.shape}, W2.shape={W2.shape}, "
+            f"b2.shape={b2.shape}, X.shape={X.shape} and labels.shape={labels.shape}"
         )
     H = np.tanh(X @ W1.T + b1)
     F = H @ W2.T + b2

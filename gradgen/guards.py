@@ -177,7 +177,8 @@ def _message(function: str, arrays: Mapping[str, Shape]) -> list[str]:
     words = [f"{function} takes" if few else f"{function} takes shapes", *_listed(declared)]
     if not quotable:
         return [quoted(" ".join(words))]
-    given = _listed([f"{{{name}.shape=}}" for name in names])
+    # numba knows no `=` in an f-string
+    given = _listed([f"{name}.shape={{{name}.shape}}" for name in names])
     lines = _wrapped(words), _wrapped(["not", *given])
     flat = ", ".join(" ".join(part) for part in lines)
     if len(flat) <= _MESSAGE_WIDTH:

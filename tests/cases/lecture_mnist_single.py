@@ -27,7 +27,7 @@ def hand(M, W, x, label: int):
 # gradgen-shapes: M=h d, W=k h, x=d, label=int
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:43bc5c86cb086479bc0e009397955dce931b4335b3f00f56f76e36c29065acde
-# gradgen-body: sha256:69b01be55faefb113065a85542b95f67ba167855e13ba08229af0b975f50164c
+# gradgen-body: sha256:f15764222d6a59082656175e639fbcd7bc40f40c81590761ce57f5a4fd4eabbc
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -46,7 +46,7 @@ def loss_value_and_grad(M, W, x, label):
     ):
         raise ValueError(
             "loss_value_and_grad takes shapes M (h, d), W (k, h) and x (d,), "
-            f"not {M.shape=}, {W.shape=} and {x.shape=}"
+            f"not M.shape={M.shape}, W.shape={W.shape} and x.shape={x.shape}"
         )
     h = np.tanh(M @ x)
     f = W @ h

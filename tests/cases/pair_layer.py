@@ -19,7 +19,7 @@ def hand(W, b, x, seed=1.0):
 # gradgen-shapes: W=h d, b=h, x=d
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3cfab4435af55a837240953ec4a83f4c2fd45e3bb84c54171c4e23e8b90233d9
-# gradgen-body: sha256:25960a25333a73805ae8640f06edd7df6d825ee9f07fe4565e2f2008ba146b8e
+# gradgen-body: sha256:05ad8ee7162a8ef69594fa0097c66cbcab40a56b3e49e817895d2eceb5486bd7
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -33,7 +33,7 @@ def energy_forward(W, b, x):
     if W.ndim != 2 or b.shape != (W.shape[0],) or x.shape != (W.shape[1],):
         raise ValueError(
             "energy_forward takes shapes W (h, d), b (h,) and x (d,), "
-            f"not {W.shape=}, {b.shape=} and {x.shape=}"
+            f"not W.shape={W.shape}, b.shape={b.shape} and x.shape={x.shape}"
         )
     h = np.tanh(W @ x + b)
     value = np.sum(h**2)

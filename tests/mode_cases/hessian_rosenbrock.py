@@ -19,7 +19,7 @@ def hand(x):
 # gradgen-shapes: x=3
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b8fb85336f29b982cccb0566c1957a4d7bd6fcc62d6f0e80e97ff38d4601c59c
-# gradgen-body: sha256:f09228d75711011db425daeae14babd5d99246a72bc7b5b35bacbe14c4f4f98d
+# gradgen-body: sha256:6c08a2ce20e6df60f05b9dde0975e4b2dccd60bd8b5740ce518fd3cdcedc0e76
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -31,7 +31,9 @@ def rosenbrock_hessian(x):
     Shapes: x=3.
     """
     if x.shape != (3,):
-        raise ValueError(f"rosenbrock_hessian takes x of shape (3,), not {x.shape=}")
+        raise ValueError(
+            f"rosenbrock_hessian takes x of shape (3,), not x.shape={x.shape}"
+        )
     x_1 = x[1]
     x_0 = x[0]
 

@@ -20,7 +20,7 @@ def hand(w, b, X, y, t_w, t_b):
 # gradgen-shapes: w=d, b=scalar, X=n d, y=n, t_w=d, t_b=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:d904718dd1970d7a0e878947467124120f821d61b7a3bc43a8278e98151e522c
-# gradgen-body: sha256:29988da15d985a5720872d955fa5feaf5b5f2a12039dfa15d8d1ba2248b166f9
+# gradgen-body: sha256:30c6cc4e45d78f59c9b5c4fa4229935c98d5a6bc29644fe0b34f892c20f3c0ef
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -40,7 +40,8 @@ def loss_hvp(w, b, X, y, t_w, t_b):
     ):
         raise ValueError(
             "loss_hvp takes shapes w (d,), X (n, d), y (n,) and t_w (d,), "
-            f"not {w.shape=}, {X.shape=}, {y.shape=} and {t_w.shape=}"
+            f"not w.shape={w.shape}, X.shape={X.shape}, y.shape={y.shape} and "
+            f"t_w.shape={t_w.shape}"
         )
     z = X @ w + b
 

@@ -25,7 +25,7 @@ def hand(x, t_x):
 # gradgen-shapes: x=n, t_x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:43ef478850298314f8cf9f1fe21fa4281fe267de5606b103e2186723c6723168
-# gradgen-body: sha256:1925ec65bb2b440f229f31357d947a09f41c6641f936d29dfbbfb20333de5a2e
+# gradgen-body: sha256:8a49562d510ed31b0822a3d7c9ff2518681684a1988ae52862e8219a19565bea
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -39,7 +39,7 @@ def rosenbrock_hvp(x, t_x):
     if x.ndim != 1 or t_x.shape != x.shape:
         raise ValueError(
             "rosenbrock_hvp takes x of shape (n,) and t_x of shape (n,), "
-            f"not {x.shape=} and {t_x.shape=}"
+            f"not x.shape={x.shape} and t_x.shape={t_x.shape}"
         )
     t1 = x[:-1]
 

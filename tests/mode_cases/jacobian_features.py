@@ -18,7 +18,7 @@ def hand(x, w):
 # gradgen-shapes: x=n, w=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:74b24e30bc0545deec127ea95c0c47c96ceb8fffc3b26d728f30d9a9a6d5b30e
-# gradgen-body: sha256:480849178d46cd713c83ca45a8524109a0481d0bff9a0fcaa520fb63563d6ae0
+# gradgen-body: sha256:2d21a2ee58ba8be8050e5fc5dec9337f1138e42e968275bb58fa183e90b719c3
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -32,7 +32,7 @@ def moments_jacobian(x, w):
     if x.ndim != 1 or w.shape != x.shape:
         raise ValueError(
             "moments_jacobian takes x of shape (n,) and w of shape (n,), "
-            f"not {x.shape=} and {w.shape=}"
+            f"not x.shape={x.shape} and w.shape={w.shape}"
         )
     m = w @ x
     t1 = x - m

@@ -18,7 +18,7 @@ def hand(x, t_x):
 # gradgen-shapes: x=n, t_x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:56d60fa50edf1945fadf2ad75b3b8eda4c5d30f17378ae869e0d63b486079599
-# gradgen-body: sha256:a87bae24ca354b311cf7480fd697b716852b60ddf66e9873430e562c87f92da0
+# gradgen-body: sha256:ad1663f2d0e15c15ab123e91e83502a4a6e53aafd67c3caa5b68c879136b22a5
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -32,7 +32,7 @@ def f_jvp(x, t_x):
     if x.ndim != 1 or t_x.shape != x.shape:
         raise ValueError(
             "f_jvp takes x of shape (n,) and t_x of shape (n,), "
-            f"not {x.shape=} and {t_x.shape=}"
+            f"not x.shape={x.shape} and t_x.shape={t_x.shape}"
         )
     mask = x >= 0
     sqrt_neg_x = np.sqrt(-x)

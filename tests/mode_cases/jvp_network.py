@@ -19,7 +19,7 @@ def hand(params, x, t_params):
 # gradgen-shapes: params.W=k d, params.b=k, x=d, t_params.W=k d, t_params.b=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3eedb38e2d863236944d8e66c2b3285e4b06fa07273eb26b545549f8292c01f4
-# gradgen-body: sha256:f6206afea5461b045d0be0b08723d68d720fbcee909a16f3bd0424e8a4b7590d
+# gradgen-body: sha256:b0455814115cef7ae8182500b068b16b26b7f4bc3b184be85c2a19e3e87a4e86
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -40,8 +40,10 @@ def layer_jvp(params, x, t_params):
         raise ValueError(
             "layer_jvp takes shapes params['W'] (k, d), params['b'] (k,), x (d,), "
             "t_params['W'] (k, d) and t_params['b'] (k,), "
-            f"not {params['W'].shape=}, {params['b'].shape=}, {x.shape=}, "
-            f"{t_params['W'].shape=} and {t_params['b'].shape=}"
+            f"not params['W'].shape={params['W'].shape}, "
+            f"params['b'].shape={params['b'].shape}, x.shape={x.shape}, "
+            f"t_params['W'].shape={t_params['W'].shape} and "
+            f"t_params['b'].shape={t_params['b'].shape}"
         )
     z = params["W"] @ x + params["b"]
     value = np.tanh(z)

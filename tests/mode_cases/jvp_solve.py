@@ -18,7 +18,7 @@ def hand(A, b, t_A, t_b):
 # gradgen-shapes: A=n n, b=n, t_A=n n, t_b=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:becd57c286a44fb92a8062969f0e7408c5775261b7c6df53f2acfd7cc1df8673
-# gradgen-body: sha256:f2e7098cc9b8b168a3235e5f7cfafef85966f7a5b08ae905698c4ee251b5db73
+# gradgen-body: sha256:eceb7cf02c4a074502a30d82a03b4b8a683dbd8697440d4e809396b3243fe2ab
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -38,7 +38,8 @@ def f_jvp(A, b, t_A, t_b):
     ):
         raise ValueError(
             "f_jvp takes shapes A (n, n), b (n,), t_A (n, n) and t_b (n,), "
-            f"not {A.shape=}, {b.shape=}, {t_A.shape=} and {t_b.shape=}"
+            f"not A.shape={A.shape}, b.shape={b.shape}, t_A.shape={t_A.shape} and "
+            f"t_b.shape={t_b.shape}"
         )
     value = np.linalg.solve(A, b)
 

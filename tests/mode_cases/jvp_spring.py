@@ -22,7 +22,7 @@ def hand(x, k, rest, t_x, t_k):
 # gradgen-shapes: x=n, k=scalar, rest=n-1, t_x=n, t_k=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:8cad2f7cd5c9f002fed9f0bce5e28c4325f86aedef2b1832bca84a3ba9951184
-# gradgen-body: sha256:ccd2c17f533e48af74e91306583c7cb560339b33915a60a33a51b239f43a72e3
+# gradgen-body: sha256:f627c0c32e4e3587c238edc589380f13201d88205674e4fbd4920ac1c8610128
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -36,7 +36,8 @@ def energy_jvp(x, k, rest, t_x, t_k):
     if x.ndim != 1 or rest.shape != (x.shape[0] - 1,) or t_x.shape != x.shape:
         raise ValueError(
             "energy_jvp takes shapes x (n,), rest (n-1,) and t_x (n,), "
-            f"not {x.shape=}, {rest.shape=} and {t_x.shape=}"
+            f"not x.shape={x.shape}, rest.shape={rest.shape} and "
+            f"t_x.shape={t_x.shape}"
         )
     stretch = x[1:] - x[:-1] - rest
     t1 = 0.5 * k

@@ -19,7 +19,7 @@ def hand(u, dt, t_u):
 # gradgen-shapes: u=n, dt=scalar, t_u=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:ad27788059cff25a295cdedfc53b34d2a80ae5e5c20d5efb123ee37c0e36d6be
-# gradgen-body: sha256:17abbf08dab8194e4e65ea14befe9e048e3ca8e2ef09cc2b1814b9c49faa6676
+# gradgen-body: sha256:36cb4374932bc25a3de6836e1c5b74c62e2d34ff0c661e99f5561c1373c427cf
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -31,7 +31,7 @@ def heat_step_jvp(u, dt, t_u):
     if u.ndim != 1 or t_u.shape != u.shape:
         raise ValueError(
             "heat_step_jvp takes u of shape (n,) and t_u of shape (n,), "
-            f"not {u.shape=} and {t_u.shape=}"
+            f"not u.shape={u.shape} and t_u.shape={t_u.shape}"
         )
     if len(u) < 2:
         raise ValueError("heat_step_jvp needs n >= 2")

@@ -18,7 +18,7 @@ def hand(x, seed):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:0064b25ae76e4959d8c36fd22d502aace760abed058184e63638d8672c6d9ebc
-# gradgen-body: sha256:92d5988e0280669371e77cee3054f905afeca8481403a8beb0207973d87fc2e2
+# gradgen-body: sha256:ad59e91b4c1aa23c355c325040bbf2e7909eb8c93c43caf02517c9f85425aa21
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -30,7 +30,9 @@ def centred_forward(x):
     Shapes: x=n.
     """
     if x.ndim != 1:
-        raise ValueError(f"centred_forward takes x of shape (n,), not {x.shape=}")
+        raise ValueError(
+            f"centred_forward takes x of shape (n,), not x.shape={x.shape}"
+        )
     m = np.mean(x)
     value_1 = x - m
     return {"mean": m, "z": value_1}, (x,)

@@ -16,7 +16,7 @@ def hand(W, b, x, seed):
 # gradgen-shapes: W=k d, b=k, x=d, seed=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:9db63da6432eee10168d52635b0fef6b581bdc9d4717b6f5746eaa62cf2b8e31
-# gradgen-body: sha256:ad563818f9a003da948a7a85c308eb731d413bde1f05cea46d1b95979deabc3a
+# gradgen-body: sha256:74155e73a46eeb0390accacc97bceb2d590aa6bf852752c7ab7791b50e274636
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -35,7 +35,8 @@ def layer_vjp(W, b, x, seed):
     ):
         raise ValueError(
             "layer_vjp takes shapes W (k, d), b (k,), x (d,) and seed (k,), "
-            f"not {W.shape=}, {b.shape=}, {x.shape=} and {seed.shape=}"
+            f"not W.shape={W.shape}, b.shape={b.shape}, x.shape={x.shape} and "
+            f"seed.shape={seed.shape}"
         )
     value = np.tanh(W @ x + b)
 
