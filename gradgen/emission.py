@@ -687,7 +687,7 @@ class FunctionWriter:
         return True
 
     def _is_sum(self, node: int) -> bool:
-        """Whether it is a derived sum or difference of arrays, of the shape of its first operand."""
+        """Whether it is a derived sum or difference of the type of its first operand, an array."""
         graph = self.graph
         if graph.ops[node] not in ("add", "sub") or graph.locs[node] is not None:
             return False
