@@ -4,7 +4,7 @@ import numpy as np
 
 from .workload import Workload
 
-BLOCK = 4096  # numbers of a cache block: a few buffers of them stay in the second-level cache
+BLOCK = 16384  # numbers of a cache block: a few buffers of 128 kB stay in the second-level cache
 
 
 def rosenbrock(x):

@@ -137,59 +137,64 @@ def lstm_freehand(W, U, b, X, target):
     zs = X.reshape(-1, inputs) @ W  # the inputs of all steps in one product
     zs += b
     zs = zs.reshape(steps, batch, 4 * n)
-    hs = np.zeros((steps + 1, batch, n), X.dtype)
-    cs = np.zeros((steps + 1, batch, n), X.dtype)
-    ss = np.empty((steps, batch, n), X.dtype)
+    hs = np.empty((steps, batch, n), X.dtype)
+    c = None
+    saved = []
+    h = None
     for t in range(steps):
         z = zs[t]
         if t:
-            z += hs[t] @ U
-        gates = z[:, : 3 * n]  # logistic functions, in place
-        np.negative(gates, gates)
-        np.exp(gates, gates)
-        gates += 1.0
-        np.divide(1.0, gates, gates)
-        g = z[:, 3 * n :]
-        np.tanh(g, g)
-        i, f, o = gates[:, :n], gates[:, n : 2 * n], gates[:, 2 * n :]
-        c = cs[t + 1]
-        np.multiply(f, cs[t], c)
-        c += i * g
-        np.tanh(c, ss[t])
-        np.multiply(o, ss[t], hs[t + 1])
-    d_h = hs[steps] - target
-    r = d_h.ravel()
-    value = r.dot(r) / r.size
+            hs[t] = h
+            z += h @ U
+        a = np.negative(z[:, : 3 * n])  # the three gates at once
+        np.exp(a, a)
+        a += 1.0
+        np.divide(1.0, a, a)
+        g = np.tanh(z[:, 3 * n :])
+        before = c
+        c = a[:, :n] * g
+        if t:
+            c += a[:, n : 2 * n] * before
+        s = np.tanh(c)
+        h = a[:, 2 * n :] * s
+        saved.append((a, g, before, s))
+    r = h - target
+    flat = r.ravel()
+    value = flat.dot(flat) / r.size
+    d_h = r
     d_h *= 2.0 / r.size
-    d_zs = np.empty_like(zs)
-    d_c = np.zeros((batch, n), X.dtype)
+    d_c = None
     for t in reversed(range(steps)):
-        z, d_z, s = zs[t], d_zs[t], ss[t]
-        gates, g = z[:, : 3 * n], z[:, 3 * n :]
-        i, f, o = gates[:, :n], gates[:, n : 2 * n], gates[:, 2 * n :]
-        slopes = d_z[:, : 3 * n]
-        np.subtract(1.0, gates, slopes)
-        slopes *= gates
-        d_z[:, 2 * n : 3 * n] *= s
-        d_z[:, 2 * n : 3 * n] *= d_h
+        a, g, before, s = saved[t]
+        d_z = zs[t]  # in the place of the pre-activations
+        i, f, o = a[:, :n], a[:, n : 2 * n], a[:, 2 * n :]
+        slopes = 1.0 - a
+        slopes *= a
+        d_s = d_h * o
+        d_h *= s
+        np.multiply(d_h, slopes[:, 2 * n :], d_z[:, 2 * n : 3 * n])
         s *= s
         np.subtract(1.0, s, s)
-        s *= o
-        s *= d_h
-        d_c += s
+        d_s *= s
+        if d_c is not None:
+            d_s += d_c
+        d_c = d_s
         np.multiply(d_c, g, s)
-        d_z[:, :n] *= s
-        np.multiply(d_c, cs[t], s)
-        d_z[:, n : 2 * n] *= s
-        np.multiply(g, g, g)
+        np.multiply(s, slopes[:, :n], d_z[:, :n])
+        if t:
+            np.multiply(d_c, before, s)
+            np.multiply(s, slopes[:, n : 2 * n], d_z[:, n : 2 * n])
+        else:
+            d_z[:, n : 2 * n] = 0.0
+        g *= g
         np.subtract(1.0, g, g)
         g *= i
         np.multiply(g, d_c, d_z[:, 3 * n :])
         if t:
             d_c *= f
             d_h = d_z @ U.T
-    flat = d_zs.reshape(-1, 4 * n)
-    d_U = hs[1:steps].reshape(-1, n).T @ d_zs[1:].reshape(-1, 4 * n)
+    flat = zs.reshape(-1, 4 * n)
+    d_U = hs[1:].reshape(-1, n).T @ zs[1:].reshape(-1, 4 * n)
     return value, (X.reshape(-1, inputs).T @ flat, d_U, np.add.reduce(flat, 0))
 
 
