@@ -33,22 +33,43 @@ def emitted(line, shapes, wrt=None):
     ("np.sum(s * X)", "X=n d, s=d", "d_s = X.sum(axis=0)"),
 ])  # fmt: skip
 def test_shapes_decide_between_kernels(line, shapes, statement):
-    function, made = emitted(line, shapes)
-    assert f"    {statement}\n" in made.source, made.source
+    check(line, shapes, None, statement)
+
+
+@pytest.mark.parametrize(("line", "shapes", "statement"), [
+    ("np.sum(np.tanh((X - s) @ W))", "X=n d, s=d, W=d k", "d_s = -(t3.sum(axis=0) @ W.T)"),
+    ("np.sum(np.tanh((X - s[:, None]) @ W))", "X=k n d, s=k d, W=k d d",
+     'd_s = -np.einsum("ij,ijk->ik", t3.sum(axis=1), W.transpose(0, 2, 1))'),
+    ("np.sum(np.tanh((X - s) @ W)) + np.sum((X - s) ** 2)", "X=n d, s=d, W=d d",
+     "d_s = -(2.0 * t1.sum(axis=0) + (t3.sum(axis=0) @ W.T))"),
+    ("np.sum(np.tanh(X @ np.swapaxes(W, 1, 2)))", "X=k n d, s=1, W=k 5 d",
+     "d_W = (1.0 - t1 * t1).transpose(0, 2, 1) @ X"),
+])  # fmt: skip
+def test_rows_are_added_up_before_a_product_and_stacks_transposed_once(line, shapes, statement):
+    check(line, shapes, ("s", "W"), statement)
+
+
+def check(line, shapes, wrt, statement):
+    """The emitted gradient has the statement, and is that of the complex step."""
+    function, made = emitted(line, shapes, wrt)
     rng = np.random.default_rng(0)
     sizes = {"n": 4, "d": 3, "k": 2}
+    names = [item.partition("=")[0] for item in shapes.split(", ")]
     arguments = [
         rng.normal(size=[sizes.get(size) or int(size) for size in item.partition("=")[2].split()])
         for item in shapes.split(", ")
     ]
     value, grads = made(*arguments)
     assert value == function(*arguments)
-    for k, grad in enumerate(grads):
+    for name, grad in zip(wrt or names, grads, strict=True):
+        k = names.index(name)
         assert grad.shape == arguments[k].shape
         for at in np.ndindex(grad.shape):
             moved = [a.astype(complex) for a in arguments]
             moved[k][at] += 1e-30j
-            assert grad[at] == pytest.approx(function(*moved).imag / 1e-30, rel=1e-13, abs=1e-15)
+            slope = np.imag(function(*moved)) / 1e-30
+            assert grad[at] == pytest.approx(slope, rel=1e-13, abs=1e-15)
+    assert f"    {statement}\n" in made.source, made.source
 
 
 def test_products_that_the_user_wrote_keep_their_operator():
