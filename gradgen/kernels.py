@@ -27,7 +27,8 @@ def choose_kernels(graph: Graph) -> Graph:
     one is computed and read again where `np.einsum` does both at once, without an array for it.
     Stacks of matrices are not transposed there and back.
     """
-    return _Chooser(graph).run()
+    derived = (op for op, loc in zip(graph.ops, graph.locs, strict=True) if loc is None)
+    return _Chooser(graph).run() if any(op in _RULES for op in derived) else graph
 
 
 class _Chooser:

@@ -57,8 +57,8 @@ def parts(workload: Workload, result: Any) -> list[np.ndarray]:
     pending = [result]
     while pending:
         part = pending.pop()
-        if isinstance(part, (tuple, list)):
-            pending.extend(reversed(part))
+        if isinstance(part, (tuple, list, dict)):
+            pending.extend(reversed(part.values() if isinstance(part, dict) else part))
         else:
             found.append(np.asarray(part))
     if workload.lanes:  # an entry that is the same for all may be a number
