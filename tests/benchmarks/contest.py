@@ -59,7 +59,12 @@ def style_column(style: str) -> str:
 
 
 def emitted(workload: Workload, style: str) -> Function:
-    """Emit the workload's derivative, and load the text as a module would be."""
+    """Emit the workload's derivative, and load the text as a module would be.
+
+    Raises `Skipped` where only the default style writes what arrays of numbers can be put through.
+    """
+    if workload.lanes and style != "default":
+        raise Skipped("its code for numbers takes no arrays of them")
     text = gradgen.emit(
         workload.function, wrt=workload.wrt, shapes=workload.shapes, target=workload.target,
         mode=workload.mode, style=style,
