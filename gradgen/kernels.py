@@ -59,10 +59,12 @@ class _Chooser:
         left, right = graph.args[node]
         if [graph.types[a].rank for a in (left, right)] != [2, 2] or graph.attrs[node] is not None:
             return None
-        inner = graph.types[left].shape[1]
+        (rows, inner), (_, columns) = graph.types[left].shape, graph.types[right].shape
         transposed = graph.ops[left] == "transpose" and graph.attrs[left] is None
         if not transposed or not (inner == 1 or isinstance(inner, Dim)):
             return None
+        if inner in (rows, columns):
+            return None  # one column and one row of one number
         return self.b.add("matmul", self.map[left], self.map[right], attr="dot")
 
     def _transpose(self, node: int) -> int | None:
