@@ -41,7 +41,7 @@ def loss_value_and_grad(w, X, y):
     ):
         raise ValueError(
             "loss_value_and_grad takes shapes w (d,), X (n, d) and y (n,), "
-            f"not {w.shape=}, {X.shape=} and {y.shape=}"
+            f"not w.shape={w.shape}, X.shape={X.shape} and y.shape={y.shape}"
         )
     m = y * (X @ w)
     exp_neg_m = np.exp(-m)

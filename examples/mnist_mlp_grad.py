@@ -32,8 +32,8 @@ def loss_value_and_grad(W1, b1, W2, b2, X, labels):
         raise ValueError(
             "loss_value_and_grad takes shapes W1 (h, d), b1 (h,), W2 (k, h), "
             "b2 (k,), X (n, d) and labels (n,), "
-            f"not {W1.shape=}, {b1.shape=}, {W2.shape=}, {b2.shape=}, {X.shape=} and "
-            f"{labels.shape=}"
+            f"not W1.shape={W1.shape}, b1.shape={b1.shape}, W2.shape={W2.shape}, "
+            f"b2.shape={b2.shape}, X.shape={X.shape} and labels.shape={labels.shape}"
         )
     H = np.tanh(X @ W1.T + b1)
     F = H @ W2.T + b2
@@ -48,8 +48,8 @@ def loss_value_and_grad(W1, b1, W2, b2, X, labels):
     d_F = (t2 / sum_exp_F)[:, None] * exp_F
     d_F[t1, labels] -= t2
     d_b2 = d_F.sum(axis=0)
-    d_W2 = d_F.T @ H
+    d_W2 = np.dot(d_F.T, H)
     t3 = (d_F @ W2) * (1.0 - H * H)
     d_b1 = t3.sum(axis=0)
-    d_W1 = t3.T @ X
+    d_W1 = np.dot(t3.T, X)
     return value, (d_W1, d_b1, d_W2, d_b2)

@@ -11,7 +11,15 @@ from typing import Any
 from gradgen.errors import Refusal
 from gradgen.graph import Graph, GraphBuilder, Tree, leaves, map_tree
 from gradgen.ops import OPS
-from gradgen.ops.indexing import WHOLE, are_apart, indexed, is_reshape, may_repeat, resolve
+from gradgen.ops.indexing import (
+    WHOLE,
+    are_all,
+    are_apart,
+    indexed,
+    is_reshape,
+    may_repeat,
+    resolve,
+)
 from gradgen.ops.shape import filled, full_shape
 from gradgen.rules import adjoints
 from gradgen.sweep import LEAVES, Sweep, check_active, copied, located, name_of
@@ -288,7 +296,11 @@ class Reverse(Sweep):
             ordered = sorted(summed, key=lambda item: item[0][0][1] % t.shape[0])
             items = tuple(item[2] for item in ordered)
             return b.add("array", *items, attr=((len(items),), self._dtype_of(items, t)))
-        buffer = filled(b, "zeros", node) if total is None else full_shape(b, total, t.shape)
+        if total is None:
+            whole = are_all([item[0] for item in summed], t)
+            buffer = filled(b, "empty" if whole else "zeros", node)
+        else:
+            buffer = full_shape(b, total, t.shape)
         for number, (template, operands, part) in enumerate(summed):
             repeats = may_repeat(b, operands)
             first = total is None and number == 0 and not repeats
@@ -340,7 +352,8 @@ def _reach(node: int, arg: int, graph: Graph, shape: Shape) -> Shape:
 
 
 def _cover(summed: Sequence[Any], t: Type) -> bool:
-    return t.rank == 1 and len(summed) == t.shape[0] and len(summed) <= 12
+    items = all(template[0][0] == "i" for template, *_ in summed)
+    return items and t.rank == 1 and len(summed) == t.shape[0] and len(summed) <= 12
 
 
 def _may_alias_argument(graph: Graph, node: int) -> bool:

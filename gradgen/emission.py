@@ -358,6 +358,8 @@ class FunctionWriter:
         self.classes: dict[Any, str] = {}
         # Lengths that are saved without a name.
         self.inline = {n for n in plan.keep if self.graph.ops[n] in _ALWAYS_INLINE}
+        # Sums that are too long for a line, and are added up in the array of this name.
+        self.grown: dict[int, str] = {}
 
     # -- what the spellings ask for ------------------------------------------------------------
 
@@ -755,6 +757,8 @@ class FunctionWriter:
     def _write_node(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
         """Spell a node, and write it as a statement where it is one; shorten what is too long."""
         graph = self.graph
+        if self._grow(node, parts):
+            return
         while True:
             expr = self._spell(node) if graph.ops[node] not in _UPDATES else Expr("")
             alone = node in self.statements
@@ -768,6 +772,8 @@ class FunctionWriter:
             if widest is None:
                 break
             self._promote(widest, parts)
+            if self._grow(node, parts):
+                return
         if not alone:
             self.exprs[node] = expr
             if self._deserves_a_name(node, expr):
@@ -780,6 +786,47 @@ class FunctionWriter:
         self.exprs[node] = Expr(name)
         if expr.text != name:
             parts.append((node, [f"{name} = {expr.text}"]))
+
+    def _grow(self, node: int, parts: list[tuple[int, list[str]]]) -> bool:
+        """Write a sum as `total += term`, where its first operand is a sum with a line of its own.
+
+        The array that the line made is then read by nobody else, and gets the name of the whole.
+        """
+        graph = self.graph
+        if not self._is_sum(node) or graph.args[node][0] not in self.grown:
+            return False
+        first, term = graph.args[node]
+        name, sign = self.grown[first], "+" if graph.ops[node] == "add" else "-"
+        text = self.exprs[term]
+        if text.precedence == UNARY and text.text[0] == "-":
+            sign, text = "-" if sign == "+" else "+", Expr(text.text[1:])
+        self.statements.add(node)
+        self.exprs[node] = Expr(name)
+        self.names[node] = self.grown[node] = name
+        self.holders[name] = node
+        parts.append((node, [f"{name} {sign}= {text.text}"]))
+        return True
+
+    def _is_sum(self, node: int) -> bool:
+        """Whether it is a derived sum or difference of the type of its first operand, an array."""
+        graph = self.graph
+        if graph.ops[node] not in ("add", "sub") or graph.locs[node] is not None:
+            return False
+        t = graph.types[node]
+        return t.kind == "array" and bool(t.shape) and graph.types[graph.args[node][0]] == t
+
+    def _end_of_sum(self, node: int) -> int | None:
+        """The whole of which a derived sum is the first part, and nobody else reads it."""
+        graph = self.graph
+        end = node
+        while self._is_sum(end) and self.count[end] == 1 and self.users.get(end):
+            (user,) = self.users[end]
+            if user not in self.own or not self._is_sum(user) or graph.args[user][0] != end:
+                break
+            end = user
+            if end in self.statements:
+                break
+        return None if end == node else end
 
     def _name_items(self, node: int) -> str:
         """The names of several results, as the targets of their statement; "" for one result."""
@@ -829,6 +876,9 @@ class FunctionWriter:
         """Make an inlined value a statement after all."""
         self.statements.add(node)
         expr = self.exprs[node]
+        end = self._end_of_sum(node)
+        if end is not None:
+            self.grown[node] = self.names[node] = self._name(end)
         name = self._name(node)
         self.exprs[node] = Expr(name)
         parts.append((node, [f"{name} = {expr.text}"]))

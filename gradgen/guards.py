@@ -69,7 +69,7 @@ def shape_guard(
     between = " of shape " if few else " "
     declared = [f"{n}{between}{s}" for n, s in zip(_quoted_names(arrays), shapes, strict=True)]
     words = [f"{function} takes" if few else f"{function} takes shapes", *_listed(declared)]
-    given = [f"{{{name}.shape=}}" for name in _quoted_names(arrays)] if quotable else []
+    given = [f"{name}.shape={{{name}.shape}}" for name in _quoted_names(arrays)] if quotable else []
     return _raised(tests, words, given, error)
 
 
@@ -80,7 +80,7 @@ def number_guard(function: str, numbers: Sequence[str], error: str) -> list[str]
     names = _quoted_names(numbers)
     words = [f"{function} takes", *(["numbers"] if many else ["a number"]), "as", *_listed(names)]
     quotable = not many and not _NOT_QUOTABLE.intersection(*numbers)
-    given = [f"{{{name}.shape=}}" for name in names] if quotable else []
+    given = [f"{name}.shape={{{name}.shape}}" for name in names] if quotable else []
     return _raised(tests, words, given, error) if tests else []
 
 
@@ -92,7 +92,7 @@ def value_shape_guard(
     for seed, value in pairs:
         names = _quoted_names([seed])
         quotable = not _NOT_QUOTABLE.intersection(seed)
-        given = [f"{{{names[0]}.shape=}}"] if quotable else []
+        given = [f"{names[0]}.shape={{{names[0]}.shape}}"] if quotable else []
         words = [f"{function} takes", f"{names[0]} of the shape of the value"]
         lines += _raised([f"{seed}.shape != {value}.shape"], words, given, error)
     return lines
@@ -250,7 +250,10 @@ def _quoted_names(names: Iterable[str]) -> list[str]:
 
 
 def _message(words: Sequence[str], given: Sequence[str]) -> list[str]:
-    """The literals, one a line, of what is taken and what was given, if that can be shown."""
+    """The literals, one a line, of what is taken and what was given, if that can be shown.
+
+    The f-strings have no `=` in braces, which numba does not know.
+    """
     if not given:
         return [quoted(" ".join(words))]
     lines = _wrapped(words), _wrapped(["not", *_listed(given)])

@@ -19,6 +19,7 @@ from gradgen.errors import GradgenError, Location, NeedsLength, SourceError
 from gradgen.graph import Graph, Param, Record, Tree, leaves, map_tree
 from gradgen.guards import argument_parts
 from gradgen.jacobians import WholeArray, in_rows
+from gradgen.kernels import choose_kernels
 from gradgen.loops import Loops, structured
 from gradgen.modes import (
     ANY_VALUE,
@@ -104,7 +105,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     graph.least = _lengths(graph, guard)
     asked = Question(graph, chosen, bare, value, aux)
     mode, derived = _answered(options, asked)
-    lost, derived = _lost(derived), passes.without_stops(derived)
+    lost, derived = _lost(derived), choose_kernels(passes.without_stops(derived))
     warning = _vanishing(asked, mode, derived)
     value, aux, derivatives = derived.results
     if mode in WITH_VALUE:

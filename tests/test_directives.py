@@ -157,7 +157,9 @@ def f_value_and_grad(w):
     this text.
     """
     if w.ndim != 1:
-        raise ValueError(f"f_value_and_grad takes w of shape (n,), not {w.shape=}")
+        raise ValueError(
+            f"f_value_and_grad takes w of shape (n,), not w.shape={w.shape}"
+        )
     scale = np.sum(w**2)
     value = np.sum(w * w) / scale
 
@@ -469,7 +471,7 @@ def loss_value_and_grad(w, X):
     if w.ndim != 1 or X.ndim != 2 or X.shape[1] != w.shape[0]:
         raise ValueError(
             "loss_value_and_grad takes w of shape (n,) and X of shape (m, n), "
-            f"not {w.shape=} and {X.shape=}"
+            f"not w.shape={w.shape} and X.shape={X.shape}"
         )
     leaky = np.maximum(X @ w, 0.0)
     value = np.sum(leaky**2)

@@ -405,6 +405,56 @@ def test_a_long_chain_of_the_user_is_right_in_spite_of_its_length():
     assert found == sum(i + 0.5 for i in range(1, 1000))
 
 
+SUM = """def f(x, A, B, C, D, E, F):
+    y = np.tanh(A @ x) @ np.cos(A @ x) - np.sum(np.exp(B @ x)) + np.sum(np.sin(C @ x))
+    return y + np.sum(np.cos(D @ x)) + np.sum(np.tanh(E @ x)) + np.sum(np.arctan(F @ x)) + x @ x
+"""
+
+
+def test_a_sum_of_arrays_too_long_for_a_line_is_added_up_in_the_array_of_its_name():
+    text = emit(function_of(SUM), shapes=", ".join(["x=n", *(f"{m}=m n" for m in "ABCDEF")]))
+    backward = text.partition("    value =")[2].splitlines()
+    added = [line.strip() for line in backward if line.strip().startswith("d_x")]
+    assert added[0].startswith("d_x = ")
+    assert len(added) > 3 and all(line[:6] in ("d_x +=", "d_x -=") for line in added[1:])
+    assert sum(line.count("+=") + line.count("-=") for line in backward) == len(added) - 1
+    namespace = {}
+    exec(text, namespace)
+    rng = np.random.default_rng(0)
+    arguments = [rng.normal(size=3), *rng.normal(size=(6, 4, 3))]
+    kept = [a.copy() for a in arguments]
+    _, found = namespace["f_value_and_grad"](*arguments)
+    assert all((a == k).all() for a, k in zip(arguments, kept, strict=True))
+    for k in range(3):
+        moved = arguments[0].astype(complex)
+        moved[k] += 1e-30j
+        expected = function_of(SUM)(moved, *arguments[1:]).imag / 1e-30
+        assert found[k] == pytest.approx(expected, rel=1e-13)
+
+
+def test_a_sum_that_is_read_twice_is_not_added_to():
+    body = (
+        "    a = A @ x\n    u = np.sum(np.exp(A @ a)) + np.sum(np.sin(B @ a)) + a @ np.tanh(a)\n"
+        "    return u + np.sum(np.cos(a)) + np.sum(np.arctan(a)) + np.sum(np.log1p(a * a))\n"
+    )
+    program = f"def f(x, A, B):\n{body}"
+    text = emit(function_of(program), wrt=("x", "A"), shapes="x=n, A=n n, B=n n")
+    namespace = {}
+    exec(text, namespace)
+    rng = np.random.default_rng(0)
+    x, A, B = rng.normal(size=3), rng.normal(size=(3, 3)), rng.normal(size=(3, 3))
+    _, (d_x, d_A) = namespace["f_value_and_grad"](x, A, B)
+    for k in range(3):
+        moved = A.astype(complex)
+        moved[k, 0] += 1e-30j
+        expected = function_of(program)(x, moved, B).imag / 1e-30
+        assert d_A[k, 0] == pytest.approx(expected, rel=1e-13)
+        moved = x.astype(complex)
+        moved[k] += 1e-30j
+        expected = function_of(program)(moved, A, B).imag / 1e-30
+        assert d_x[k] == pytest.approx(expected, rel=1e-13)
+
+
 @pytest.mark.bench
 def test_time_is_linear_in_the_number_of_statements():
     for program, sizes in ((statements, (2500, 20_000)), (running_sum, (500, 4000))):

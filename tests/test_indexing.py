@@ -4,6 +4,7 @@ The reference is the user's own function: Richardson's extrapolation of central 
 """
 
 import inspect
+import random
 import warnings
 
 import numpy as np
@@ -12,6 +13,8 @@ from test_structural import HEAD, arguments, compare, define, title
 
 import gradgen
 from gradgen.definitions import indexing as definitions
+from gradgen.ops.indexing import are_all, are_apart
+from gradgen.types import Dim, Type
 
 # Statements of functions of a vector of 5 items, which is called with symbolic lengths too.
 VECTOR = [
@@ -365,3 +368,48 @@ def test_one_array_of_indices_is_stored_from_the_first_to_the_last_in_every_layo
     grad = gradgen.grad(f, wrt="v", shapes="x=n, i=k:int64, v=k, w=n")
     d_v = grad(np.ones(3), np.array([0, 0, 1])[::-1], np.ones(3)[::-1], np.array([5.0, 7.0, 9.0]))
     assert d_v.tolist() == [7.0, 0.0, 5.0]
+
+
+def test_parts_that_are_said_to_be_apart_are_so_in_numpy():
+    rng = random.Random(0)
+    said = 0
+    for _ in range(4_000):
+        n = rng.randint(1, 6)
+        known = rng.random() < 0.6
+        bounds = [None, *range(-n - 1, n + 2)]
+        parts = [
+            rng.randint(-n, n - 1) if rng.random() < 0.3
+            else slice(rng.choice(bounds), rng.choice(bounds), rng.choice([None, None, 1, 2]))
+            for _ in range(rng.randint(1, 3))
+        ]  # fmt: skip
+        items = [("i", p) if isinstance(p, int) else ("s", p.start, p.stop, p.step) for p in parts]
+        lead = rng.choice([(), (("s", None, None, None),), ("e",)])
+        templates = [(*lead, item) for item in items]
+        length = n if known else Dim.symbol("n")
+        t = Type("array", "float64", (3, length) if lead else (length,))
+        apart, whole = are_apart(templates, t), are_all(templates, t)
+        said += whole
+        for size in [n] if known else range(1, 9):
+            counts = np.zeros(size)
+            try:
+                for part in parts:
+                    counts[part] += 1
+            except IndexError:
+                continue
+            assert not apart or counts.max() <= 1, (parts, size)
+            assert not whole or (counts == 1).all(), (parts, size)
+    assert said > 50
+
+
+def test_an_adjoint_of_slices_that_make_up_an_array_is_stored_once():
+    def f(x):
+        return np.sum(np.sin(x[..., :3])) * np.sum(np.exp(x[:, 3:]))
+
+    made = gradgen.value_and_grad(f, shapes="x=n 5")
+    assert "d_x = np.empty((x.shape[0], 5))" in made.source
+    assert "+=" not in made.source
+    x = np.linspace(-1.0, 1.0, 10).reshape(2, 5)
+    expected = np.zeros_like(x)
+    expected[:, :3] = np.cos(x[:, :3]) * np.sum(np.exp(x[:, 3:]))
+    expected[:, 3:] = np.sum(np.sin(x[:, :3])) * np.exp(x[:, 3:])
+    np.testing.assert_allclose(made(x)[1], expected, rtol=1e-14)

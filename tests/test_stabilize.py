@@ -182,7 +182,7 @@ def test_a_log_of_a_sum_of_exponentials_neither_overflows_nor_underflows(express
 def test_a_vector_needs_no_axis_and_the_gradient_is_the_softmax(tmp_path):
     path = written(tmp_path, "np.log(np.sum(np.exp(x)))", arguments="x")
     text = emit_path(f"{path}:f", shapes="x=n", stabilize=True)
-    assert text.partition('not {x.shape=}")\n')[2] == (
+    assert text.partition('not x.shape={x.shape}"\n        )\n')[2] == (
         "    value = np.logaddexp.reduce(x)\n\n"
         "    d_x = np.exp(x - np.where(value == -np.inf, 0.0, value))\n"
         "    return value, d_x\n"

@@ -8,7 +8,9 @@ number or the name of an opaque length, says. A slice bound is None, an integer,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from gradgen.errors import NeedsLength, Refusal
@@ -63,11 +65,11 @@ def _is_distinct(b: Builder, node: int) -> bool:
 
 
 def are_apart(templates: Sequence[Any], t: Type) -> bool:
-    """Whether the parts are known not to overlap: leading integers that differ."""
+    """Whether parts are known not to overlap: leading integers, or slices of one axis."""
     places = set()
     for template in templates:
         if not all(isinstance(item, tuple) and item[0] == "i" for item in template):
-            return False
+            return _spans(templates, t) is not None
         place = []
         for axis, item in enumerate(template):
             length = t.shape[axis]
@@ -76,6 +78,55 @@ def are_apart(templates: Sequence[Any], t: Type) -> bool:
             place.append(item[1] % length if isinstance(length, int) else item[1])
         places.add(tuple(place))
     return len(places) == len(templates) and len({len(p) for p in places}) == 1
+
+
+def are_all(templates: Sequence[Any], t: Type) -> bool:
+    """Whether parts of an array are known to be apart, and all of it together."""
+    spans = _spans(templates, t)
+    return spans is not None and [0, *(stop for _, stop in spans)] == [
+        *(start for start, _ in spans),
+        math.inf,
+    ]
+
+
+def _spans(templates: Sequence[Any], t: Type) -> list[tuple[float, float]] | None:
+    """Starts and stops, in order, of parts that are slices of one axis and do not overlap.
+
+    The last item of the axis is followed by infinity. None for any others.
+    """
+    found, axes = [], set()
+    for template in templates:
+        if not all(item == "e" or item[0] in "is" for item in template):
+            return None
+        items = list(resolve(template, t.rank))
+        cut = [axis for axis, item in enumerate(items) if item != WHOLE]
+        if len(cut) != 1:
+            return None
+        axes.add(cut[0])
+        span = _span(items[cut[0]], t.shape[cut[0]])
+        if span is None:
+            return None
+        found.append(span)
+    found.sort()
+    apart = all(one[1] <= other[0] for one, other in pairwise(found))
+    return found if apart and len(axes) == 1 else None
+
+
+def _span(item: Any, length: Size) -> tuple[float, float] | None:
+    """Where a slice or an integer starts and stops, if its text tells."""
+    kind, start, *rest = item
+    stop, step = (start + 1, None) if kind == "i" else rest
+    start = 0 if start is None else start
+    if kind == "i" and start == -1:
+        stop = None
+    if step not in (None, 1) or not all(isinstance(n, int | None) for n in (start, stop)):
+        return None
+    if any(n is not None and n < 0 for n in (start, stop)) and isinstance(length, Dim):
+        return None
+    if isinstance(length, int):
+        start, stop = (max(n + length, 0) if n is not None and n < 0 else n for n in (start, stop))
+        stop = None if stop is not None and stop >= length else stop
+    return start, math.inf if stop is None else max(start, stop)
 
 
 def resolve(template: Template, rank: int, masks: Sequence[int] = ()) -> Iterator[Any]:

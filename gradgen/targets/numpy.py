@@ -153,7 +153,9 @@ def _joined(name: str) -> Spelling:
             return call(writer.function("numpy.append"), [*args, *words])
         plain = axis == 0 or name not in ("concatenate", "stack")
         words = [] if plain else [f"axis={axis}"]
-        return call(writer.function(f"numpy.{name}"), [sequence(args, "[", "]"), *words])
+        # A list is how the user's own call is written; numba joins arrays in tuples only.
+        brackets = "()" if writer.graph.locs[node] is None else "[]"
+        return call(writer.function(f"numpy.{name}"), [sequence(args, *brackets), *words])
 
     return spell
 

@@ -21,7 +21,7 @@ def hand(X, scale, shift):
 # gradgen-shapes: X=n d, scale=d, shift=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:a8ebd81884d7ce44305d582703691beb0eb22c48f18114fc49f531efd9f56fd9
-# gradgen-body: sha256:0baebcbd519003ebe7dda944e5685653d959fc852125dcad9ffcebf14a009302
+# gradgen-body: sha256:2564c6a1465ae5fa0ea777aeb142eac9d455c35676d0d056187fbdb39e4b1922
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -35,7 +35,7 @@ def f_value_and_grad(X, scale, shift):
     if X.ndim != 2 or scale.shape != (X.shape[1],):
         raise ValueError(
             "f_value_and_grad takes X of shape (n, d) and scale of shape (d,), "
-            f"not {X.shape=} and {scale.shape=}"
+            f"not X.shape={X.shape} and scale.shape={scale.shape}"
         )
     t1 = X * scale + shift
     value = np.sum(np.sin(t1))
@@ -43,5 +43,5 @@ def f_value_and_grad(X, scale, shift):
     cos_t1 = np.cos(t1)
     d_shift = cos_t1.sum()
     d_X = cos_t1 * scale
-    d_scale = (cos_t1 * X).sum(axis=0)
+    d_scale = np.einsum("ij,ij->j", cos_t1, X)
     return value, (d_X, d_scale, d_shift)

@@ -24,7 +24,7 @@ def hand(x, y):
 # gradgen-shapes: x=n, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:2655bb039f0d6bedfacc932342457cdb9bf4a3138e6b2a321f67b314ab9d9ce5
-# gradgen-body: sha256:fb8d9492e002efbb1dcdd8aef175e08b4d466fd294780bc15ca39fa964d53413
+# gradgen-body: sha256:4de8a33c2ad3d7138cb57fe08bbd2943e3e09224c46c93cf72665504393258cc
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -38,7 +38,7 @@ def f_value_and_grad(x, y):
     if x.ndim != 1 or y.shape != x.shape:
         raise ValueError(
             "f_value_and_grad takes x of shape (n,) and y of shape (n,), "
-            f"not {x.shape=} and {y.shape=}"
+            f"not x.shape={x.shape} and y.shape={y.shape}"
         )
     c = np.concatenate([x, y, x])
     s = np.stack([x, y])

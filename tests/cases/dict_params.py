@@ -22,7 +22,7 @@ def hand(params, x, t):
 # gradgen-shapes: params.W1=h d, params.b1=h, params.W2=k h, params.b2=k, x=d, t=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:5d3bb546d35de701e3c51dd59c6f45e9d08d14b2f1dd3922f02ae00441ee8fb2
-# gradgen-body: sha256:6bb40255c4cc4316634461e59fa537b5f5be658b6e51b6bfd14050638e32d83a
+# gradgen-body: sha256:b7bad1c1e49423843d0466cac6d99fe12c1f33b3653ad1cb34c52485f1d0f49a
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -46,8 +46,11 @@ def loss_value_and_grad(params, x, t):
             "loss_value_and_grad takes shapes params['W1'] (h, d), "
             "params['b1'] (h,), params['W2'] (k, h), params['b2'] (k,), x (d,) and "
             "t (k,), "
-            f"not {params['W1'].shape=}, {params['b1'].shape=}, "
-            f"{params['W2'].shape=}, {params['b2'].shape=}, {x.shape=} and {t.shape=}"
+            f"not params['W1'].shape={params['W1'].shape}, "
+            f"params['b1'].shape={params['b1'].shape}, "
+            f"params['W2'].shape={params['W2'].shape}, "
+            f"params['b2'].shape={params['b2'].shape}, x.shape={x.shape} and "
+            f"t.shape={t.shape}"
         )
     h = np.tanh(params["W1"] @ x + params["b1"])
     y = params["W2"] @ h + params["b2"]

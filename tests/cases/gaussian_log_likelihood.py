@@ -23,7 +23,7 @@ def hand(x, mu, sigma):
 # gradgen-shapes: x=n, mu=scalar, sigma=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:fe4d01583b53c0ddad9a6317cb40c34a19b20091e27f86028a613c03714842ad
-# gradgen-body: sha256:0b488522b290df10076a0ea7a980176ee6f8e4911bc80df78a661656e87c4103
+# gradgen-body: sha256:e9bd9c401a27a8184ba22f3bff6dcacb38772a9320c72d33d037d2050ceff35d
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -36,7 +36,8 @@ def log_likelihood_value_and_grad(x, mu, sigma):
     """
     if x.ndim != 1:
         raise ValueError(
-            f"log_likelihood_value_and_grad takes x of shape (n,), not {x.shape=}"
+            "log_likelihood_value_and_grad takes x of shape (n,), "
+            f"not x.shape={x.shape}"
         )
     z = (x - mu) / sigma
     n = len(x)

@@ -16,7 +16,7 @@ def hand(A, x, b):
 # gradgen-shapes: A=m n, x=n, b=m
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:85831053ca2e2dc85c9f77a4d776c5ce8af7e418dd2b40cdda7a4855b80e12ee
-# gradgen-body: sha256:e97608d7f0023d6ba1b884bb2467ab239795585603453fcb40f70aa14e522c9a
+# gradgen-body: sha256:8995621a4680cdb652b0d97b37177bfeae2001d5e2af3c5b129247215a8d2455
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -30,7 +30,7 @@ def f_grad(A, x, b):
     if A.ndim != 2 or x.shape != (A.shape[1],) or b.shape != (A.shape[0],):
         raise ValueError(
             "f_grad takes shapes A (m, n), x (n,) and b (m,), "
-            f"not {A.shape=}, {x.shape=} and {b.shape=}"
+            f"not A.shape={A.shape}, x.shape={x.shape} and b.shape={b.shape}"
         )
     r = A @ x - b
 

@@ -22,7 +22,7 @@ def hand(pred, y, delta):
 # gradgen-shapes: pred=n, y=n, delta=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f288eb7fb1664f0ad3f15a2e84f13509efa5cd9914123f23be43cedba76e358e
-# gradgen-body: sha256:19ac68239d73447a3977f09383f46de7a0f213bce597864da47c00f7a6ade58a
+# gradgen-body: sha256:7bd34e2e6113df98ee7eb0adea7583555e9c97b6ef8f818699fb7a9a1c1fb432
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -38,7 +38,7 @@ def loss_value_and_grad(pred, y, delta):
     if pred.ndim != 1 or y.shape != pred.shape:
         raise ValueError(
             "loss_value_and_grad takes pred of shape (n,) and y of shape (n,), "
-            f"not {pred.shape=} and {y.shape=}"
+            f"not pred.shape={pred.shape} and y.shape={y.shape}"
         )
     r = pred - y
     a = np.abs(r)

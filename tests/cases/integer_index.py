@@ -23,7 +23,7 @@ def hand(table, w, idx):
 # gradgen-shapes: table=v d, w=d, idx=m:int64
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:ba0784d1e013460ef72c3a4423a7d2d45bca54f7d6fec17660f460fb81f0e5d1
-# gradgen-body: sha256:ae142e59ab1a8e3c2da3cd33b477682cb2be3a739a133c2a86aa159367107ad5
+# gradgen-body: sha256:de1d4dafbfff0d5abfbe2b1be48b160ba2f55c1727e4dc44c75a3b6bc5718ff0
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -37,7 +37,8 @@ def f_value_and_grad(table, w, idx):
     if table.ndim != 2 or idx.ndim != 1 or w.shape != (table.shape[1],):
         raise ValueError(
             "f_value_and_grad takes shapes table (v, d), w (d,) and idx (m,), "
-            f"not {table.shape=}, {w.shape=} and {idx.shape=}"
+            f"not table.shape={table.shape}, w.shape={w.shape} and "
+            f"idx.shape={idx.shape}"
         )
     t1 = table[idx]
     z = t1 @ w

@@ -20,7 +20,7 @@ def hand(x, w):
 # gradgen-shapes: x=n, w=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:e8ecc84e6377934adeeff4bee0ad871bb6024e203c57a58c0583418c3d0f0c7f
-# gradgen-body: sha256:dc22d16c08a9e89555c961aa508a535870ee065b7d1584c338dd9acd9bf7d68d
+# gradgen-body: sha256:19382ad77aa8280a9b25f33ef9e12a27d67afee9a9c110d4214f892939d86a9b
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -34,12 +34,12 @@ def f_value_and_grad(x, w):
     if x.ndim != 1 or w.shape != x.shape:
         raise ValueError(
             "f_value_and_grad takes x of shape (n,) and w of shape (n,), "
-            f"not {x.shape=} and {w.shape=}"
+            f"not x.shape={x.shape} and w.shape={w.shape}"
         )
     relu = np.maximum(x, 0.0)
     t1 = np.sum(w * np.abs(x)) + np.sum(relu**2)
     value = t1 + np.sum(w * np.clip(x, -1.0, 1.0))
 
-    t2 = np.where((x >= -1.0) & (x <= 1.0), w, 0.0) + w * np.sign(x)
-    d_x = t2 + np.where(x > 0.0, 2.0 * relu, 0.0)
+    d_x = np.where((x >= -1.0) & (x <= 1.0), w, 0.0) + w * np.sign(x)
+    d_x += np.where(x > 0.0, 2.0 * relu, 0.0)
     return value, d_x

@@ -19,7 +19,7 @@ def hand(x, A, b):
 # gradgen-shapes: x=n, A=m n, b=m
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:da63010d9dc2c6bd297cbf220a479097eb911ec1c929b9a1c1d3e7f43f8ad9c7
-# gradgen-body: sha256:5360380f00205fd0f8d23d4a9aa6f385994094acfa7189c35e2cd56f00159807
+# gradgen-body: sha256:7f71f47c7fe515902dd6eddaa9705def43249ed350c448b360d39a6626d538fa
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -36,7 +36,7 @@ def f_value_and_grad(x, A, b):
     ):
         raise ValueError(
             "f_value_and_grad takes shapes x (n,), A (m, n) and b (m,), "
-            f"not {x.shape=}, {A.shape=} and {b.shape=}"
+            f"not x.shape={x.shape}, A.shape={A.shape} and b.shape={b.shape}"
         )
     r = A @ x - b
     value = r @ r

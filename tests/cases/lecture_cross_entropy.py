@@ -19,7 +19,7 @@ def hand(p, q):
 # gradgen-shapes: p=k, q=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:a3d57e4e11b7a4b074efc7711876cd19ed08aa24a1333fb7e8cb5e0af8cf1161
-# gradgen-body: sha256:75e9b29868139ac9416dad6d1a15c87be323e75b1524a98a2a13ec3b73f428d0
+# gradgen-body: sha256:b0afde828a9f3c35efac9005acfca714be9cf97048b239a43ada5689a9095229
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -33,7 +33,7 @@ def cross_entropy_value_and_grad(p, q):
     if p.ndim != 1 or q.shape != p.shape:
         raise ValueError(
             "cross_entropy_value_and_grad takes p of shape (k,) and q of shape (k,), "
-            f"not {p.shape=} and {q.shape=}"
+            f"not p.shape={p.shape} and q.shape={q.shape}"
         )
     value = -np.sum(p * np.log(q))
 

@@ -21,7 +21,7 @@ def hand(w, x):
 # gradgen-shapes: w=n, x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:25bdcac0dcb74e02eb930e9fc316a563eedac2feef4e847cb937f5fdc6f448f1
-# gradgen-body: sha256:d9893a0651f9742655411b8e38560f816f98d57dbd8c8cda126893a1ef36d876
+# gradgen-body: sha256:0c95ef382a9e711e20ec075f260b196c6f9326d4e1f20e39ce5d3924019d2e8d
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -35,7 +35,7 @@ def loss_value_and_grad(w, x):
     if w.ndim != 1 or x.shape != w.shape:
         raise ValueError(
             "loss_value_and_grad takes w of shape (n,) and x of shape (n,), "
-            f"not {w.shape=} and {x.shape=}"
+            f"not w.shape={w.shape} and x.shape={x.shape}"
         )
     t1 = np.exp(-np.dot(w, x))
     t2 = 1 / (1 + t1)

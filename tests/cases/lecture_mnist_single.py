@@ -46,7 +46,7 @@ def loss_value_and_grad(M, W, x, label):
     ):
         raise ValueError(
             "loss_value_and_grad takes shapes M (h, d), W (k, h) and x (d,), "
-            f"not {M.shape=}, {W.shape=} and {x.shape=}"
+            f"not M.shape={M.shape}, W.shape={W.shape} and x.shape={x.shape}"
         )
     h = np.tanh(M @ x)
     f = W @ h

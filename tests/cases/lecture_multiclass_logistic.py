@@ -21,7 +21,7 @@ def hand(f, label: int):
 # gradgen-shapes: f=k, label=int
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f87f73832bdfb120bac03dc85234d90c9859cde9283e75aef2c2861a60981bfb
-# gradgen-body: sha256:42f9723f927616c5148ed18fe9cd79901ebc47ac7c8c2e727ed9ebfdd3007058
+# gradgen-body: sha256:d24cb5827a62ad2271609521bb7f8579ef042d4ddf27d35b9ff0bfc450fda844
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -33,7 +33,9 @@ def loss_value_and_grad(f, label):
     Shapes: f=k, label=int.
     """
     if f.ndim != 1:
-        raise ValueError(f"loss_value_and_grad takes f of shape (k,), not {f.shape=}")
+        raise ValueError(
+            f"loss_value_and_grad takes f of shape (k,), not f.shape={f.shape}"
+        )
     exp_f = np.exp(f)
     sum_exp_f = np.sum(exp_f)
     value = np.log(sum_exp_f) - f[label]

@@ -31,7 +31,7 @@ def hand(W1, b1, W2, b2, W3, b3, X, T):
 # gradgen-shapes: W1=h d, b1=h, W2=k h, b2=k, W3=m k, b3=m, X=n d, T=n m
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f2a0f3f631f1a5a4f8ad0d486206762dd96636d751813b6f9987a06e858dffc4
-# gradgen-body: sha256:f8254761700780d6ad106c8037946f10b6809409703d3b847d4ec1aca174b1c4
+# gradgen-body: sha256:4efa5e78a9c2dbb4df4c1029f6c72b383a84d9b7bc81a8d902514cb1d6c955c2
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -58,8 +58,9 @@ def loss_value_and_grad(W1, b1, W2, b2, W3, b3, X, T):
         raise ValueError(
             "loss_value_and_grad takes shapes W1 (h, d), b1 (h,), W2 (k, h), "
             "b2 (k,), W3 (m, k), b3 (m,), X (n, d) and T (n, m), "
-            f"not {W1.shape=}, {b1.shape=}, {W2.shape=}, {b2.shape=}, {W3.shape=}, "
-            f"{b3.shape=}, {X.shape=} and {T.shape=}"
+            f"not W1.shape={W1.shape}, b1.shape={b1.shape}, W2.shape={W2.shape}, "
+            f"b2.shape={b2.shape}, W3.shape={W3.shape}, b3.shape={b3.shape}, "
+            f"X.shape={X.shape} and T.shape={T.shape}"
         )
     H1 = np.tanh(X @ W1.T + b1)
     H2 = np.tanh(H1 @ W2.T + b2)
@@ -68,11 +69,11 @@ def loss_value_and_grad(W1, b1, W2, b2, W3, b3, X, T):
     value = 0.5 * np.sum(d_Y**2)
 
     d_b3 = d_Y.sum(axis=0)
-    d_W3 = d_Y.T @ H2
+    d_W3 = np.dot(d_Y.T, H2)
     t1 = (d_Y @ W3) * (1.0 - H2 * H2)
     d_b2 = t1.sum(axis=0)
-    d_W2 = t1.T @ H1
+    d_W2 = np.dot(t1.T, H1)
     t2 = (t1 @ W2) * (1.0 - H1 * H1)
     d_b1 = t2.sum(axis=0)
-    d_W1 = t2.T @ X
+    d_W1 = np.dot(t2.T, X)
     return value, (d_W1, d_b1, d_W2, d_b2, d_W3, d_b3)

@@ -26,7 +26,7 @@ def hand(W1, b1, W2, b2, x, t):
 # gradgen-shapes: W1=h d, b1=h, W2=k h, b2=k, x=d, t=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:7b25c27a01df7a6f08a6d0eea2a6c5d5975b25ded6523b238eb4b6e6874205b4
-# gradgen-body: sha256:ace53f80a54b89ca61024c83d5740aded63bb82ec0f5aae428150e83f938c470
+# gradgen-body: sha256:9637f30e311e8a72b25aff277c3c82f108b1bec58dc664d103a992139fa3cb8e
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -49,8 +49,8 @@ def loss_value_and_grad(W1, b1, W2, b2, x, t):
         raise ValueError(
             "loss_value_and_grad takes shapes W1 (h, d), b1 (h,), W2 (k, h), "
             "b2 (k,), x (d,) and t (k,), "
-            f"not {W1.shape=}, {b1.shape=}, {W2.shape=}, {b2.shape=}, {x.shape=} and "
-            f"{t.shape=}"
+            f"not W1.shape={W1.shape}, b1.shape={b1.shape}, W2.shape={W2.shape}, "
+            f"b2.shape={b2.shape}, x.shape={x.shape} and t.shape={t.shape}"
         )
     z = W1 @ x + b1
     h = 1 / (1 + np.exp(-z))

@@ -21,7 +21,7 @@ def hand(w, b, x):
 # gradgen-shapes: w=n, b=scalar, x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:e7b09949bfa372884c78d7a7035fd715777759c9b2bb7d4f5a6c8a013492748f
-# gradgen-body: sha256:4c30bd4d075cf94f570f89621aadb97c27d5743d11d568c2416996602a9dd888
+# gradgen-body: sha256:fce6b9c5b60a7305c45566676d302dcfa6ddbebe250c0e2081402cef92eb1ac0
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -37,7 +37,7 @@ def unit_value_and_grad(w, b, x):
     if w.ndim != 1 or x.shape != w.shape:
         raise ValueError(
             "unit_value_and_grad takes w of shape (n,) and x of shape (n,), "
-            f"not {w.shape=} and {x.shape=}"
+            f"not w.shape={w.shape} and x.shape={x.shape}"
         )
     a = w @ x + b
     value = np.maximum(0.0, a)

@@ -19,7 +19,7 @@ def hand(a, y):
 # gradgen-shapes: a=n, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3d9893f439da01adc0b83d98fd0b577e1b575fa93a9cf3b7e4d6d0d215ef4a07
-# gradgen-body: sha256:0e89c66f65186a6d0f3d5e09e7748b3bed8b9e1c0e7875cb41851274f86f34e4
+# gradgen-body: sha256:ad9acd6de1d6ac5a6056dde78c539839bb543d7ba69ecab3d520c1121608aaa6
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -33,7 +33,7 @@ def loss_value_and_grad(a, y):
     if a.ndim != 1 or y.shape != a.shape:
         raise ValueError(
             "loss_value_and_grad takes a of shape (n,) and y of shape (n,), "
-            f"not {a.shape=} and {y.shape=}"
+            f"not a.shape={a.shape} and y.shape={y.shape}"
         )
     t1 = y - a
     value = 1 / 2 * np.sum(t1**2)

@@ -23,7 +23,7 @@ def hand(f, y):
 # gradgen-shapes: f=k, y=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:acd66f030a6b8208b71cb7464ed182e7ab5de21451e32c49c297e2a607c60133
-# gradgen-body: sha256:bea8103eabf1ee3dd0c8f11fba1f3a4850931624bbac107936d2719ba3dbf1df
+# gradgen-body: sha256:f08f48298bb843f524fa606080bcd888555f735e6a7c5f7985dbe375d5dcbe60
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -37,7 +37,7 @@ def loss_value_and_grad(f, y):
     if f.ndim != 1 or y.shape != f.shape:
         raise ValueError(
             "loss_value_and_grad takes f of shape (k,) and y of shape (k,), "
-            f"not {f.shape=} and {y.shape=}"
+            f"not f.shape={f.shape} and y.shape={y.shape}"
         )
     e = np.exp(f)
     p = e / np.sum(e)

@@ -26,7 +26,7 @@ def hand(w, b0, beta, b1, x, target):
 # gradgen-shapes: w=h d, b0=h, beta=k h, b1=k, x=d, target=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:e45ca17316ae4274cd1a9d4bb571ca19991ce9c009a6f4ca40ea22e8ca08976e
-# gradgen-body: sha256:2244994e98ceda7e7dc8c3ccfa6346144688560f5ef90a10bffc557be3a1d9ac
+# gradgen-body: sha256:0acddacfa99d25ffa352448082479b535600edebb6995c0079276e39f2950640
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -49,8 +49,8 @@ def loss_value_and_grad(w, b0, beta, b1, x, target):
         raise ValueError(
             "loss_value_and_grad takes shapes w (h, d), b0 (h,), beta (k, h), "
             "b1 (k,), x (d,) and target (k,), "
-            f"not {w.shape=}, {b0.shape=}, {beta.shape=}, {b1.shape=}, {x.shape=} and "
-            f"{target.shape=}"
+            f"not w.shape={w.shape}, b0.shape={b0.shape}, beta.shape={beta.shape}, "
+            f"b1.shape={b1.shape}, x.shape={x.shape} and target.shape={target.shape}"
         )
     h = 1 / (1 + np.exp(-(w @ x + b0)))
     f = beta @ h + b1

@@ -30,7 +30,7 @@ def hand(W1, W2, W3, x, y):
 # gradgen-shapes: W1=a d, W2=b a, W3=c b, x=d, y=c
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:afa1e90ea6820ee474c629578e7cdb2e3973162650a66a5196370082b53cd41f
-# gradgen-body: sha256:011a499427bb5ab0c6cfa78e4ac0d265e15e32f5e9725484466a9a8b0f57d39a
+# gradgen-body: sha256:f02de6bf96cf7945d62d4ac9973583a132ad66c011880a1be559225368fcee86
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -53,7 +53,8 @@ def loss_value_and_grad(W1, W2, W3, x, y):
         raise ValueError(
             "loss_value_and_grad takes shapes W1 (a, d), W2 (b, a), W3 (c, b), "
             "x (d,) and y (c,), "
-            f"not {W1.shape=}, {W2.shape=}, {W3.shape=}, {x.shape=} and {y.shape=}"
+            f"not W1.shape={W1.shape}, W2.shape={W2.shape}, W3.shape={W3.shape}, "
+            f"x.shape={x.shape} and y.shape={y.shape}"
         )
     a = W1 @ x
     h = np.tanh(a)

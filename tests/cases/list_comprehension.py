@@ -27,7 +27,7 @@ def hand(x):
 # gradgen-shapes: x=3
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:9f0f3cc9d982b508a070079cb2a1003c6f4d022e1187f9b2b5cb7673e014c55f
-# gradgen-body: sha256:4c6b5dddd4f4c08c6db13f12612fe0a36e4841bf1d664f700162c15e7f4433bb
+# gradgen-body: sha256:63efbc5fac6797fa9b7ff2c7de947de50beb1f87193d464e45bb32ae7711c275
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -39,7 +39,9 @@ def f_value_and_grad(x):
     Shapes: x=3.
     """
     if x.shape != (3,):
-        raise ValueError(f"f_value_and_grad takes x of shape (3,), not {x.shape=}")
+        raise ValueError(
+            f"f_value_and_grad takes x of shape (3,), not x.shape={x.shape}"
+        )
     x_0 = x[0]
     sin_x_0 = np.sin(x_0)
     sin_x_0_squared = sin_x_0**2

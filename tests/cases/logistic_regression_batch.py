@@ -22,7 +22,7 @@ def hand(w, b, X, y):
 # gradgen-shapes: w=d, b=scalar, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:7985aaa6e22ba4e00a40a4716b23e769685bda162ec12be7607141149bbae73d
-# gradgen-body: sha256:311d675f733633ef1201147ab02b28f36ad1d2e00a8699a9c58658f41ce26814
+# gradgen-body: sha256:1c6a84f4ff401025bbd9219fa5a8332dc0bab2b5ab7ae86e26aa38a586b45cf3
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -43,7 +43,7 @@ def loss_value_and_grad(w, b, X, y):
     ):
         raise ValueError(
             "loss_value_and_grad takes shapes w (d,), X (n, d) and y (n,), "
-            f"not {w.shape=}, {X.shape=} and {y.shape=}"
+            f"not w.shape={w.shape}, X.shape={X.shape} and y.shape={y.shape}"
         )
     margin = y * (X @ w + b)
     t1 = -margin

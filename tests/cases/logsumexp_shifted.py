@@ -22,7 +22,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:13dbb24ed25992278c0ff2e38a4e22e41945b2518243e66e70f74f26e672568d
-# gradgen-body: sha256:cbcc3656942455629368f7507a9534bfa82d4576ace1665bb750c46569242cb9
+# gradgen-body: sha256:0e1e3fa62ceb262c9643deb8a72d65fc7ba74cae775e5368a0466cdc1ab568f1
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -35,7 +35,7 @@ def logsumexp_value_and_grad(x):
     """
     if x.ndim != 1:
         raise ValueError(
-            f"logsumexp_value_and_grad takes x of shape (n,), not {x.shape=}"
+            f"logsumexp_value_and_grad takes x of shape (n,), not x.shape={x.shape}"
         )
     m = np.max(x)
     t1 = np.exp(x - m)

@@ -21,7 +21,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:78f584c76b92de34161674447cd9bc45c7bb20a0a3774a1b4a4268241efceaf2
-# gradgen-body: sha256:15ec74c81ef3e9291b24f39b93246993c68c25a53d50c8fffc7d63504c0d0bfe
+# gradgen-body: sha256:82cbb87f7e6be58b3f13b90b2962b696390a48814d3c18a77b240f5fbd2ad397
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -34,7 +34,7 @@ def entropy_value_and_grad(x):
     """
     if x.ndim != 1:
         raise ValueError(
-            f"entropy_value_and_grad takes x of shape (n,), not {x.shape=}"
+            f"entropy_value_and_grad takes x of shape (n,), not x.shape={x.shape}"
         )
     mask = x > 0.0
     safe = np.where(mask, x, 1.0)

@@ -16,7 +16,7 @@ def hand(x, y, A):
 # gradgen-shapes: x=n, y=m, A=n m
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:0f139625e021f83b40d0ead8632d004364ddfc1ce1819230ee57410b753f83d9
-# gradgen-body: sha256:2228b6ab4f032b77a48a252514ef165ea46b5a6f46fa857cf93089d52ef6a0f2
+# gradgen-body: sha256:d6ee6b96012b4370901266babc573f9c4fe2ef3dc173be717c50055714d2df50
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -30,7 +30,7 @@ def f_value_and_grad(x, y, A):
     if x.ndim != 1 or y.ndim != 1 or A.shape != (x.shape[0], y.shape[0]):
         raise ValueError(
             "f_value_and_grad takes shapes x (n,), y (m,) and A (n, m), "
-            f"not {x.shape=}, {y.shape=} and {A.shape=}"
+            f"not x.shape={x.shape}, y.shape={y.shape} and A.shape={A.shape}"
         )
     value = np.sum(A * np.outer(x, y))
 

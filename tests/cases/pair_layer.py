@@ -38,7 +38,7 @@ def energy_forward(W, b, x):
     if W.ndim != 2 or b.shape != (W.shape[0],) or x.shape != (W.shape[1],):
         raise ValueError(
             "energy_forward takes shapes W (h, d), b (h,) and x (d,), "
-            f"not {W.shape=}, {b.shape=} and {x.shape=}"
+            f"not W.shape={W.shape}, b.shape={b.shape} and x.shape={x.shape}"
         )
     h = np.tanh(W @ x + b)
     value = np.sum(h**2)

@@ -19,7 +19,7 @@ def hand(x, A):
 # gradgen-shapes: x=n, A=n n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:89752da5254a8ff4b736abb65a760e8892722223c30bd299ff53c568cfae4ca4
-# gradgen-body: sha256:daf019475684d89cb90423a708feb550cf54aa0d253907a4967c341df46d0af9
+# gradgen-body: sha256:6f90f2b456749319ca217972710428c675c6e98f523c7d5085627412b0c16088
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -33,7 +33,7 @@ def f_value_and_grad(x, A):
     if x.ndim != 1 or A.shape != (x.shape[0], x.shape[0]):
         raise ValueError(
             "f_value_and_grad takes x of shape (n,) and A of shape (n, n), "
-            f"not {x.shape=} and {A.shape=}"
+            f"not x.shape={x.shape} and A.shape={A.shape}"
         )
     t1 = x @ A
     value = t1 @ x

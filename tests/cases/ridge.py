@@ -19,7 +19,7 @@ def hand(x, A, b, lam):
 # gradgen-shapes: x=n, A=m n, b=m, lam=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b54ba40ae68160ddb99a4fb5e813995e65e67bc1d525bfcec80b6e7d55df1377
-# gradgen-body: sha256:e754940916f53906350ba9408822892e53b267c838f53cd823aa821c04310bc8
+# gradgen-body: sha256:b8c719e8c35e6fad1260f928b8c3a988267b8105edf535c36fbc83f1b1621131
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -40,7 +40,7 @@ def f_value_and_grad(x, A, b, lam):
     ):
         raise ValueError(
             "f_value_and_grad takes shapes x (n,), A (m, n) and b (m,), "
-            f"not {x.shape=}, {A.shape=} and {b.shape=}"
+            f"not x.shape={x.shape}, A.shape={A.shape} and b.shape={b.shape}"
         )
     t1 = A @ x - b
     t2 = np.sum(x**2)

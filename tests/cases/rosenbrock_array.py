@@ -24,7 +24,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:5df9201ad41445668ceb2e31e03663bdd2b9e15ece0d3c827992337a5f921f0b
-# gradgen-body: sha256:7b6ebb0316c7396c43f257135ae2c671ee644571561bcacc8d7fd323deb332dd
+# gradgen-body: sha256:ce2ae19486d9f471aeb69f0282050a223b7039dc2ddbf22d51dcb42329fbc46f
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -36,7 +36,9 @@ def rosen_value_and_grad(x):
     Shapes: x=n.
     """
     if x.ndim != 1:
-        raise ValueError(f"rosen_value_and_grad takes x of shape (n,), not {x.shape=}")
+        raise ValueError(
+            f"rosen_value_and_grad takes x of shape (n,), not x.shape={x.shape}"
+        )
     t1 = x[:-1]
     t2 = x[1:] - t1**2
     t3 = 1.0 - t1

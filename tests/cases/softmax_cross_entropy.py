@@ -22,7 +22,7 @@ def hand(z, t):
 # gradgen-shapes: z=k, t=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:18dd25b120d49f114e25d0aef0dea14aaab719aa983243bf250d1ca241892fa3
-# gradgen-body: sha256:675155ad080eb8be48897761f2fc878eae387fa3755c594f33f58c488ecaf960
+# gradgen-body: sha256:56d9b76939df05ba972e6c6e4215a9e7bad6cd467e20df6c9c9e2e63c05f2c05
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -36,7 +36,7 @@ def loss_value_and_grad(z, t):
     if z.ndim != 1 or t.shape != z.shape:
         raise ValueError(
             "loss_value_and_grad takes z of shape (k,) and t of shape (k,), "
-            f"not {z.shape=} and {t.shape=}"
+            f"not z.shape={z.shape} and t.shape={t.shape}"
         )
     e = np.exp(z)
     p = e / np.sum(e)

@@ -25,7 +25,7 @@ def hand(p, i, j, k, rest):
 # gradgen-shapes: p=n 2, i=m:int64, j=m:int64, k=m, rest=m
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:32b4c71e47094a09def921e13d04074485fe0377f180574d4c568301e5f638fb
-# gradgen-body: sha256:c48aa8691f8e5b45c81d380fe357acf0176558f52199e1b13773a535f6336701
+# gradgen-body: sha256:2b7a6bdf11d5602614067e001d7c0f00b665cb4c0a5c1a43fc0bb6b4350a1ba7
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -47,7 +47,8 @@ def energy_value_and_grad(p, i, j, k, rest):
         raise ValueError(
             "energy_value_and_grad takes shapes p (n, 2), i (m,), j (m,), k (m,) and "
             "rest (m,), "
-            f"not {p.shape=}, {i.shape=}, {j.shape=}, {k.shape=} and {rest.shape=}"
+            f"not p.shape={p.shape}, i.shape={i.shape}, j.shape={j.shape}, "
+            f"k.shape={k.shape} and rest.shape={rest.shape}"
         )
     d = p[i] - p[j]
     length = np.sqrt(np.sum(d**2, axis=1))

@@ -22,7 +22,7 @@ def hand(x, w):
 # gradgen-shapes: x=n, w=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:2df8f041571768fd9e1298a80e413ee5fc443c70c2a51e001541a2e19b58b2f3
-# gradgen-body: sha256:1c0a3ea42159a31293157d573353611af4105ce3ef6c6faf8b4ff55f694c261d
+# gradgen-body: sha256:ddcbd6f545cf489d7b676bcf0cf3d0bddc00f9142d1bdfaee2b75f9d93d1e7ab
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -36,7 +36,7 @@ def f_value_and_grad(x, w):
     if x.ndim != 1 or w.shape != x.shape:
         raise ValueError(
             "f_value_and_grad takes x of shape (n,) and w of shape (n,), "
-            f"not {x.shape=} and {w.shape=}"
+            f"not x.shape={x.shape} and w.shape={w.shape}"
         )
     centred = x - np.mean(x)
     scale = np.sqrt(np.mean(centred**2))

@@ -22,7 +22,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:53c2654f8e1fdb43c1f757fa6b8b0d807ace7024557a602c16a15f4820daa5f9
-# gradgen-body: sha256:d71b029117e9f37f63eed398a33e1072b61f8655d68a7a89058c784302b743a4
+# gradgen-body: sha256:0bb67784fc1ffa659c65464c68b86ec12a31a0d0490c5f70f198a0a0251ac403
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -34,7 +34,9 @@ def f_value_and_grad(x):
     Shapes: x=n.
     """
     if x.ndim != 1:
-        raise ValueError(f"f_value_and_grad takes x of shape (n,), not {x.shape=}")
+        raise ValueError(
+            f"f_value_and_grad takes x of shape (n,), not x.shape={x.shape}"
+        )
     t1 = x - 1.0
     value = np.sum(t1**4)
 

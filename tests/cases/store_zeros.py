@@ -14,7 +14,7 @@ def f(x):
 # gradgen-shapes: x=4
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:cd400ee5949a30b5eb51270b92a02da1fc05419a14e74c6f1ea9898b014e7bd9
-# gradgen-body: sha256:16ee3a34bae0d3f67de511653ebf647f5e1060a7712732dcf54325a1a90a79db
+# gradgen-body: sha256:2ca48271cb3b2e92741b49cb9609c796cffd7b50747c17951dd4f9f0d5ba6fb6
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -26,7 +26,9 @@ def f_value_and_grad(x):
     Shapes: x=4.
     """
     if x.shape != (4,):
-        raise ValueError(f"f_value_and_grad takes x of shape (4,), not {x.shape=}")
+        raise ValueError(
+            f"f_value_and_grad takes x of shape (4,), not x.shape={x.shape}"
+        )
     y = np.zeros(4)
     x_0 = x[0]
     x_1 = x[1]

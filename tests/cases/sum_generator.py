@@ -17,7 +17,7 @@ def hand(w, x):
 # gradgen-shapes: w=3, x=3
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:095e09f33ef5a0ad893a52890dc8d0a749ee9d58c10eb28f55bb69a1d9f68301
-# gradgen-body: sha256:5dc14b248fe06f4c9a22b0f6218f749b825d26013716bea90d294a75ad22f5f6
+# gradgen-body: sha256:83ddbb135203d56a77f772351425dda4954ed0449f3d6b9c0c1e63829d8832ba
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -31,7 +31,7 @@ def f_value_and_grad(w, x):
     if w.shape != (3,) or x.shape != (3,):
         raise ValueError(
             "f_value_and_grad takes w of shape (3,) and x of shape (3,), "
-            f"not {w.shape=} and {x.shape=}"
+            f"not w.shape={w.shape} and x.shape={x.shape}"
         )
     w_0 = w[0]
     x_0 = x[0]

@@ -22,7 +22,7 @@ def hand(x, w):
 # gradgen-shapes: x=6, w=2
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:cd5b91dd3efdab408e20c8c979871af7a57e59bc4ed7eabe98d2f17e65c06227
-# gradgen-body: sha256:00bc792e244411c25989bf5bc9a5a6a8c810194577d744dd2af0a07d8ac24105
+# gradgen-body: sha256:7ae23cb509e509652abfd00636065f218b52a37b204b9990185eb9bbc415683d
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -36,7 +36,7 @@ def f_value_and_grad(x, w):
     if x.shape != (6,) or w.shape != (2,):
         raise ValueError(
             "f_value_and_grad takes x of shape (6,) and w of shape (2,), "
-            f"not {x.shape=} and {w.shape=}"
+            f"not x.shape={x.shape} and w.shape={w.shape}"
         )
     t1 = x.reshape(2, 3)
     z = t1.T @ w

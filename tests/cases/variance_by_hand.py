@@ -22,7 +22,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f71f92757a001fa734f9bb90e056a846b975344dff63b8d4111453ca53a7acf3
-# gradgen-body: sha256:898308ee6219a9fbbcd6d96af9384e962b192ab9c8d8705c35c662b662058505
+# gradgen-body: sha256:ef683220a262d990b8e74c2d891153316b3fea604526b7c011d20c379b8e18f0
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -35,7 +35,7 @@ def variance_value_and_grad(x):
     """
     if x.ndim != 1:
         raise ValueError(
-            f"variance_value_and_grad takes x of shape (n,), not {x.shape=}"
+            f"variance_value_and_grad takes x of shape (n,), not x.shape={x.shape}"
         )
     mean = np.mean(x)
     centred = x - mean

@@ -20,7 +20,7 @@ def hand(pred, y):
 # gradgen-shapes: pred=n, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:be9d81010041dbf638ede5d65bc603a982441847641c7431ddecdb66eb527c9c
-# gradgen-body: sha256:180367da5cedb30b1d1264bc7a3a83be7a561b7e1579abba099ef7e2a9b97cf9
+# gradgen-body: sha256:d7ca96d11a457fb639092709f0650ac0b1d68874a5d712f0aca455ddc33d1bf9
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -34,7 +34,7 @@ def loss_value_and_grad(pred, y):
     if pred.ndim != 1 or y.shape != pred.shape:
         raise ValueError(
             "loss_value_and_grad takes pred of shape (n,) and y of shape (n,), "
-            f"not {pred.shape=} and {y.shape=}"
+            f"not pred.shape={pred.shape} and y.shape={y.shape}"
         )
     r = pred - y
     t1 = np.exp(-0.5 * r**2)

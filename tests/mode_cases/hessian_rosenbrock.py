@@ -31,7 +31,9 @@ def rosenbrock_hessian(x):
     Shapes: x=3.
     """
     if x.shape != (3,):
-        raise ValueError(f"rosenbrock_hessian takes x of shape (3,), not {x.shape=}")
+        raise ValueError(
+            f"rosenbrock_hessian takes x of shape (3,), not x.shape={x.shape}"
+        )
     x_1 = x[1]
     x_0 = x[0]
 

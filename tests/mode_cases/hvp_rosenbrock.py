@@ -39,7 +39,7 @@ def rosenbrock_hvp(x, t_x):
     if x.ndim != 1 or t_x.shape != x.shape:
         raise ValueError(
             "rosenbrock_hvp takes x of shape (n,) and t_x of shape (n,), "
-            f"not {x.shape=} and {t_x.shape=}"
+            f"not x.shape={x.shape} and t_x.shape={t_x.shape}"
         )
     t_x = np.asarray(t_x, dtype=np.float64)
     t1 = x[:-1]

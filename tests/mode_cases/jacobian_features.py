@@ -18,7 +18,7 @@ def hand(x, w):
 # gradgen-shapes: x=n, w=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:74b24e30bc0545deec127ea95c0c47c96ceb8fffc3b26d728f30d9a9a6d5b30e
-# gradgen-body: sha256:480849178d46cd713c83ca45a8524109a0481d0bff9a0fcaa520fb63563d6ae0
+# gradgen-body: sha256:06f6451e736edc3c526364e48c6b09c7625bc23e862fea65c4f4d194687ed13a
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -32,13 +32,13 @@ def moments_jacobian(x, w):
     if x.ndim != 1 or w.shape != x.shape:
         raise ValueError(
             "moments_jacobian takes x of shape (n,) and w of shape (n,), "
-            f"not {x.shape=} and {w.shape=}"
+            f"not x.shape={x.shape} and w.shape={w.shape}"
         )
     m = w @ x
     t1 = x - m
 
     t2 = 2.0 * w * t1
     dvalue_1_dm = -t2.sum()
-    dvalue_dx = np.stack([w, t2 + dvalue_1_dm * w])
-    dvalue_dw = np.stack([x, t1**2 + dvalue_1_dm * x])
+    dvalue_dx = np.stack((w, t2 + dvalue_1_dm * w))
+    dvalue_dw = np.stack((x, t1**2 + dvalue_1_dm * x))
     return dvalue_dx, dvalue_dw

@@ -15,7 +15,7 @@ def hand(u, s, r, b):
 # gradgen-shapes: u=3, s=scalar, r=scalar, b=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:9416305a10f6d8b57422b4f209da17ae8e105bb87e36503772eff3a5587957bb
-# gradgen-body: sha256:794d9d0233f9df519694606f075d6096e4a418b2ca516c6863dbe69c60d0cafc
+# gradgen-body: sha256:b104f2c1b97a3e2c0edd72bf1d6111324f4a91337c3a681dec33f399317086c0
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -29,7 +29,9 @@ def lorenz_jacobian(u, s, r, b):
     Taken as numbers, since no shape is declared: s, r, b.
     """
     if u.shape != (3,):
-        raise ValueError(f"lorenz_jacobian takes u of shape (3,), not {u.shape=}")
+        raise ValueError(
+            f"lorenz_jacobian takes u of shape (3,), not u.shape={u.shape}"
+        )
     x = u[0]
     y = u[1]
     z = u[2]

@@ -15,7 +15,7 @@ def hand(p, t, y):
 # gradgen-shapes: p=3, t=n, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:2af6a6c72c4214e3dc687cd85b4e036db829eac212c834c85e8aba17de6e18bf
-# gradgen-body: sha256:80726236e818a38d8a7a70f4ace96632c24197133db3240cfc754cce1cf29560
+# gradgen-body: sha256:fe78bb38f4df12a5b14cf2d923a65cd041c354ca5a6717c4534e24012ff0406c
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -29,11 +29,11 @@ def residuals_jacobian(p, t, y):
     if t.ndim != 1 or p.shape != (3,) or y.shape != t.shape:
         raise ValueError(
             "residuals_jacobian takes shapes p (3,), t (n,) and y (n,), "
-            f"not {p.shape=}, {t.shape=} and {y.shape=}"
+            f"not p.shape={p.shape}, t.shape={t.shape} and y.shape={y.shape}"
         )
     a = p[0]
     k = p[1]
     t1 = np.exp(-k * t)
 
-    matrix = np.stack([t1, -(t * t1) * a, np.ones(len(t))], axis=1)
+    matrix = np.stack((t1, -(t * t1) * a, np.ones(len(t))), axis=1)
     return matrix

@@ -32,7 +32,7 @@ def f_jvp(x, t_x):
     if x.ndim != 1 or t_x.shape != x.shape:
         raise ValueError(
             "f_jvp takes x of shape (n,) and t_x of shape (n,), "
-            f"not {x.shape=} and {t_x.shape=}"
+            f"not x.shape={x.shape} and t_x.shape={t_x.shape}"
         )
     t_x = np.asarray(t_x, dtype=np.float64)
     mask = x >= 0

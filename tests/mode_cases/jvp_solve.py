@@ -38,7 +38,8 @@ def f_jvp(A, b, t_A, t_b):
     ):
         raise ValueError(
             "f_jvp takes shapes A (n, n), b (n,), t_A (n, n) and t_b (n,), "
-            f"not {A.shape=}, {b.shape=}, {t_A.shape=} and {t_b.shape=}"
+            f"not A.shape={A.shape}, b.shape={b.shape}, t_A.shape={t_A.shape} and "
+            f"t_b.shape={t_b.shape}"
         )
     t_A = np.asarray(t_A, dtype=np.float64)
     t_b = np.asarray(t_b, dtype=np.float64)

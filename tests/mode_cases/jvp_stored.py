@@ -33,7 +33,7 @@ def heat_step_jvp(u, t_u, dt):
     if u.ndim != 1 or t_u.shape != u.shape:
         raise ValueError(
             "heat_step_jvp takes u of shape (n,) and t_u of shape (n,), "
-            f"not {u.shape=} and {t_u.shape=}"
+            f"not u.shape={u.shape} and t_u.shape={t_u.shape}"
         )
     if len(u) < 2:
         raise ValueError("heat_step_jvp needs n >= 2")

@@ -32,7 +32,9 @@ def centred_forward(x):
     Saved for centred_backward: len(x).
     """
     if x.ndim != 1:
-        raise ValueError(f"centred_forward takes x of shape (n,), not {x.shape=}")
+        raise ValueError(
+            f"centred_forward takes x of shape (n,), not x.shape={x.shape}"
+        )
     m = np.mean(x)
     value_1 = x - m
     return {"mean": m, "z": value_1}, (len(x),)

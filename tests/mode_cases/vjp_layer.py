@@ -35,7 +35,8 @@ def layer_vjp(W, b, x, seed):
     ):
         raise ValueError(
             "layer_vjp takes shapes W (k, d), b (k,), x (d,) and seed (k,), "
-            f"not {W.shape=}, {b.shape=}, {x.shape=} and {seed.shape=}"
+            f"not W.shape={W.shape}, b.shape={b.shape}, x.shape={x.shape} and "
+            f"seed.shape={seed.shape}"
         )
     seed = np.asarray(seed, dtype=np.float64)
     value = np.tanh(W @ x + b)
