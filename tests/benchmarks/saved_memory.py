@@ -16,8 +16,10 @@ if "numpy" not in sys.modules:  # one core: NumPy's products spread over all of 
 
 import numpy as np
 
-from .yardsticks import WORKLOADS, Workload
+from . import arrays, networks
+from .workload import Workload
 
+WORKLOADS = (*arrays.WORKLOADS, *networks.WORKLOADS)
 CALLS = 41
 
 
@@ -52,8 +54,8 @@ def report(workload: Workload) -> str:
     for recompute in (False, True):
         forward, backward = functions(workload, recompute)
         _, saved = forward(*arguments)
-        arrays = [value for value in saved if isinstance(value, np.ndarray)]
-        new = sum(a.nbytes for a in arrays if not any(a is given for given in arguments))
+        held = [value for value in saved if isinstance(value, np.ndarray)]
+        new = sum(a.nbytes for a in held if not any(a is given for given in arguments))
         ahead = median(lambda f=forward: f(*arguments))
         back = median(lambda f=backward, held=saved: f(held, 1.0))
         lines.append(
@@ -64,10 +66,10 @@ def report(workload: Workload) -> str:
 
 
 def main(names: list[str]) -> None:
-    """Print the report of the workloads with arrays, or of those named."""
+    """Print the report of the workloads with arrays, or of those of them that are named."""
     print(f"{'':44} {'saved':>18} {'forward':>12} {'backward':>12} {'both':>12}")
     for workload in WORKLOADS:
-        if workload.name in names or (not names and "scalar" not in workload.shapes.split("=")[1]):
+        if workload.name in names or not names:
             print(report(workload), flush=True)
 
 

@@ -27,7 +27,7 @@ def hand(M, W, x, label: int):
 # gradgen-shapes: M=h d, W=k h, x=d, label=int
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:43bc5c86cb086479bc0e009397955dce931b4335b3f00f56f76e36c29065acde
-# gradgen-body: sha256:984ac27e1f33dd3d1c4073c8be189e836556306d13a2956d9a7a92eea7c6a2af
+# gradgen-body: sha256:b224bafeda119d57aac25a94af30f27e5b0d5c0a6c7651b55d2f1f6a69ea82a6
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np

@@ -19,7 +19,7 @@ def hand(W, b, x, seed=1.0):
 # gradgen-shapes: W=h d, b=h, x=d
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3cfab4435af55a837240953ec4a83f4c2fd45e3bb84c54171c4e23e8b90233d9
-# gradgen-body: sha256:e5074a8723aa832711889fe607e9a6baae45e3cfb403c4308ce334e912c0edc8
+# gradgen-body: sha256:bad42a932ca73031b7c99b05c0f34de3eaaafffe70ba4d14e9fa578306257e0e
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -49,7 +49,9 @@ def energy_backward(saved, seed):
     """Adjoints, from what energy_forward saved and the seed of its value."""
     x, h = saved
     if getattr(seed, "shape", ()) != ():
-        raise ValueError(f"energy_backward takes a number as seed, not {seed.shape=}")
+        raise ValueError(
+            f"energy_backward takes a number as seed, not seed.shape={seed.shape}"
+        )
     d_b = 2.0 * seed * h * (1.0 - h * h)
     d_W = np.outer(d_b, x)
     return d_W, d_b

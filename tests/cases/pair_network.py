@@ -25,7 +25,7 @@ def hand(W1, b1, w2, X, y, seed=1.0):
 # gradgen-shapes: W1=h d, b1=h, w2=h, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:8112219844ddc1060cf65b1766d020ddd9c80a57566885319480fdfdf345f848
-# gradgen-body: sha256:7e879887997e5b145160297d8b28de085d562b26919b31077d2dc52029ae5df6
+# gradgen-body: sha256:d25134d44b73273ca3de861df1e8740964db17ad1ccdf0963f944599a7275c00
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -54,7 +54,8 @@ def loss_forward(W1, b1, w2, X, y):
         raise ValueError(
             "loss_forward takes shapes W1 (h, d), b1 (h,), w2 (h,), X (n, d) and "
             "y (n,), "
-            f"not {W1.shape=}, {b1.shape=}, {w2.shape=}, {X.shape=} and {y.shape=}"
+            f"not W1.shape={W1.shape}, b1.shape={b1.shape}, w2.shape={w2.shape}, "
+            f"X.shape={X.shape} and y.shape={y.shape}"
         )
     z = X @ W1.T + b1
     h = np.maximum(z, 0.0)
@@ -67,12 +68,14 @@ def loss_backward(saved, seed):
     """Adjoints, from what loss_forward saved and the seed of its value."""
     w2, X, z, r = saved
     if getattr(seed, "shape", ()) != ():
-        raise ValueError(f"loss_backward takes a number as seed, not {seed.shape=}")
+        raise ValueError(
+            f"loss_backward takes a number as seed, not seed.shape={seed.shape}"
+        )
     h = np.maximum(z, 0.0)
 
     d_r = 2.0 * seed / X.shape[0] * r
     d_w2 = h.T @ d_r
     d_z = np.where(z > 0.0, np.outer(d_r, w2), 0.0)
     d_b1 = d_z.sum(axis=0)
-    d_W1 = d_z.T @ X
+    d_W1 = np.dot(d_z.T, X)
     return d_W1, d_b1, d_w2

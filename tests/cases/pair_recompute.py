@@ -26,7 +26,7 @@ def hand(W1, b1, w2, X, y, seed=1.0):
 # gradgen-shapes: W1=h d, b1=h, w2=h, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:a7a76db9233c23d0a601b9af8f762adcbf21aac233dd982a38468bd782e9c7ee
-# gradgen-body: sha256:1a58946c6da2caae98e8255e2314fb75c3206c3c704fdb3b27fc73e5dff9bce8
+# gradgen-body: sha256:218dbd0590f8d343ddb8a443475240295d424ce801b2cddc7a080878db4db694
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -56,7 +56,8 @@ def loss_forward(W1, b1, w2, X, y):
         raise ValueError(
             "loss_forward takes shapes W1 (h, d), b1 (h,), w2 (h,), X (n, d) and "
             "y (n,), "
-            f"not {W1.shape=}, {b1.shape=}, {w2.shape=}, {X.shape=} and {y.shape=}"
+            f"not W1.shape={W1.shape}, b1.shape={b1.shape}, w2.shape={w2.shape}, "
+            f"X.shape={X.shape} and y.shape={y.shape}"
         )
     z = X @ W1.T + b1
     h = np.maximum(z, 0.0)
@@ -69,7 +70,9 @@ def loss_backward(saved, seed):
     """Adjoints, from what loss_forward saved and the seed of its value."""
     W1, b1, w2, X, y = saved
     if getattr(seed, "shape", ()) != ():
-        raise ValueError(f"loss_backward takes a number as seed, not {seed.shape=}")
+        raise ValueError(
+            f"loss_backward takes a number as seed, not seed.shape={seed.shape}"
+        )
     z = X @ W1.T + b1
     h = np.maximum(z, 0.0)
     r = h @ w2 - y
@@ -78,5 +81,5 @@ def loss_backward(saved, seed):
     d_w2 = h.T @ d_r
     d_z = np.where(z > 0.0, np.outer(d_r, w2), 0.0)
     d_b1 = d_z.sum(axis=0)
-    d_W1 = d_z.T @ X
+    d_W1 = np.dot(d_z.T, X)
     return d_W1, d_b1, d_w2

@@ -16,7 +16,7 @@ def hand(w, X, y):
 # gradgen-shapes: w=d, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:cf8356f84e967b1567a27e227cd8b483617cd8dd6ce05cbb2ffecba19db59981
-# gradgen-body: sha256:cc2c65b5dac168af669367f4c77971bd3a3393bcf8f8d5d0263adc76f5ed9856
+# gradgen-body: sha256:0aee3a263376cf69b1502cf5d5735f5978800f400cdf31738603ecc1c21bf792
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -35,11 +35,11 @@ def loss_hessian(w, X, y):
     ):
         raise ValueError(
             "loss_hessian takes shapes w (d,), X (n, d) and y (n,), "
-            f"not {w.shape=}, {X.shape=} and {y.shape=}"
+            f"not w.shape={w.shape}, X.shape={X.shape} and y.shape={y.shape}"
         )
     m = y * (X @ w)
     t1 = -m
 
     t2 = np.exp(t1 - np.logaddexp(0.0, t1)) * y
-    matrix = np.eye(len(w)) + (X.T @ (((y - t2) * t2)[:, None] * X))
+    matrix = np.eye(len(w)) + np.dot(X.T, ((y - t2) * t2)[:, None] * X)
     return matrix

@@ -21,7 +21,7 @@ def hand(W, b, c, x):
 # gradgen-shapes: W=k d, b=k, c=scalar, t_W=k d, t_b=k, t_c=scalar, x=d
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:c57d28fef81a2f0914a7f75b005d0e2187679d403f6f6e26923479dcf0c6d390
-# gradgen-body: sha256:6e96d1082baac799702f10e9d6538d8a2c2197a36d533ea3eac2b507389568fb
+# gradgen-body: sha256:fd4f119a44d368297f0c4ed5b25fe18e362a463530e17402f80f59e11fac8064
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -42,7 +42,8 @@ def ridge_hvp(W, b, c, t_W, t_b, t_c, x):
         raise ValueError(
             "ridge_hvp takes shapes W (k, d), b (k,), t_W (k, d), t_b (k,) and "
             "x (d,), "
-            f"not {W.shape=}, {b.shape=}, {t_W.shape=}, {t_b.shape=} and {x.shape=}"
+            f"not W.shape={W.shape}, b.shape={b.shape}, t_W.shape={t_W.shape}, "
+            f"t_b.shape={t_b.shape} and x.shape={x.shape}"
         )
     t_W = np.asarray(t_W, dtype=np.float64)
     t_b = np.asarray(t_b, dtype=np.float64)

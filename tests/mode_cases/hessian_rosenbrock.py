@@ -19,7 +19,7 @@ def hand(x):
 # gradgen-shapes: x=3
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b8fb85336f29b982cccb0566c1957a4d7bd6fcc62d6f0e80e97ff38d4601c59c
-# gradgen-body: sha256:0f5be3efaee8f93818ea375d682b5b28b4cf1d773ee41afea8c45809dbb8bfc6
+# gradgen-body: sha256:af2b53d57912af33d1de84708b0a184632ae6d7be9312116b2d428ca0829a120
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np

@@ -20,7 +20,7 @@ def hand(w, b, X, y, t_w, t_b):
 # gradgen-shapes: w=d, b=scalar, t_w=d, t_b=scalar, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f98821ae4498d10287d4126aad6510d25c8862832ca7a70c26859324a5b7c9a6
-# gradgen-body: sha256:0eddde2ec6c6cef90a650f6d54606e7ee071ddd7504ceea2eea6d3a149235ea3
+# gradgen-body: sha256:07c62739cc275f858ed1c6ae23899b59b3f6536f7b6e375f6b5a8466b0b2495d
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -40,7 +40,8 @@ def loss_hvp(w, b, t_w, t_b, X, y):
     ):
         raise ValueError(
             "loss_hvp takes shapes w (d,), t_w (d,), X (n, d) and y (n,), "
-            f"not {w.shape=}, {t_w.shape=}, {X.shape=} and {y.shape=}"
+            f"not w.shape={w.shape}, t_w.shape={t_w.shape}, X.shape={X.shape} and "
+            f"y.shape={y.shape}"
         )
     t_w = np.asarray(t_w, dtype=np.float64)
     z = X @ w + b

@@ -25,7 +25,7 @@ def hand(x, t_x):
 # gradgen-shapes: x=n, t_x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:43ef478850298314f8cf9f1fe21fa4281fe267de5606b103e2186723c6723168
-# gradgen-body: sha256:83ac5e6201d31d8bb1f7547039bd48b2c03841b9d1e037836bd6194a575f79eb
+# gradgen-body: sha256:0e237687b64599bd742c27e2bfb325ed509a9a649b74661f0c9c6a2de570f3f6
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np

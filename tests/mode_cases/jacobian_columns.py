@@ -14,7 +14,7 @@ def hand(x, a):
 # gradgen-shapes: x=n, a=scalar, t_x=n, t_a=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:412e04eba12e86b92558954ea93ccc8d85abfcf125d1f55d7f23951f9c71bf46
-# gradgen-body: sha256:9b3c58b26856a9c3fd1d463cca21fa4977d670dde3c410e9eeae8c67a755b8ce
+# gradgen-body: sha256:16ae29a3b853419942725ae261a4454084a6c382c48d10fd687c04e8d43fa71b
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -28,7 +28,7 @@ def growth_jvp(x, a, t_x, t_a):
     if x.ndim != 1 or t_x.shape != x.shape:
         raise ValueError(
             "growth_jvp takes x of shape (n,) and t_x of shape (n,), "
-            f"not {x.shape=} and {t_x.shape=}"
+            f"not x.shape={x.shape} and t_x.shape={t_x.shape}"
         )
     t_x = np.asarray(t_x, dtype=np.float64)
     t1 = np.cumprod(x)

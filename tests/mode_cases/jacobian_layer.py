@@ -14,7 +14,7 @@ def hand(W, b, x):
 # gradgen-shapes: W=k d, b=k, x=d, seed=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:07b0613e9cbf0e22b46c42793b494ce7f12257b1212a8186d2bf3e039d2e8f76
-# gradgen-body: sha256:101ec0f29e89fb33a5c45fc03c76afaa5e81efe8036c7ee07e21399b10bffe7d
+# gradgen-body: sha256:16e067ea8b6220c432b1191020da46525e0aa9f52d37c933d53080a097ceddc1
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -33,7 +33,8 @@ def layer_vjp(W, b, x, seed):
     ):
         raise ValueError(
             "layer_vjp takes shapes W (k, d), b (k,), x (d,) and seed (k,), "
-            f"not {W.shape=}, {b.shape=}, {x.shape=} and {seed.shape=}"
+            f"not W.shape={W.shape}, b.shape={b.shape}, x.shape={x.shape} and "
+            f"seed.shape={seed.shape}"
         )
     seed = np.asarray(seed, dtype=np.float64)
     value = np.tanh(W @ x + b)

@@ -15,7 +15,7 @@ def hand(A, x):
 # gradgen-shapes: A=2 n, x=n, seed=2
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:89d75e0a017d79990836d8d172c89666500326f7025be8d03d9bd0969e96c347
-# gradgen-body: sha256:6aee47303ac249cf42189a8e4a8d2462ce406e57d16426e1a8ade1d2f529987c
+# gradgen-body: sha256:bfc7065b983e54f53cb989627b54bb3b8a16ae7537a5b12cb2f0163e587ee72b
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -29,7 +29,7 @@ def directions_vjp(A, x, seed):
     if A.ndim != 2 or A.shape[0] != 2 or x.shape != (A.shape[1],) or seed.shape != (2,):
         raise ValueError(
             "directions_vjp takes shapes A (2, n), x (n,) and seed (2,), "
-            f"not {A.shape=}, {x.shape=} and {seed.shape=}"
+            f"not A.shape={A.shape}, x.shape={x.shape} and seed.shape={seed.shape}"
         )
     seed = np.asarray(seed, dtype=np.float64)
     t1 = np.sqrt(x @ x)

@@ -15,7 +15,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:542cbdf262e5ef236ac7c8af318022c541b3af2b65324b82b1a6fdd3cf03b531
-# gradgen-body: sha256:6a0b56734b5f219d859662762a954c56dbbe0f7672027cff5ab069d97adefcd3
+# gradgen-body: sha256:c852a96f8c952f96c510f515d28bdcdba4d3feaaae244621e1ef46503cdb209a
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -27,7 +27,9 @@ def softmax_jacobian(x):
     Shapes: x=n.
     """
     if x.ndim != 1:
-        raise ValueError(f"softmax_jacobian takes x of shape (n,), not {x.shape=}")
+        raise ValueError(
+            f"softmax_jacobian takes x of shape (n,), not x.shape={x.shape}"
+        )
     e = np.exp(x)
     sum_e = np.sum(e)
     t1 = e / sum_e

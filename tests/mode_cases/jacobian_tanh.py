@@ -15,7 +15,7 @@ def hand(A, b, x):
 # gradgen-shapes: A=m n, b=m, x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:1c8778a4be27b91ecad7c161f3b1369a9b5d8ef204e894d4bea0be6b02f46ca3
-# gradgen-body: sha256:df14b0f27d1861b1e5d09b968908209c4837e8cade54f732f323a03b29d41ab4
+# gradgen-body: sha256:9d3ebe5d4171ce3b1f59d3550ea2deb55c51f54da82ec4b211c5ad3728ba9e01
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -29,7 +29,7 @@ def layer_jacobian(A, b, x):
     if A.ndim != 2 or b.shape != (A.shape[0],) or x.shape != (A.shape[1],):
         raise ValueError(
             "layer_jacobian takes shapes A (m, n), b (m,) and x (n,), "
-            f"not {A.shape=}, {b.shape=} and {x.shape=}"
+            f"not A.shape={A.shape}, b.shape={b.shape} and x.shape={x.shape}"
         )
     t1 = np.tanh(A @ x + b)
 

@@ -18,7 +18,7 @@ def hand(x, t_x):
 # gradgen-shapes: x=n, t_x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:56d60fa50edf1945fadf2ad75b3b8eda4c5d30f17378ae869e0d63b486079599
-# gradgen-body: sha256:69dc1d52c791153a27c033dd9d98c9ae73cd5d7ca1b80cf0f54f28d28df1eec3
+# gradgen-body: sha256:a0d33f64b1b6444afd9e62751f34e01a12b632462e3ff3e47eca8a392a03185c
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np

@@ -19,7 +19,7 @@ def hand(params, x, t_params):
 # gradgen-shapes: params.W=k d, params.b=k, t_params.W=k d, t_params.b=k, x=d
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:5ca2e789a0fef9897f397941830f4288157a2bd9dea3728ce903d6ed7d9f5bb9
-# gradgen-body: sha256:0d0bb6af4cd8abaf879cc41c3be1a9dd9f1f23f12225572f754edcb901091b54
+# gradgen-body: sha256:20796c41fa07b495ed858ba44e5689d74bfa74d44ac260779eb521d255c01d5b
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -40,8 +40,10 @@ def layer_jvp(params, t_params, x):
         raise ValueError(
             "layer_jvp takes shapes params['W'] (k, d), params['b'] (k,), "
             "t_params['W'] (k, d), t_params['b'] (k,) and x (d,), "
-            f"not {params['W'].shape=}, {params['b'].shape=}, {t_params['W'].shape=}, "
-            f"{t_params['b'].shape=} and {x.shape=}"
+            f"not params['W'].shape={params['W'].shape}, "
+            f"params['b'].shape={params['b'].shape}, "
+            f"t_params['W'].shape={t_params['W'].shape}, "
+            f"t_params['b'].shape={t_params['b'].shape} and x.shape={x.shape}"
         )
     t_params_W = np.asarray(t_params["W"], dtype=np.float64)
     t_params_b = np.asarray(t_params["b"], dtype=np.float64)

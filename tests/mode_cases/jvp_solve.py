@@ -18,7 +18,7 @@ def hand(A, b, t_A, t_b):
 # gradgen-shapes: A=n n, b=n, t_A=n n, t_b=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:becd57c286a44fb92a8062969f0e7408c5775261b7c6df53f2acfd7cc1df8673
-# gradgen-body: sha256:ba6da421882f14a19cab0fe2770549e55ed29ae74798dbbe0a52b285cb1307d5
+# gradgen-body: sha256:820f1079208921be92974d932bf787723a66fc8f390abc7a08c3466ad8396280
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np

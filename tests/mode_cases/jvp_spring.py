@@ -22,7 +22,7 @@ def hand(x, k, rest, t_x, t_k):
 # gradgen-shapes: x=n, k=scalar, t_x=n, t_k=scalar, rest=n-1
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:0492df8cf35f0312d4453d1d2575973759bf49c505eb98bfeb146a2a65cc8eb7
-# gradgen-body: sha256:b70ecd9985b23521bcb058fe7d5224dd82310d0b0a095ec420232ad5074c1cca
+# gradgen-body: sha256:50befee3db717c853d5d08704d074c954b30baa48f2f9880a36a6b7f130654e1
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -36,7 +36,8 @@ def energy_jvp(x, k, t_x, t_k, rest):
     if x.ndim != 1 or t_x.shape != x.shape or rest.shape != (x.shape[0] - 1,):
         raise ValueError(
             "energy_jvp takes shapes x (n,), t_x (n,) and rest (n-1,), "
-            f"not {x.shape=}, {t_x.shape=} and {rest.shape=}"
+            f"not x.shape={x.shape}, t_x.shape={t_x.shape} and "
+            f"rest.shape={rest.shape}"
         )
     t_x = np.asarray(t_x, dtype=np.float64)
     stretch = x[1:] - x[:-1] - rest

@@ -19,7 +19,7 @@ def hand(u, dt, t_u):
 # gradgen-shapes: u=n, t_u=n, dt=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:fd1ee37db56162921167121f42df55f293ebb102507fdb16e125198e8a5bef9c
-# gradgen-body: sha256:7aebc2e9a908c3336dbb61362b30ad0b1d4601526b5a8ab50fde42d7492d312b
+# gradgen-body: sha256:cff061c57e84ee01d50899b1e980e0811fcbaf309675e37aff15b7fcdde2e88d
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np

@@ -18,7 +18,7 @@ def hand(x, seed):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:0064b25ae76e4959d8c36fd22d502aace760abed058184e63638d8672c6d9ebc
-# gradgen-body: sha256:ada1d9826dbbd439cc95ddd8f7d6171f1212e38f01d178ae969eb0ba8766ad63
+# gradgen-body: sha256:2ca8b74a20885c56ff0ac20765f8ed630f8fe6d6c52faeca9c276a6d295eeffe
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -48,12 +48,13 @@ def centred_backward(saved, seed):
     (n,) = saved
     if seed["z"].shape != (n,):
         raise ValueError(
-            f"centred_backward takes seed['z'] of shape (n,), not {seed['z'].shape=}"
+            "centred_backward takes seed['z'] of shape (n,), "
+            f"not seed['z'].shape={seed['z'].shape}"
         )
     if getattr(seed["mean"], "shape", ()) != ():
         raise ValueError(
             "centred_backward takes a number as seed['mean'], "
-            f"not {seed['mean'].shape=}"
+            f"not seed['mean'].shape={seed['mean'].shape}"
         )
     seed_z = np.asarray(seed["z"], dtype=np.float64)
     d_m = seed["mean"] - seed_z.sum()

@@ -16,7 +16,7 @@ def hand(W, b, x, seed):
 # gradgen-shapes: W=k d, b=k, x=d, seed=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:9db63da6432eee10168d52635b0fef6b581bdc9d4717b6f5746eaa62cf2b8e31
-# gradgen-body: sha256:312bb2891773603cd0c0cc701087322dc35082bd515c03864fe96bf25bb26d38
+# gradgen-body: sha256:b3f3a31c954b77fba7a67771a0e62d463c3802090257296522b19c19b1f85c22
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
