@@ -15,6 +15,7 @@ from gradgen.bounds import length_guard, needed_lengths
 from gradgen.emission import Unit, columns
 from gradgen.emission import emit as emit_unit
 from gradgen.errors import GradgenError, Location, NeedsLength, SourceError
+from gradgen.fastmath import fast_lines, faster
 from gradgen.graph import Graph, Param, Record, Tree, leaves, map_tree
 from gradgen.guards import argument_parts
 from gradgen.jacobians import WholeArray
@@ -32,12 +33,13 @@ from gradgen.notes import header_notes
 from gradgen.question import Question
 from gradgen.read import NOT_AGAIN, LengthError
 from gradgen.render import inspect_unit
+from gradgen.shifts import without_shifts
 from gradgen.stabilize import Rewrite, note_lines, stabilize
-from gradgen.targets import TARGETS
+from gradgen.targets import TARGETS, styled
 from gradgen.types import Size, Type
 
 VERSION = "0.1.0"
-STYLES = ("default",)
+STYLES = ("default", "fast")
 # How much evidence is gathered; the limits of each stand in `gradgen.oracles.report`.
 EFFORTS = ("quick", "normal", "exhaustive")
 Wrt = str | int | Sequence[str | int] | None
@@ -85,8 +87,11 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     options.check()
     rewrites: list[Rewrite] = []
     if options.stabilize:
-        made = stabilize(graph, TARGETS[options.target], options.rewrite)
-        graph, rewrites = made.graph, made.rewrites
+        stable = stabilize(graph, TARGETS[options.target], options.rewrite)
+        graph, rewrites = stable.graph, stable.rewrites
+    shifts = 0
+    if options.style == "fast":
+        graph, shifts = without_shifts(graph)
     chosen, bare = choose_parameters(graph, options.wrt)
     for param in chosen:
         for leaf in leaves(param.tree):
@@ -106,11 +111,16 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     _refuse_arrays(derived, options)
     typed = [replace(p, tree=map_tree(derived.types.__getitem__, p.tree)) for p in derived.params]
     doc = _doc(graph, typed, mode, [p.name for p in chosen], lost)
-    unit = emit_unit(derived, TARGETS[options.target], mode, doc, guard)
+    written, kinds = derived, []
+    if options.style == "fast":
+        made = faster(derived, TARGETS[options.target].scalars_only)
+        written, kinds = made.graph, made.kinds
+    unit = emit_unit(written, styled(options.target, options.style), mode, doc, guard)
     unit.notes += note_lines(rewrites)
+    unit.notes += fast_lines(kinds, shifts) if options.style == "fast" else []
     if mode != options.mode:
-        unit.functions.append(columns(derived, unit, mode, options.mode))
-    unit.notes += header_notes(derived, TARGETS[options.target])
+        unit.functions.append(columns(written, unit, mode, options.mode))
+    unit.notes += header_notes(written, TARGETS[options.target])
     inspect_unit(unit)
     return Program(derived, unit, shapes_text(typed), tuple(p.name for p in chosen),
                    rewrites)  # fmt: skip
