@@ -39,7 +39,7 @@ _DISPLAYS = (
 )  # fmt: skip
 # What the names of emitted functions end in.
 _FUNCTIONS = (*MODES, "forward", "backward")
-_TEMPORARY = "t"
+TEMPORARY = "t"
 # How adjoints, tangents, and entries of Jacobians and Hessians are called: d_x, t_x, dy_dx, h_x_y.
 _DERIVED = re.compile(r"[dth]_|d\w*_d").match
 _REDUCTIONS = ("sum", "mean", "max", "min", "norm")
@@ -87,15 +87,18 @@ class Plan:
 
 
 def emit(
-    graph: Graph, target: Target, mode: str, doc: Sequence[str] = (), guard: bool = True
-) -> Unit:
+    graph: Graph, target: Target, mode: str, doc: Sequence[str] = (), guard: bool = True,
+    writer: type[FunctionWriter] | None = None,
+) -> Unit:  # fmt: skip
     """The unit for a derived graph, whose results are `(value, adjoints)`.
 
     `mode` is one of `MODES`. With `guard` the function that takes the arguments
-    checks their shapes. Raises `SourceError` for an operation that the target lacks.
+    checks their shapes. `writer` writes the functions, in another style than the default one.
+    Raises `SourceError` for an operation that the target lacks.
     """
     unit = Unit()
     module = ModuleWriter(graph, target, unit, guard)
+    module.writer = writer or FunctionWriter
     if mode == "pair":
         forward, backward = _split(graph, doc)
         backward.given = module.function(forward)
@@ -186,6 +189,7 @@ class ModuleWriter:
         self.target = target
         self.unit = unit
         self.guard = guard
+        self.writer: type[FunctionWriter] = FunctionWriter
         self.roots: dict[str, str] = {}
         self.taken = {p.name for p in graph.params} | set(keyword.kwlist)
         self.functions = {f"{graph.name}_{mode}" for mode in _FUNCTIONS}
@@ -263,7 +267,7 @@ class ModuleWriter:
 
     def function(self, plan: Plan) -> dict[int, str]:
         """Write one function; the names that it gave to its values."""
-        writer = FunctionWriter(self, plan)
+        writer = self.writer(self, plan)
         self.unit.functions.append(writer.write())
         return writer.names
 
@@ -437,13 +441,13 @@ class FunctionWriter:
     def _claim(self, node: int, wanted: str, reuse: bool) -> str:
         """A free name, as near to the wanted one as can be."""
         reserved = self.module.roots.values()
-        numbered = wanted == _TEMPORARY
+        numbered = wanted == TEMPORARY
         count = self.suffix.get(wanted, 1)
         name = f"{wanted}{count}" if numbered else wanted
         while True:
             holder = self.holders.get(name)
             free = holder is None or (reuse and name == wanted and self.last[holder] <= node)
-            free = free and (self.graph.names[node] is not None or name not in self.user_names)
+            free = free and (name not in self.user_names or self._is_the_users(node, name))
             if free and name not in reserved and not self._is_reserved(name):
                 self.holders[name] = node
                 self.names[node] = name
@@ -451,6 +455,10 @@ class FunctionWriter:
             name = f"{wanted}{count + 1}" if numbered else f"{wanted}_{count}"
             count += 1
             self.suffix[wanted] = count
+
+    def _is_the_users(self, node: int, name: str) -> bool:
+        """Whether a value may be called as one of the user's."""
+        return self.graph.names[node] is not None
 
     def _is_reserved(self, name: str) -> bool:
         return (
@@ -492,12 +500,12 @@ class FunctionWriter:
             return "mask"
         inner = texts[0].removeprefix("-") if texts else ""
         if not inner.isidentifier() or len(inner) > 12:
-            return _TEMPORARY
+            return TEMPORARY
         sign = "neg_" if texts[0][0] == "-" else ""
         if op == "power" and graph.values[args[1]] == 2 and not sign:
             return f"{inner}_squared"
         unary = OPS[op].elementwise and len(args) == 1 and not OPS[op].prefix
-        return f"{op}_{sign}{inner}" if unary or op in _REDUCTIONS else _TEMPORARY
+        return f"{op}_{sign}{inner}" if unary or op in _REDUCTIONS else TEMPORARY
 
     # -- expressions ---------------------------------------------------------------------------
 
@@ -655,6 +663,9 @@ class FunctionWriter:
         if graph.ops[node] in _UPDATES:
             self._write_update(node, parts)
             return
+        self._put_statement(node, expr, parts)
+
+    def _put_statement(self, node: int, expr: Expr, parts: list[tuple[int, list[str]]]) -> None:
         name = self._name_items(node) or self._name(node)
         self.exprs[node] = Expr(name)
         if expr.text != name:

@@ -12,6 +12,7 @@ import numpy as np
 
 from gradgen import derive, passes
 from gradgen.bounds import length_guard, needed_lengths
+from gradgen.buffers import FastWriter
 from gradgen.emission import Unit, columns
 from gradgen.emission import emit as emit_unit
 from gradgen.errors import GradgenError, Location, NeedsLength, SourceError
@@ -111,11 +112,12 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     _refuse_arrays(derived, options)
     typed = [replace(p, tree=map_tree(derived.types.__getitem__, p.tree)) for p in derived.params]
     doc = _doc(graph, typed, mode, [p.name for p in chosen], lost)
-    written, kinds = derived, []
+    written, kinds, writer = derived, [], None
     if options.style == "fast":
+        writer = FastWriter
         made = faster(derived, TARGETS[options.target].scalars_only)
         written, kinds = made.graph, made.kinds
-    unit = emit_unit(written, styled(options.target, options.style), mode, doc, guard)
+    unit = emit_unit(written, styled(options.target, options.style), mode, doc, guard, writer)
     unit.notes += note_lines(rewrites)
     unit.notes += fast_lines(kinds, shifts) if options.style == "fast" else []
     if mode != options.mode:

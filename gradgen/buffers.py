@@ -1,0 +1,162 @@
+"""The writer of the fast style: values are computed in the memory of those that are read no more.
+
+An elementwise operation on arrays writes into an operand that this function made itself, that
+nothing reads later, and that has the type of the result: `t *= x`, `np.exp(t, t)`. Arguments, what
+is returned, and arrays of which a view is still read are never written to.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradgen.emission import TEMPORARY, FunctionWriter, ModuleWriter, Plan
+from gradgen.ops import OPS
+from gradgen.ops.written import Call
+from gradgen.targets import Expr
+from gradgen.targets.base import call
+
+# What makes a new array, besides elementwise operations.
+_MAKERS = ("matmul", "outer", "einsum", "sum", "mean", "copy")
+# What reads an array and keeps no hold of it, or is known as a view by its row.
+_READERS = (
+    "matmul", "outer", "einsum", "einsum_view", "sum", "mean", "max", "min", "index", "transpose",
+    "reshape", "flat_vdot", "axis_size", "item_count", "index_set", "index_add", "put", "add_up",
+)  # fmt: skip
+_COMMUTATIVE = ("add", "mul")
+_FLOATS = ("float64", "float32")
+
+
+class FastWriter(FunctionWriter):
+    """Writes one function in the fast style."""
+
+    def __init__(self, module: ModuleWriter, plan: Plan) -> None:
+        super().__init__(module, plan)
+        # Who writes into a value that nobody else reads: one name serves both. And who does.
+        self.next: dict[int, int] = {}
+        self.writing: set[int] = set()
+
+    # -- the plan of statements --------------------------------------------------------------------
+
+    def _choose_statements(self) -> None:
+        for node in self.plan.nodes:
+            held = [a for a in self.graph.args[node]
+                    if self.users[a] == [node] and self.count[a] == 1 and self._can_hold(a, node)]
+            if held:
+                self.next[held[0]] = node
+                self.writing.add(node)
+        super()._choose_statements()
+
+    def _stands_alone(self, node: int) -> bool:
+        """A value in whose memory another is computed is a statement, and so is the other."""
+        if node in self.next or node in self.writing:
+            return True
+        return super()._stands_alone(node)
+
+    def _can_hold(self, node: int, user: int) -> bool:
+        """Whether a user of a value may write into its memory, if nothing reads it later."""
+        graph = self.graph
+        t = graph.types[node]
+        return (
+            self._is_fresh(node) and node in graph.args[user] and graph.types[user] == t
+            and _ufunc(graph.ops[user], graph.attrs[user]) is not None
+        )  # fmt: skip
+
+    def _is_fresh(self, node: int) -> bool:
+        """Whether a value is an array of floats that this function makes, of an exact type."""
+        graph = self.graph
+        t = graph.types[node]
+        op, attr = graph.ops[node], graph.attrs[node]
+        if op not in OPS or node not in self.own or not t.shape or t.dtype not in _FLOATS:
+            return False
+        made = op in _MAKERS or (OPS[op].elementwise and not OPS[op].view)
+        return made and not isinstance(attr, Call) and all(map(self._only_reads, self.users[node]))
+
+    def _only_reads(self, user: int) -> bool:
+        op = self.graph.ops[user]
+        if op in _READERS:
+            return True
+        return OPS[op].elementwise and not isinstance(self.graph.attrs[user], Call)
+
+    # -- names -------------------------------------------------------------------------------------
+
+    def _wanted(self, node: int) -> str | None:
+        """A value is called as what it becomes."""
+        seen = node
+        wanted = super()._wanted(seen)
+        while seen in self.next:
+            seen = self.next[seen]
+            wanted = super()._wanted(seen) or wanted
+        return wanted
+
+    def _name(self, node: int) -> str:
+        if node not in self.names and node in self.next:
+            end = self.next[node]
+            while end in self.next:
+                end = self.next[end]
+            if end in self.names:
+                self.names[node] = self.names[end]
+                self.holders[self.names[end]] = node
+        return super()._name(node)
+
+    def _is_the_users(self, node: int, name: str) -> bool:
+        while self.graph.names[node] != name and node in self.next:
+            node = self.next[node]
+        return self.graph.names[node] is not None
+
+    def _descriptive(self, node: int) -> str:
+        # what is overwritten by something else is not called as what it is at first
+        return TEMPORARY if node in self.next else super()._descriptive(node)
+
+    # -- the body ----------------------------------------------------------------------------------
+
+    def _put_statement(self, node: int, expr: Expr, parts: list[tuple[int, list[str]]]) -> None:
+        at = self._buffer(node)
+        if at is None:
+            super()._put_statement(node, expr, parts)
+            return
+        graph = self.graph
+        args = graph.args[node]
+        buffer = args[at]
+        held = self.exprs[buffer].text
+        texts = [self.exprs[a] for a in args]
+        ufunc = _ufunc(graph.ops[node], graph.attrs[node])
+        assert ufunc is not None
+        if self.next.get(buffer) == node or (
+            self._wanted(node) is None and self._wanted(buffer) is None and held[:1] == "t"
+        ):  # fmt: skip
+            self.names[node] = held
+            self.holders[held] = node
+            self.exprs[node] = Expr(held)
+            symbol = OPS[graph.ops[node]].infix
+            if symbol and (at == 0 or graph.ops[node] in _COMMUTATIVE):
+                line = f"{held} {symbol}= {texts[1 - at].text}"
+            else:
+                line = call(self.function(ufunc), [*texts, held]).text
+        else:
+            name = self._name(node)
+            self.exprs[node] = Expr(name)
+            line = f"{name} = {call(self.function(ufunc), [*texts, held]).text}"
+        parts.append((node, [line]))
+
+    def _buffer(self, node: int) -> int | None:
+        """The operand in whose memory a statement's value is computed."""
+        graph = self.graph
+        if _ufunc(graph.ops[node], graph.attrs[node]) is None:
+            return None
+        for at, arg in enumerate(graph.args[node]):
+            if (
+                arg in self.statements and self.last[arg] <= node and self._can_hold(arg, node)
+                and self.exprs[arg].text == self.names.get(arg)
+            ):  # fmt: skip
+                return at
+        return None
+
+
+def _ufunc(op: str, attr: object) -> str | None:
+    """The dotted name of the ufunc that an operation is, which takes a place for its result."""
+    row = OPS[op] if op in OPS else None
+    if row is None or not row.elementwise or attr not in (None, "numpy") or op == "power":
+        return None
+    names = (row.call, *row.aliases)
+    return next((n for n in names if n.startswith("numpy.") and isinstance(
+        getattr(np, n.removeprefix("numpy."), None), np.ufunc)), None)  # fmt: skip
