@@ -7,9 +7,11 @@ is returned, and arrays of which a view is still read are never written to.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from gradgen.emission import TEMPORARY, FunctionWriter, ModuleWriter, Plan
+from gradgen.emission import ALWAYS_INLINE, INDENT, TEMPORARY, FunctionWriter, ModuleWriter, Plan
 from gradgen.ops import OPS
 from gradgen.ops.written import Call
 from gradgen.targets import Expr
@@ -20,9 +22,13 @@ _MAKERS = ("matmul", "outer", "einsum", "sum", "mean", "copy")
 # What reads an array and keeps no hold of it, or is known as a view by its row.
 _READERS = (
     "matmul", "outer", "einsum", "einsum_view", "sum", "mean", "max", "min", "index", "transpose",
-    "reshape", "flat_vdot", "axis_size", "item_count", "index_set", "index_add", "put", "add_up",
+    "reshape", "flat_vdot", "axis_size", "item_count", "index_set", "index_add", "block_rows", "store_block",
+    "add_block",
 )  # fmt: skip
+# What a loop gives: an array, of which it stores rows, and a total.
+_GIVEN = ("store_block", "add_block")
 _COMMUTATIVE = ("add", "mul")
+_BY_KEYWORD = ("numpy.maximum", "numpy.minimum")
 _FLOATS = ("float64", "float32")
 
 
@@ -34,11 +40,17 @@ class FastWriter(FunctionWriter):
         # Who writes into a value that nobody else reads: one name serves both. And who does.
         self.next: dict[int, int] = {}
         self.writing: set[int] = set()
+        # The loop over blocks in which a node is, and its last node, by its first.
+        self.loop: dict[int, int] = {}
+        self.end: dict[int, int] = {}
 
     # -- the plan of statements --------------------------------------------------------------------
 
     def _choose_statements(self) -> None:
+        self._find_loops()
         for node in self.plan.nodes:
+            if self._is_put(node):
+                continue
             held = [a for a in self.graph.args[node]
                     if self.users[a] == [node] and self.count[a] == 1 and self._can_hold(a, node)]
             if held:
@@ -46,11 +58,53 @@ class FastWriter(FunctionWriter):
                 self.writing.add(node)
         super()._choose_statements()
 
+    def _find_loops(self) -> None:
+        """A loop reaches to the last value that is stored or added up in it."""
+        graph = self.graph
+        for node in self.plan.nodes:
+            if graph.ops[node] in _GIVEN:
+                given, _, block = graph.args[node]
+                self.next[given] = node
+                self.end[block] = node
+        block = -1
+        for node in self.plan.nodes:
+            if graph.ops[node] == "row_block":
+                block = node
+            elif block >= 0 and node <= self.end[block]:
+                self.loop[node] = block
+
+    def _is_put(self, node: int) -> bool:
+        """Whether a value is computed where it is stored."""
+        users = self.users.get(node, ())
+        return self.count[node] == 1 == len(users) and self.graph.ops[users[0]] == "store_block"
+
     def _stands_alone(self, node: int) -> bool:
         """A value in whose memory another is computed is a statement, and so is the other."""
-        if node in self.next or node in self.writing:
+        op = self.graph.ops[node]
+        if node in self.next or node in self.writing or op in _GIVEN or op == "row_block":
+            return True
+        users = self.users.get(node, ())
+        if op not in ALWAYS_INLINE and any(self._is_from_outside(node, u) for u in users):
             return True
         return super()._stands_alone(node)
+
+    def _is_from_outside(self, node: int, user: int) -> bool:
+        """Whether a loop reads a value that is there before it begins."""
+        inside = self.loop.get(user) if self.graph.ops[user] != "row_block" else user
+        return inside is not None and self.loop.get(node) != inside
+
+    def _compute_last_uses(self) -> None:
+        super()._compute_last_uses()
+        far: dict[int, int] = {}
+        for node in reversed(self.plan.nodes if self.end else ()):
+            for user in self.users.get(node, ()):
+                if self._is_from_outside(node, user) and user in self.loop:
+                    far[node] = max(far.get(node, -1), self.end[self.loop[user]])
+                if user not in self.statements and user in far:
+                    far[node] = max(far.get(node, -1), far[user])
+                if self._is_view(user, node):
+                    self.last[node] = max(self.last[node], self.last[user])
+            self.last[node] = max(self.last[node], far.get(node, -1))
 
     def _can_hold(self, node: int, user: int) -> bool:
         """Whether a user of a value may write into its memory, if nothing reads it later."""
@@ -66,7 +120,10 @@ class FastWriter(FunctionWriter):
         graph = self.graph
         t = graph.types[node]
         op, attr = graph.ops[node], graph.attrs[node]
-        if op not in OPS or node not in self.own or not t.shape or t.dtype not in _FLOATS:
+        if op not in OPS or node not in self.own or t.dtype not in _FLOATS:
+            return False
+        if not t.shape or 1 in t.shape:
+            # one item in place takes NumPy longer than a new one, and columns take little memory
             return False
         made = op in _MAKERS or (OPS[op].elementwise and not OPS[op].view)
         return made and not isinstance(attr, Call) and all(map(self._only_reads, self.users[node]))
@@ -104,10 +161,56 @@ class FastWriter(FunctionWriter):
         return self.graph.names[node] is not None
 
     def _descriptive(self, node: int) -> str:
+        if self.graph.ops[node] == "block_rows":
+            array, block = (self.exprs[a].text for a in self.graph.args[node])
+            return f"{array}_{block}" if array.isidentifier() else TEMPORARY
         # what is overwritten by something else is not called as what it is at first
         return TEMPORARY if node in self.next else super()._descriptive(node)
 
     # -- the body ----------------------------------------------------------------------------------
+
+    def _write_node(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
+        self.indent = len(INDENT) * (1 + (node in self.loop))
+        op = self.graph.ops[node]
+        if op == "row_block":
+            self._write_loop(node, parts)
+        elif op in _GIVEN:
+            self._write_given(node, parts)
+        else:
+            super()._write_node(node, parts)
+
+    def _write_loop(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
+        """The head of a loop over blocks of rows."""
+        length, step = (self.exprs[a].text for a in self.graph.args[node])
+        start, block = self._claim(node, "start", True), self._claim(node, "i", True)
+        self.exprs[node] = Expr(block)
+        turns = call(self.function("builtins.range"), ["0", length, step]).text
+        part = call(self.function("builtins.slice"), [start, f"{start} + {step}"]).text
+        parts.append((node, [f"for {start} in {turns}:", f"{INDENT}{block} = {part}"]))
+
+    def _write_given(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
+        """What a loop gives: rows of an array, or a sum."""
+        graph = self.graph
+        target, value, block = graph.args[node]
+        name, expr = self.exprs[target].text, self.exprs[value]
+        self.names[node] = name
+        self.holders[name] = node
+        self.exprs[node] = Expr(name)
+        place = f"{name}[{self.exprs[block].text}]"
+        ufunc = _ufunc(graph.ops[value], graph.attrs[value]) if value not in self.statements else ""
+        if graph.ops[node] == "add_block":
+            line = f"{name} += {expr.text}"
+        elif ufunc:
+            texts = [self.exprs[a] for a in graph.args[value]]
+            line = self._call_into(ufunc, texts, place).text
+        else:
+            line = f"{place} = {expr.text}"
+        parts.append((node, [line]))
+
+    def _in_order(self, parts: list[tuple[int, list[str]]], started: bool) -> list[str]:
+        inside = [(node, [INDENT + line for line in lines] if node in self.loop else lines)
+                  for node, lines in parts]  # fmt: skip
+        return super()._in_order(inside, started)
 
     def _put_statement(self, node: int, expr: Expr, parts: list[tuple[int, list[str]]]) -> None:
         at = self._buffer(node)
@@ -131,12 +234,17 @@ class FastWriter(FunctionWriter):
             if symbol and (at == 0 or graph.ops[node] in _COMMUTATIVE):
                 line = f"{held} {symbol}= {texts[1 - at].text}"
             else:
-                line = call(self.function(ufunc), [*texts, held]).text
+                line = self._call_into(ufunc, texts, held).text
         else:
             name = self._name(node)
             self.exprs[node] = Expr(name)
-            line = f"{name} = {call(self.function(ufunc), [*texts, held]).text}"
+            line = f"{name} = {self._call_into(ufunc, texts, held).text}"
         parts.append((node, [line]))
+
+    def _call_into(self, ufunc: str, operands: Sequence[Expr], place: str) -> Expr:
+        """The call of a ufunc with the array for its result, by position where NumPy takes that."""
+        word = "out=" if ufunc in _BY_KEYWORD else ""
+        return call(self.function(ufunc), [*operands, word + place])
 
     def _buffer(self, node: int) -> int | None:
         """The operand in whose memory a statement's value is computed."""

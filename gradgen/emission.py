@@ -43,7 +43,7 @@ TEMPORARY = "t"
 # How adjoints, tangents, and entries of Jacobians and Hessians are called: d_x, t_x, dy_dx, h_x_y.
 _DERIVED = re.compile(r"[dth]_|d\w*_d").match
 _REDUCTIONS = ("sum", "mean", "max", "min", "norm")
-_ALWAYS_INLINE = ("axis_size", "item_count")
+ALWAYS_INLINE = ("axis_size", "item_count")
 FOREVER = 1 << 60
 
 
@@ -332,6 +332,8 @@ class FunctionWriter:
         self.wanted: dict[int, str | None] = {}
         self.suffix: dict[str, int] = {}
         self.user_names: set[str] = set()
+        # How far in the statement at hand stands.
+        self.indent = len(INDENT)
 
     # -- what the spellings ask for ------------------------------------------------------------
 
@@ -392,7 +394,7 @@ class FunctionWriter:
         graph = self.graph
         if graph.names[node] is not None or graph.ops[node] in _UPDATES:
             return True
-        if graph.ops[node] in _ALWAYS_INLINE:
+        if graph.ops[node] in ALWAYS_INLINE:
             return False
         if graph.ops[node] == "neg" and graph.ops[graph.args[node][0]] == "constant":
             return False
@@ -648,7 +650,7 @@ class FunctionWriter:
             if graph.ops[node] in _UPDATES:
                 break
             width = self._width(node, expr) if alone else len(expr.text)
-            room = WIDTH - len(INDENT) - 3 - self._name_width(node) if alone else INLINE_WIDTH
+            room = WIDTH - self.indent - 3 - self._name_width(node) if alone else INLINE_WIDTH
             if width <= room and expr.depth <= MAX_DEPTH + alone:
                 break
             widest = self._widest_inlined(node, expr.depth > MAX_DEPTH + alone)
@@ -707,7 +709,7 @@ class FunctionWriter:
         found = [
             a for a in dict.fromkeys(graph.args[node])
             if a in self.own and a not in self.statements and graph.ops[a] not in _ATOMS
-            and graph.ops[a] not in _ALWAYS_INLINE and len(self.exprs[a].text) > 6
+            and graph.ops[a] not in ALWAYS_INLINE and len(self.exprs[a].text) > 6
         ]  # fmt: skip
         if not found:
             return None

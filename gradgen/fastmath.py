@@ -79,17 +79,20 @@ _KINDS = {
     "softplus": "np.logaddexp(0, x) is np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))",
     "matmul": "products of matrices are np.dot",
 }
+_LOOPS = "what belongs to the same rows is done in blocks of them, and summed block by block"
 _NUMBERS = [
     "functions of numbers are math's, which give Python floats and raise ValueError or "
     "ZeroDivisionError where NumPy's give inf or nan",
 ]
 
 
-def fast_lines(kinds: Sequence[str], shifts: int) -> list[str]:
+def fast_lines(kinds: Sequence[str], shifts: int, loops: int) -> list[str]:
     """What the header of a file in the fast style says of the rewrites."""
     listed = list(kinds)
     if shifts:
         listed.append("a maximum that is only subtracted for exp to stay small has no adjoint")
+    if loops:
+        listed.append(_LOOPS)
     if not listed:
         return ["Fast style: rewritten nowhere."]
     lines = ["Fast style, which may be rounded otherwise than the source:"]
@@ -327,6 +330,17 @@ class _Rewriter:
         return b.add("matmul", *(self.map[a] for a in old.args[node]), attr="dot")
 
 
+    def size(self, node: int) -> int | None:
+        """A length of an array that is computed, as one of an argument: for loops over blocks."""
+        (x,) = self.old.args[node]
+        t = self.old.types[x]
+        if self.old.ops[x] == "param" or not t.shape:
+            return None
+        if self.old.ops[node] == "item_count":
+            return self.count(x, None)
+        return self.length(t.shape[self.old.attrs[node]])
+
+
 _Rule = Callable[[_Rewriter, int], int | None]
 _RULES: dict[str, _Rule] = {
     "power": _Rewriter.power,
@@ -334,6 +348,8 @@ _RULES: dict[str, _Rule] = {
     "sum": _Rewriter.sum,
     "logaddexp": _Rewriter.softplus,
     "matmul": _Rewriter.matmul,
+    "axis_size": _Rewriter.size,
+    "item_count": _Rewriter.size,
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradgen import derive, passes
+from gradgen.blocks import blocked
 from gradgen.bounds import length_guard, needed_lengths
 from gradgen.buffers import FastWriter
 from gradgen.emission import Unit, columns
@@ -112,14 +113,16 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     _refuse_arrays(derived, options)
     typed = [replace(p, tree=map_tree(derived.types.__getitem__, p.tree)) for p in derived.params]
     doc = _doc(graph, typed, mode, [p.name for p in chosen], lost)
-    written, kinds, writer = derived, [], None
+    written, kinds, loops, writer = derived, [], 0, None
     if options.style == "fast":
         writer = FastWriter
         made = faster(derived, TARGETS[options.target].scalars_only)
         written, kinds = made.graph, made.kinds
+        if mode != "pair":
+            written, loops = blocked(written)
     unit = emit_unit(written, styled(options.target, options.style), mode, doc, guard, writer)
     unit.notes += note_lines(rewrites)
-    unit.notes += fast_lines(kinds, shifts) if options.style == "fast" else []
+    unit.notes += fast_lines(kinds, shifts, loops) if options.style == "fast" else []
     if mode != options.mode:
         unit.functions.append(columns(written, unit, mode, options.mode))
     unit.notes += header_notes(written, TARGETS[options.target])

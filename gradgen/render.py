@@ -21,11 +21,12 @@ _ALLOWED = (
     ast.Attribute, ast.Name, ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.Subscript, ast.Slice,
     ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.operator, ast.unaryop,
     ast.boolop, ast.cmpop, ast.expr_context, ast.If, ast.Raise, ast.JoinedStr, ast.FormattedValue,
-    ast.ListComp, ast.comprehension,
+    ast.ListComp, ast.comprehension, ast.For,
 )  # fmt: skip
 _ROOTS = ("numpy", "math", "scipy", "builtins")
 _BUILTINS = {
     "len", "sum", "min", "max", "abs", "float", "int", "bool", "round", "type", "ValueError",
+    "range", "slice",
 }  # fmt: skip
 _METHODS = {
     "sum", "mean", "max", "min", "prod", "any", "all", "reshape", "ravel", "transpose", "copy",

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 ORDER = [
     "definitions", "directives", "errors", "types", "ops", "graph", "read", "rules", "sweep",
     "derive", "forward", "liveness", "simplify", "passes", "question", "jacobians", "modes",
-    "targets", "spelling", "shifts", "fastmath",
+    "targets", "spelling", "shifts", "fastmath", "blocks",
     "stabilize", "layout", "guards", "bounds", "emission", "buffers", "notes", "render", "certificate",
     "program", "header", "live", "differences", "oracles", "checking", "certify", "byhand",
     "auditing", "testing", "pytest_plugin", "measure", "draw", "api", "flatten", "files", "sync",

@@ -325,6 +325,11 @@ def _where(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     return call(writer.function("numpy.where"), args)
 
 
+def _zero(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    name = writer.graph.types[node].dtype
+    return Expr("0.0") if name == "float64" else call(f"{writer.root('numpy')}.{name}", ["0.0"])
+
+
 _REDUCTIONS = ("sum", "mean", "max", "min", "prod", "any", "all")
 
 NUMPY = Target(
@@ -380,5 +385,7 @@ FAST = replace(
         **NUMPY.spellings,
         **{name: _reduction(name, method=True) for name in _REDUCTIONS},
         "where": _where,
+        "block_rows": lambda w, n, a: Expr(f"{a[0].at(ATOM)}[{a[1].text}]", ATOM, a[0].depth),
+        "zero_total": _zero,
     },
 )
