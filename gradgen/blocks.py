@@ -16,7 +16,6 @@ from typing import NamedTuple
 from gradgen.graph import Graph, GraphBuilder, leaves
 from gradgen.liveness import finish, shell
 from gradgen.ops import OPS
-from gradgen.ops.blocks import BLOCK
 from gradgen.ops.indexing import WHOLE, resolve
 from gradgen.ops.written import Call
 from gradgen.types import Dim, Size, Type, product
@@ -35,7 +34,7 @@ _ATOMS = ("param", "const", "constant", "global", "seed")
 
 
 class Reads(NamedTuple):
-    """How an operation reads its operands: which of them row by row; and whether it adds them up."""
+    """Which operands an operation reads row by row, and whether it adds up what it makes of them."""
 
     by_row: tuple[bool, ...]
     adds: bool = False
@@ -44,18 +43,21 @@ class Reads(NamedTuple):
 def blocked(graph: Graph) -> tuple[Graph, int]:
     """The graph with loops over blocks of rows, and how many there are.
 
-    A symbolic length, or one of more than two blocks, is the one along which most is computed.
+    They are over the length along which most is computed, a symbolic one or one of many blocks.
     """
-    for size, _ in Counter(
+    sizes = Counter(
         t.shape[0] for node, t in enumerate(graph.types)
-        if _is_work(graph, node) and t.shape and _is_long(t.shape)
-    ).most_common(1):  # fmt: skip
-        if _has_products(graph, size):
-            continue
-        plan = _Plan(graph, size)
-        if plan.loops:
-            return _Rebuilt(plan).graph, len(plan.loops)
-    return graph, 0
+        if _is_work(graph, node) and t.shape and _is_long(t.shape[0])
+    )  # fmt: skip
+    if not sizes:
+        return graph, 0
+    size = max(sizes, key=lambda n: (sizes[n], str(n)))
+    if _has_products(graph, size):
+        return graph, 0
+    plan = _Plan(graph, size)
+    if not plan.loops or not all(map(plan.is_told, plan.stage)):
+        return graph, 0
+    return _Rebuilt(plan).graph, len(plan.loops)
 
 
 def _is_work(graph: Graph, node: int) -> bool:
@@ -72,8 +74,8 @@ def _has_products(graph: Graph, size: Size) -> bool:
     )  # fmt: skip
 
 
-def _is_long(shape: Sequence[Size]) -> bool:
-    return isinstance(shape[0], Dim) or shape[0] >= 4 * VECTOR_ROWS
+def _is_long(size: Size) -> bool:
+    return isinstance(size, Dim) or size >= 4 * VECTOR_ROWS
 
 
 class _Plan:
@@ -107,7 +109,7 @@ class _Plan:
         """How a node reads its operands where a loop computes it; None where none can."""
         graph = self.graph
         op, attr = graph.ops[node], graph.attrs[node]
-        if op in _ATOMS or op not in _RULES and not OPS[op].elementwise:
+        if op in _ATOMS or (op not in _RULES and not OPS[op].elementwise):
             return None
         if isinstance(attr, Call) and op != "flat_vdot":
             return None
@@ -233,7 +235,7 @@ class _Plan:
 
     def _postpone(self) -> None:
         """What only a later loop reads is computed there, so that it need not be whole."""
-        for node in reversed(sorted(self.stage)):
+        for node in sorted(self.stage, reverse=True):
             if self.adds(node) or node in self.results:
                 continue
             users = [u for u in self.users[node] if not self.turned[u]]
@@ -276,10 +278,20 @@ class _Plan:
         self.loops = []
         return False
 
+    def is_told(self, node: int) -> bool:
+        """Whether the arguments tell the lengths of what a node reads and gives."""
+        graph = self.graph
+        atoms = [
+            atom for n in (node, *graph.args[node]) for size in graph.types[n].shape
+            if isinstance(size, Dim) for atom in size.atoms
+        ]  # fmt: skip
+        known = [graph.lengths.get(atom) for atom in atoms]
+        return all(k is not None and graph.ops[k[0]] == "param" for k in known)
+
     # -- lengths -----------------------------------------------------------------------------------
 
     def step(self, stage: int) -> int | tuple[int, Size]:
-        """How many rows a block has; with arrays of several axes, how many items of how long rows."""
+        """How many rows a block has; of matrices, how many items, and how many are in a row."""
         widest: list[Size] = []
         for node, own in self.stage.items():
             if own == stage:

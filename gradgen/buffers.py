@@ -12,18 +12,20 @@ from collections.abc import Sequence
 import numpy as np
 
 from gradgen.emission import ALWAYS_INLINE, INDENT, TEMPORARY, FunctionWriter, ModuleWriter, Plan
+from gradgen.guards import argument_parts
 from gradgen.ops import OPS
 from gradgen.ops.written import Call
 from gradgen.targets import Expr
-from gradgen.targets.base import call
+from gradgen.targets.base import call, quoted
 
+IN_PLACE = "values are computed in the memory of others that are not needed any more"
 # What makes a new array, besides elementwise operations.
 _MAKERS = ("matmul", "outer", "einsum", "sum", "mean", "copy")
 # What reads an array and keeps no hold of it, or is known as a view by its row.
 _READERS = (
     "matmul", "outer", "einsum", "einsum_view", "sum", "mean", "max", "min", "index", "transpose",
-    "reshape", "flat_vdot", "axis_size", "item_count", "index_set", "index_add", "block_rows", "store_block",
-    "add_block",
+    "reshape", "flat_vdot", "axis_size", "item_count", "index_set", "index_add",
+    "block_rows", "store_block", "add_block",
 )  # fmt: skip
 # What a loop gives: an array, of which it stores rows, and a total.
 _GIVEN = ("store_block", "add_block")
@@ -51,8 +53,11 @@ class FastWriter(FunctionWriter):
         for node in self.plan.nodes:
             if self._is_put(node):
                 continue
-            held = [a for a in self.graph.args[node]
-                    if self.users[a] == [node] and self.count[a] == 1 and self._can_hold(a, node)]
+            held = [
+                a
+                for a in self.graph.args[node]
+                if self.users[a] == [node] and self.count[a] == 1 and self._can_hold(a, node)
+            ]
             if held:
                 self.next[held[0]] = node
                 self.writing.add(node)
@@ -169,6 +174,24 @@ class FastWriter(FunctionWriter):
 
     # -- the body ----------------------------------------------------------------------------------
 
+    def _guards(self) -> list[str]:
+        """Besides the shapes the dtypes: what is computed in place has that of an argument."""
+        lines = super()._guards()
+        parts = [
+            (text, self.graph.types[part].dtype)
+            for param in self.plan.params if self.module.guard or param.added
+            for text, part in argument_parts(param.name, param.tree)
+            if isinstance(part, int) and self.graph.types[part].kind == "array"
+            and self.graph.types[part].dtype in _FLOATS
+        ]  # fmt: skip
+        if not parts:
+            return lines
+        np_name, error = self.root("numpy"), self.function("builtins.ValueError")
+        tests = [f"{text}.dtype != {np_name}.{dtype}" for text, dtype in parts]
+        dtypes = " and ".join(dict.fromkeys(dtype for _, dtype in parts))
+        message = quoted(f"{self.plan.name} takes arrays of {dtypes} as declared")
+        return [*lines, f"if {' or '.join(tests)}:", f"{INDENT}raise {error}({message})"]
+
     def _write_node(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
         self.indent = len(INDENT) * (1 + (node in self.loop))
         op = self.graph.ops[node]
@@ -217,6 +240,8 @@ class FastWriter(FunctionWriter):
         if at is None:
             super()._put_statement(node, expr, parts)
             return
+        if IN_PLACE not in self.module.unit.notes:
+            self.module.unit.notes.append(IN_PLACE)
         graph = self.graph
         args = graph.args[node]
         buffer = args[at]
@@ -262,7 +287,7 @@ class FastWriter(FunctionWriter):
 
 def _ufunc(op: str, attr: object) -> str | None:
     """The dotted name of the ufunc that an operation is, which takes a place for its result."""
-    row = OPS[op] if op in OPS else None
+    row = OPS.get(op)
     if row is None or not row.elementwise or attr not in (None, "numpy") or op == "power":
         return None
     names = (row.call, *row.aliases)

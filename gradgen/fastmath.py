@@ -329,7 +329,6 @@ class _Rewriter:
         self.kinds = {"matmul"}
         return b.add("matmul", *(self.map[a] for a in old.args[node]), attr="dot")
 
-
     def size(self, node: int) -> int | None:
         """A length of an array that is computed, as one of an argument: for loops over blocks."""
         (x,) = self.old.args[node]

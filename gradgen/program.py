@@ -121,8 +121,9 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
         if mode != "pair":
             written, loops = blocked(written)
     unit = emit_unit(written, styled(options.target, options.style), mode, doc, guard, writer)
-    unit.notes += note_lines(rewrites)
-    unit.notes += fast_lines(kinds, shifts, loops) if options.style == "fast" else []
+    if options.style == "fast":
+        unit.notes = fast_lines([*kinds, *unit.notes], shifts, loops)
+    unit.notes = [*note_lines(rewrites), *unit.notes]
     if mode != options.mode:
         unit.functions.append(columns(written, unit, mode, options.mode))
     unit.notes += header_notes(written, TARGETS[options.target])
