@@ -34,7 +34,7 @@ _ATOMS = ("param", "const", "constant", "global", "seed")
 
 
 class Reads(NamedTuple):
-    """Which operands an operation reads row by row, and whether it adds up what it makes of them."""
+    """Which operands an operation reads row by row, and whether it adds up over the rows."""
 
     by_row: tuple[bool, ...]
     adds: bool = False
