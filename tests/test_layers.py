@@ -11,8 +11,9 @@ ORDER = [
     "definitions", "directives", "errors", "types", "ops", "graph", "read", "rules", "sweep",
     "derive", "forward", "liveness", "simplify", "passes", "question", "jacobians", "modes",
     "targets", "spelling", "shifts", "fastmath", "blocks",
-    "stabilize", "layout", "guards", "bounds", "emission", "buffers", "notes", "render", "certificate",
-    "program", "header", "live", "differences", "oracles", "checking", "certify", "byhand",
+    "stabilize", "layout", "guards", "bounds", "emission", "buffers", "notes", "render",
+    "certificate", "program", "header", "live", "differences", "oracles", "checking", "certify",
+    "byhand",
     "auditing", "testing", "pytest_plugin", "measure", "draw", "api", "flatten", "files", "sync",
     "terminal", "jobs", "cli", "cli_check", "cli_audit", "cli_compare", "cli_sync", "cli_verify",
 ]
