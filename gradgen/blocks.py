@@ -23,11 +23,12 @@ from gradgen.types import Dim, Size, Type, product
 # Rows of vectors in a block, and items of arrays with more axes: some buffers fill a level-2 cache.
 VECTOR_ROWS = 8192
 ITEMS = 65536
-# What a loop has to save: arrays in between that are never whole, and operations in it.
-_LEAST_INNER = 4
-_LEAST_WORK = 6
+# A loop costs about as much as an operation on few rows, and so does all that it gives: it has to
+# do so many times more.
+_LEAST_WORK = 4
 # Loops of which some save too little are planned again without them; more rounds never helped.
 _ROUNDS = 8
+_SLOW = ("sum", "mean", "max", "min", "any", "all", "matmul", "einsum", "flat_vdot")
 _FLOATS = ("float64", "float32")
 _ALONG = ("sum", "mean", "max", "min", "any", "all")
 _ATOMS = ("param", "const", "constant", "global", "seed")
@@ -263,12 +264,14 @@ class _Plan:
     def _drop_poor(self) -> bool:
         """Whether every loop saves enough; what is in those that do not is computed at once."""
         work: Counter[int] = Counter()
-        inner: Counter[int] = Counter()
+        given: Counter[int] = Counter(set(self.stage.values()))
         for node, stage in self.stage.items():
-            work[stage] += _is_work(self.graph, node) or self.graph.ops[node] == "matmul"
-            inner[stage] += not self.adds(node) and not self.is_whole(node)
+            op = self.graph.ops[node]
+            # what is no ufunc takes longer to begin
+            work[stage] += 2 if op in _SLOW else OPS[op].elementwise
+            given[stage] += self.adds(node) or self.is_whole(node)
         stages = sorted(set(self.stage.values()))
-        self.loops = [s for s in stages if work[s] >= _LEAST_WORK and inner[s] >= _LEAST_INNER]
+        self.loops = [s for s in stages if work[s] >= _LEAST_WORK * given[s]]
         if self.loops == stages:
             return True
         for node, stage in self.stage.items():

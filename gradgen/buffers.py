@@ -45,6 +45,9 @@ class FastWriter(FunctionWriter):
         # The loop over blocks in which a node is, and its last node, by its first.
         self.loop: dict[int, int] = {}
         self.end: dict[int, int] = {}
+        # Whether any value is, and where the check of the dtypes stands that this asks for.
+        self.in_place = False
+        self.guarded = 0
 
     # -- the plan of statements --------------------------------------------------------------------
 
@@ -175,8 +178,20 @@ class FastWriter(FunctionWriter):
     # -- the body ----------------------------------------------------------------------------------
 
     def _guards(self) -> list[str]:
-        """Besides the shapes the dtypes: what is computed in place has that of an argument."""
         lines = super()._guards()
+        self.guarded = len(lines)
+        return lines
+
+    def _body(self) -> list[str]:
+        lines = super()._body()
+        if self.in_place and IN_PLACE not in self.module.unit.notes:
+            self.module.unit.notes.append(IN_PLACE)
+        if self.in_place or self.end:
+            lines[self.guarded : self.guarded] = self._dtype_guard()
+        return lines
+
+    def _dtype_guard(self) -> list[str]:
+        """The check of the dtypes of arguments: what is computed in place has one of them."""
         parts = [
             (text, self.graph.types[part].dtype)
             for param in self.plan.params if self.module.guard or param.added
@@ -185,12 +200,12 @@ class FastWriter(FunctionWriter):
             and self.graph.types[part].dtype in _FLOATS
         ]  # fmt: skip
         if not parts:
-            return lines
+            return []
         np_name, error = self.root("numpy"), self.function("builtins.ValueError")
         tests = [f"{text}.dtype != {np_name}.{dtype}" for text, dtype in parts]
         dtypes = " and ".join(dict.fromkeys(dtype for _, dtype in parts))
         message = quoted(f"{self.plan.name} takes arrays of {dtypes} as declared")
-        return [*lines, f"if {' or '.join(tests)}:", f"{INDENT}raise {error}({message})"]
+        return [f"if {' or '.join(tests)}:", f"{INDENT}raise {error}({message})"]
 
     def _write_node(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
         self.indent = len(INDENT) * (1 + (node in self.loop))
@@ -240,8 +255,7 @@ class FastWriter(FunctionWriter):
         if at is None:
             super()._put_statement(node, expr, parts)
             return
-        if IN_PLACE not in self.module.unit.notes:
-            self.module.unit.notes.append(IN_PLACE)
+        self.in_place = True
         graph = self.graph
         args = graph.args[node]
         buffer = args[at]

@@ -64,7 +64,7 @@ def render(unit: Unit, header: Sequence[str] = (), folder: Path | None = None) -
     try:
         template = _environment(folder or template_folder()).get_template(TEMPLATE)
         text: str = template.render(
-            header=list(header), imports=unit.imports,
+            header=list(header), imports=_in_sections(unit.imports),
             constants=[part for line in unit.constants for part in lay_out(line)],
             functions=functions,
         )  # fmt: skip
@@ -73,6 +73,13 @@ def render(unit: Unit, header: Sequence[str] = (), folder: Path | None = None) -
     except Exception as error:  # a template can raise whatever Python can
         raise GradgenError(f"{TEMPLATE}: {type(error).__name__}: {error}") from None
     return text
+
+
+def _in_sections(imports: Sequence[str]) -> list[str]:
+    """Imports in order, with a blank line between the standard library and the rest."""
+    own = [line for line in imports if import_order(line)[0]]
+    standard = [line for line in imports if not import_order(line)[0]]
+    return [*standard, *([""] if own and standard else []), *own]
 
 
 def body_of(text: str) -> str:

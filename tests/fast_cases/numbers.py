@@ -20,7 +20,7 @@ def hand(x1, x2, a):
 # gradgen-shapes: x1=scalar, x2=scalar, a=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:77342d8d2c1fb04b7af767d0271386b6fbc7cf6d01c89b159dcfa99b1006ff23
-# gradgen-body: sha256:6a02ea833f5bd316fbb87f2609f3a4f86ba1eb3d30374a091142d1faaa0acf0a
+# gradgen-body: sha256:6a40ee2a16d30d8f09f5e9745da920e499992d8b84c796bd84d4f7f38c49b70b
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - x**2, x**3 and x**4 are products
@@ -28,6 +28,7 @@ def hand(x1, x2, a):
 #   ZeroDivisionError where NumPy's give inf or nan
 
 import math
+
 import numpy as np
 
 

@@ -21,13 +21,12 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:66be72ce5205c36011f8c700b5efb29d60f833ee22c7a32f82f566c7dd737a92
-# gradgen-body: sha256:76815409a2fda81163a334e8fd90dc480c4e5a91f60606c1e7e329a5130825e8
+# gradgen-body: sha256:642f77ad5e9e1b8ab4c0eddd00f0fa57910f9906b7036342e9a470932975dcfc
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - x**2, x**3 and x**4 are products
 # - sums of products are np.dot, np.vdot or np.einsum
 # - values are computed in the memory of others that are not needed any more
-# - what belongs to the same rows is done in blocks of them, and summed block by block
 
 import numpy as np
 
@@ -45,29 +44,17 @@ def rosenbrock_value_and_grad(x):
         raise ValueError(
             "rosenbrock_value_and_grad takes arrays of float64 as declared"
         )
-    t1 = x[1:]
-    t2 = x[:-1]
-    total = 0.0
-    total_1 = 0.0
-    t3 = len(x) - 1
-    t4 = np.empty(t3)
-    t5 = np.empty(t3)
-    for start in range(0, t3, 8192):
-        i = slice(start, start + 8192)
-        t2_i = t2[i]
-        t6 = t2_i * t2_i
-        np.subtract(t1[i], t6, t6)
-        t7 = 1.0 - t2_i
-        total += t6 @ t6
-        total_1 += t7 @ t7
+    t1 = x[:-1]
+    t2 = t1 * t1
+    np.subtract(x[1:], t2, t2)
+    t3 = 1.0 - t1
+    value = 100.0 * (t2 @ t2) + (t3 @ t3)
 
-        t6 *= 200.0
-        t4[i] = t6
-        t6 *= t2_i
-        t7 += t6
-        np.multiply(-2.0, t7, t5[i])
-    value = 100.0 * total + total_1
+    t2 *= 200.0
+    t4 = t2 * t1
+    t3 += t4
+    t3 *= -2.0
     d_x = np.zeros(len(x))
-    d_x[:-1] = t5
-    d_x[1:] += t4
+    d_x[:-1] = t3
+    d_x[1:] += t2
     return value, d_x
