@@ -17,6 +17,7 @@ from gradgen.ops import OPS
 from gradgen.ops.written import Call
 from gradgen.targets import Expr
 from gradgen.targets.base import call, quoted
+from gradgen.targets.numpy import dtype
 
 IN_PLACE = "values are computed in the memory of others that are not needed any more"
 # What makes a new array, besides elementwise operations.
@@ -201,9 +202,9 @@ class FastWriter(FunctionWriter):
         ]  # fmt: skip
         if not parts:
             return []
-        np_name, error = self.root("numpy"), self.function("builtins.ValueError")
-        tests = [f"{text}.dtype != {np_name}.{dtype}" for text, dtype in parts]
-        dtypes = " and ".join(dict.fromkeys(dtype for _, dtype in parts))
+        error = self.function("builtins.ValueError")
+        tests = [f"{text}.dtype != {dtype(self, name)}" for text, name in parts]
+        dtypes = " and ".join(dict.fromkeys(name for _, name in parts))
         message = quoted(f"{self.plan.name} takes arrays of {dtypes} as declared")
         return [f"if {' or '.join(tests)}:", f"{INDENT}raise {error}({message})"]
 

@@ -19,7 +19,7 @@ def hand(x, y, a, b):
 # gradgen-shapes: x=n, y=n, a=scalar, b=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:51c1eafccf92df216eaf878f2003f683dda1dd9f085ff4bf0c41ca2a2c407724
-# gradgen-body: sha256:8c48426f041c2a1054036a749e188fc76b25a2f54351c863b302b4852e7a1db8
+# gradgen-body: sha256:7f771ec5767bfe1008d77954de60e90f6e0e06ac9b90c623e3fb598e491fad40
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - x**2, x**3 and x**4 are products
@@ -39,7 +39,7 @@ def chain_value_and_grad(x, y, a, b):
             "chain_value_and_grad takes x of shape (n,) and y of shape (n,), "
             f"not {x.shape=} and {y.shape=}"
         )
-    if x.dtype != np.float64 or y.dtype != np.float64:
+    if x.dtype != float or y.dtype != float:
         raise ValueError("chain_value_and_grad takes arrays of float64 as declared")
     value = 0.0
     d_x = np.empty(len(x))

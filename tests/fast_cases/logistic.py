@@ -19,7 +19,7 @@ def hand(w, X, y):
 # gradgen-shapes: w=d, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:69e63de3d98ca9d6303a27c4c7c5cde5fc7ba92449bf3fbca4da1d3470dbc117
-# gradgen-body: sha256:346d5b329a5a2ab09b9848bd48c52d94e53deed421d9b572bf4dea6a6b71d5e7
+# gradgen-body: sha256:c871173c5cb9fe8e7e5af14d86ddae3e1cbb132db5c24c6d6b3027ffa97e7b4a
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - np.mean is a sum and a quotient
@@ -45,7 +45,7 @@ def loss_value_and_grad(w, X, y):
             "loss_value_and_grad takes shapes w (d,), X (n, d) and y (n,), "
             f"not {w.shape=}, {X.shape=} and {y.shape=}"
         )
-    if w.dtype != np.float64 or X.dtype != np.float64 or y.dtype != np.float64:
+    if w.dtype != float or X.dtype != float or y.dtype != float:
         raise ValueError("loss_value_and_grad takes arrays of float64 as declared")
     total = 0.0
     d_w = np.zeros(len(w))

@@ -25,7 +25,7 @@ def hand(alphas, means, scales, X):
 # gradgen-shapes: alphas=k, means=k d, scales=k d, X=n d
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b54f3c2e945f81d37d7e5895274db0ef4dd46e1688a4b5b01d511f20baa7060e
-# gradgen-body: sha256:6cfeca5640230e92287d6964ef490dbc4df7951e36c5983a6089bb8e8f48605c
+# gradgen-body: sha256:d26d154a864148193cf2de5202a5d0c9c0a8131c6c7656b590c37cc9f17b1c5a
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - sums of products are np.dot, np.vdot or np.einsum
@@ -56,10 +56,10 @@ def log_likelihood_value_and_grad(alphas, means, scales, X):
             f"not {alphas.shape=}, {means.shape=}, {scales.shape=} and {X.shape=}"
         )
     if (
-        alphas.dtype != np.float64
-        or means.dtype != np.float64
-        or scales.dtype != np.float64
-        or X.dtype != np.float64
+        alphas.dtype != float
+        or means.dtype != float
+        or scales.dtype != float
+        or X.dtype != float
     ):
         raise ValueError(
             "log_likelihood_value_and_grad takes arrays of float64 as declared"

@@ -28,7 +28,7 @@ def hand(W1, b1, W2, b2, X, labels):
 # gradgen-shapes: W1=h d, b1=h, W2=k h, b2=k, X=n d, labels=n:int64
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:98ab80e3250812e91f63d2fd16e767a7b3caaa01ca83d3028759cf634cb3f22a
-# gradgen-body: sha256:4bfff5cabc3f6cd3428b1933c937728669791e3505c6d536c2b4ee8af32846d3
+# gradgen-body: sha256:246e42ec94e9c23331b8952230bd5d62af9875fda750208e100ac5626993f66e
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - np.mean is a sum and a quotient
@@ -61,11 +61,11 @@ def loss_value_and_grad(W1, b1, W2, b2, X, labels):
             f"{labels.shape=}"
         )
     if (
-        W1.dtype != np.float64
-        or b1.dtype != np.float64
-        or W2.dtype != np.float64
-        or b2.dtype != np.float64
-        or X.dtype != np.float64
+        W1.dtype != float
+        or b1.dtype != float
+        or W2.dtype != float
+        or b2.dtype != float
+        or X.dtype != float
     ):
         raise ValueError("loss_value_and_grad takes arrays of float64 as declared")
     H = np.dot(X, W1.T)

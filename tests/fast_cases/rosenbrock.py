@@ -21,7 +21,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:66be72ce5205c36011f8c700b5efb29d60f833ee22c7a32f82f566c7dd737a92
-# gradgen-body: sha256:642f77ad5e9e1b8ab4c0eddd00f0fa57910f9906b7036342e9a470932975dcfc
+# gradgen-body: sha256:492fd723fb4ca890918fe1222d89d9d13225651cff9e74fd703bc8a5b750bd63
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - x**2, x**3 and x**4 are products
@@ -40,7 +40,7 @@ def rosenbrock_value_and_grad(x):
         raise ValueError(
             f"rosenbrock_value_and_grad takes x of shape (n,), not {x.shape=}"
         )
-    if x.dtype != np.float64:
+    if x.dtype != float:
         raise ValueError(
             "rosenbrock_value_and_grad takes arrays of float64 as declared"
         )
