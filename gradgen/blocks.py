@@ -21,7 +21,7 @@ from gradgen.ops.written import Call
 from gradgen.types import Dim, Size, Type, product
 
 # Rows of vectors in a block, and items of arrays with more axes: some buffers fill a level-2 cache.
-VECTOR_ROWS = 8192
+VECTOR_ROWS = 16384
 ITEMS = 65536
 # A loop costs about as much as an operation on few rows, and so does all that it gives: it has to
 # do so many times more.

@@ -7,6 +7,7 @@ is returned, and arrays of which a view is still read are never written to.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -49,6 +50,13 @@ class FastWriter(FunctionWriter):
         # Whether any value is, and where the check of the dtypes stands that this asks for.
         self.in_place = False
         self.guarded = 0
+
+    def function(self, dotted: str) -> str:
+        """Functions of the math module by their bare names, where these are free."""
+        module, _, name = dotted.rpartition(".")
+        if module != "math" or (name in self.module.taken and dotted not in self.module.roots):
+            return super().function(dotted)
+        return self.module.root(dotted)
 
     # -- the plan of statements --------------------------------------------------------------------
 
@@ -163,6 +171,11 @@ class FastWriter(FunctionWriter):
                 self.names[node] = self.names[end]
                 self.holders[self.names[end]] = node
         return super()._name(node)
+
+    def _is_reserved(self, name: str) -> bool:
+        # a function of the math module may yet be asked for by its bare name
+        own = name in self.user_names
+        return super()._is_reserved(name) or (not own and hasattr(math, name))
 
     def _is_the_users(self, node: int, name: str) -> bool:
         while self.graph.names[node] != name and node in self.next:

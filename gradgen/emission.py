@@ -310,7 +310,7 @@ def _listed(value: Any) -> str:
 
 def import_order(line: str) -> tuple[bool, bool, str]:
     """Where an import stands: the standard library first, `import` before `from`."""
-    standard = line.startswith(("import math", "import builtins"))
+    standard = line.startswith(("import math", "import builtins", "from math"))
     return (not standard, line.startswith("from "), line)
 
 

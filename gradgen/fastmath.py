@@ -7,11 +7,11 @@ way round, but for sums whose terms are infinite.
 
     x**2, x**3, x**4               x * x, x * x * x, (x * x) * (x * x)
     np.mean(x)                     x.sum() / n
-    np.sum(x * y)                  x @ y, np.vdot(x, y); one of each row by np.einsum
-    np.sum(2 * x**2 + y**2)        2 * (x @ x) + y @ y, which is exact about signs
+    np.sum(x * y)                  x.dot(y), np.vdot(x, y); one of each row by np.einsum
+    np.sum(2 * x**2 + y**2)        2 * x.dot(x) + y.dot(y), whose terms are not negative
     np.sum(x * w, axis=0)          x.sum(axis=0) * w, where w has no such axis
     np.logaddexp(0, x)             np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-    A @ B                          np.dot(A, B) of matrices
+    A @ B                          A.dot(B) of matrices
     np.sin(x) of a number          math.sin(x)
 """
 
@@ -74,10 +74,10 @@ def faster(graph: Graph, numbers_only: bool) -> Faster:
 _KINDS = {
     "power": "x**2, x**3 and x**4 are products",
     "mean": "np.mean is a sum and a quotient",
-    "dot": "sums of products are np.dot, np.vdot or np.einsum",
+    "dot": "sums of products are np.dot's, np.vdot's or np.einsum's",
     "factor": "what a sum over the first axis has in common is multiplied after it",
     "softplus": "np.logaddexp(0, x) is np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))",
-    "matmul": "products of matrices are np.dot",
+    "matmul": "products of matrices are np.dot's",
 }
 _LOOPS = "what belongs to the same rows is done in blocks of them, and summed block by block"
 _NUMBERS = [
@@ -222,7 +222,7 @@ class _Rewriter:
         """The sum of all items of a product, or of a sum of squares, whose signs agree."""
         old, b = self.old, self.b
         t = old.types[x]
-        if not t.shape or t.dtype not in _ADDED_UP or self.uses[x] > 1:
+        if not t.shape or t.dtype not in _ADDED_UP:
             return None
         terms = self.terms(x, t)
         if terms is None or (len(terms) > 1 and not all(
@@ -251,7 +251,10 @@ class _Rewriter:
         while stack:
             scale, node = stack.pop()
             op, args = old.ops[node], old.args[node]
-            if self.uses[node] > 1 or old.types[node] != t or len(found) == _MOST_TERMS:
+            if old.types[node] != t or len(found) == _MOST_TERMS:
+                return None
+            # of a product that is needed anyway the scalar product of its factors begins sooner
+            if self.uses[node] > 1 and (node != x or t.rank > 1 or old.ops[node] != "mul"):
                 return None
             scaled = self.scaled(node)
             if scaled is not None:
@@ -259,7 +262,7 @@ class _Rewriter:
             elif op == "add":
                 stack += [(scale, args[1]), (scale, args[0])]
             else:
-                pair = self.factors(node)
+                pair = self.factors(node, node == x)
                 if pair is None or any(old.types[n] != t for n in pair):
                     return None
                 found.append(_Term(scale, *pair))
@@ -281,11 +284,11 @@ class _Rewriter:
                 return float(value), other
         return None
 
-    def factors(self, node: int) -> tuple[int, int] | None:
-        """The factors of a product or of a square that nobody else reads."""
+    def factors(self, node: int, shared: bool = False) -> tuple[int, int] | None:
+        """The factors of a product or of a square that nobody else reads, unless `shared`."""
         old = self.old
         op, args = old.ops[node], old.args[node]
-        if self.uses[node] > 1:
+        if self.uses[node] > 1 and not shared:
             return None
         if op == "mul":
             return args[0], args[1]

@@ -23,6 +23,7 @@ _ALLOWED = (
     ast.boolop, ast.cmpop, ast.expr_context, ast.If, ast.Raise, ast.JoinedStr, ast.FormattedValue,
     ast.ListComp, ast.comprehension, ast.For,
 )  # fmt: skip
+_OF_MATH = "from math import "
 _ROOTS = ("numpy", "math", "scipy", "builtins")
 _BUILTINS = {
     "len", "sum", "min", "max", "abs", "float", "int", "bool", "round", "type", "ValueError",
@@ -30,7 +31,7 @@ _BUILTINS = {
 }  # fmt: skip
 _METHODS = {
     "sum", "mean", "max", "min", "prod", "any", "all", "reshape", "ravel", "transpose", "copy",
-    "astype", "flatten",
+    "astype", "flatten", "dot",
 }  # fmt: skip
 
 
@@ -78,7 +79,9 @@ def render(unit: Unit, header: Sequence[str] = (), folder: Path | None = None) -
 def _in_sections(imports: Sequence[str]) -> list[str]:
     """Imports in order, with a blank line between the standard library and the rest."""
     own = [line for line in imports if import_order(line)[0]]
-    standard = [line for line in imports if not import_order(line)[0]]
+    functions = [line.removeprefix(_OF_MATH) for line in imports if line.startswith(_OF_MATH)]
+    standard = [line for line in imports if not import_order(line)[0] and _OF_MATH not in line]
+    standard += [_OF_MATH + ", ".join(functions)] if functions else []
     return [*standard, *([""] if own and standard else []), *own]
 
 

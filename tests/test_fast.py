@@ -196,7 +196,7 @@ BLOCKED = [(chain, CHAIN), (mixture, MIXTURE), (logistic, LOGISTIC), (normalised
 
 
 @pytest.mark.parametrize(("f", "options"), BLOCKED, ids=[f.__name__ for f, _ in BLOCKED])
-@pytest.mark.parametrize("n", [1, 7, 8192, 8193, 40_000])
+@pytest.mark.parametrize("n", [1, 7, 16_384, 16_385, 70_000])
 def test_blocks_of_any_number_agree_with_the_default_style(f, options, n):
     rng = np.random.default_rng(n)
     given = arguments(f, n, rng)
@@ -229,7 +229,7 @@ def test_what_needs_a_sum_over_all_rows_is_in_another_loop(small_blocks):
 
 def test_arrays_that_are_no_rows_in_memory_are_read_as_they_are():
     rng = np.random.default_rng(4)
-    x, y = rng.normal(size=(20_000, 3))[::-2, 1], rng.normal(size=30_000)[::3]
+    x, y = rng.normal(size=(40_000, 3))[::-2, 1], rng.normal(size=60_000)[::3]
     fast, plain = (gradgen.value_and_grad(chain, style=s, **CHAIN) for s in ("fast", "default"))
     same(fast(x, y, 1.5, 0.3), plain(x, y, 1.5, 0.3), 1e-12)
     x.flags.writeable = y.flags.writeable = False
@@ -266,7 +266,7 @@ def test_the_rewritten_graphs_are_well_formed(small_blocks):
 
 @pytest.mark.parametrize(("f", "options"), BLOCKED, ids=[f.__name__ for f, _ in BLOCKED])
 def test_trap_33_arguments_are_not_changed_and_results_share_no_memory(f, options):
-    given = arguments(f, 9000, np.random.default_rng(3))
+    given = arguments(f, 20_000, np.random.default_rng(3))
     before = copy.deepcopy(given)
     _, gradients = gradgen.value_and_grad(f, style="fast", **options)(*given)
     for have, had in zip(given, before, strict=True):
@@ -281,7 +281,7 @@ def test_trap_33_what_is_returned_is_written_to_by_nobody():
         return np.sum(h * h * x), h
 
     fast = gradgen.value_and_grad(f, wrt="x", shapes="x=n", style="fast", has_aux=True)
-    x = np.linspace(-1.0, 1.0, 9000)
+    x = np.linspace(-1.0, 1.0, 20_000)
     (_, h), _ = fast(x)
     np.testing.assert_array_equal(h, np.tanh(x))
 
@@ -337,7 +337,7 @@ def test_trap_22_float32_stays_float32(f, options):
     )
     fast = gradgen.value_and_grad(f, wrt=options["wrt"], shapes=shapes, style="fast")
     given = [np.float32(a) if isinstance(a, np.ndarray) else a
-             for a in arguments(f, 9000, np.random.default_rng(2))]  # fmt: skip
+             for a in arguments(f, 20_000, np.random.default_rng(2))]  # fmt: skip
     value, gradients = fast(*given)
     assert value.dtype == np.float32
     assert {g.dtype for g in flat(gradients)} == {np.dtype(np.float32)}
@@ -382,7 +382,7 @@ def test_trap_16_the_logistic_function_and_softplus_have_their_tails():
 
 def test_a_number_that_overflows_exp_is_inf_and_does_not_raise():
     fast = gradgen.value_and_grad(lambda x: np.exp(x), shapes="x=scalar", style="fast")
-    assert "math.exp(x) if x < 709.0 else np.exp(x)" in fast.source
+    assert "exp(x) if x < 709.0 else np.exp(x)" in fast.source
     with np.errstate(over="ignore"):
         assert fast(1000.0) == (np.inf, np.inf)
     assert np.isnan(fast(np.nan)[0])
@@ -406,7 +406,7 @@ def test_functions_of_float32_numbers_and_powers_of_numpy_numbers_stay_numpys():
         return np.exp(x[0]) ** 0.5 + np.sin(x[1])
 
     for shapes in ("x=2:float32", "x=2"):
-        assert "math." not in gradgen.value_and_grad(f, shapes=shapes, style="fast").source
+        assert "math" not in gradgen.value_and_grad(f, shapes=shapes, style="fast").source
 
 
 # -- maxima that only shift ------------------------------------------------------------------------
@@ -471,6 +471,7 @@ def test_the_style_is_in_the_header_and_files_are_made_again_checked_and_verifie
     assert [line for line in text.splitlines() if line.startswith(("# Fast", "# - "))] == [
         "# Fast style, which may be rounded otherwise than the source:",
         "# - x**2, x**3 and x**4 are products",
+        "# - sums of products are np.dot's, np.vdot's or np.einsum's",
         "# - values are computed in the memory of others that are not needed any more",
         "# - what belongs to the same rows is done in blocks of them, and summed block by block",
     ]

@@ -325,6 +325,16 @@ def _where(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     return call(writer.function("numpy.where"), args)
 
 
+def _dot(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    """A product of vectors and matrices by the method, which begins soonest."""
+    graph = writer.graph
+    types = [graph.types[a] for a in graph.args[node]]
+    if graph.attrs[node] not in (None, "dot") or any(t.rank not in (1, 2) for t in types):
+        return _matmul(writer, node, args)
+    depth = 1 + max(a.depth for a in args)
+    return Expr(f"{args[0].at(ATOM)}.dot({args[1].at(CONDITIONAL)})", ATOM, depth)
+
+
 def _zero(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     name = writer.graph.types[node].dtype
     return Expr("0.0") if name == "float64" else call(f"{writer.root('numpy')}.{name}", ["0.0"])
@@ -385,6 +395,7 @@ FAST = replace(
         **NUMPY.spellings,
         **{name: _reduction(name, method=True) for name in _REDUCTIONS},
         "where": _where,
+        "matmul": _dot,
         "block_rows": lambda w, n, a: Expr(f"{a[0].at(ATOM)}[{a[1].text}]", ATOM, a[0].depth),
         "zero_total": _zero,
     },

@@ -19,10 +19,11 @@ def hand(x, y, a, b):
 # gradgen-shapes: x=n, y=n, a=scalar, b=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:51c1eafccf92df216eaf878f2003f683dda1dd9f085ff4bf0c41ca2a2c407724
-# gradgen-body: sha256:7f771ec5767bfe1008d77954de60e90f6e0e06ac9b90c623e3fb598e491fad40
+# gradgen-body: sha256:ca4ddc5551b6c669fc175c51ed110256daddaff28b33ffb77a621b3abd19256f
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - x**2, x**3 and x**4 are products
+# - sums of products are np.dot's, np.vdot's or np.einsum's
 # - values are computed in the memory of others that are not needed any more
 # - what belongs to the same rows is done in blocks of them, and summed block by block
 
@@ -44,8 +45,8 @@ def chain_value_and_grad(x, y, a, b):
     value = 0.0
     d_x = np.empty(len(x))
     d_y = np.empty(len(x))
-    for start in range(0, len(x), 8192):
-        i = slice(start, start + 8192)
+    for start in range(0, len(x), 16384):
+        i = slice(start, start + 16384)
         x_i = x[i]
         t1 = a * x_i
         t1 += b
@@ -58,7 +59,7 @@ def chain_value_and_grad(x, y, a, b):
         t4 = y_i * y_i
         log1p_t4 = np.log1p(t4)
         t5 = t3 * log1p_t4
-        value += t5.sum()
+        value += t3.dot(log1p_t4)
 
         t6 = np.multiply(log1p_t4, t2, log1p_t4)
         t1 *= t1

@@ -19,7 +19,7 @@ def hand(w, X, y):
 # gradgen-shapes: w=d, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:69e63de3d98ca9d6303a27c4c7c5cde5fc7ba92449bf3fbca4da1d3470dbc117
-# gradgen-body: sha256:c871173c5cb9fe8e7e5af14d86ddae3e1cbb132db5c24c6d6b3027ffa97e7b4a
+# gradgen-body: sha256:e703393d4a48f890b34aabc09772f9ae2e9fbfc020cce4218b757d65b7f09a1d
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - np.mean is a sum and a quotient
@@ -53,7 +53,7 @@ def loss_value_and_grad(w, X, y):
     for start in range(0, X.shape[0], step):
         i = slice(start, start + step)
         X_i = X[i]
-        z = X_i @ w
+        z = X_i.dot(w)
         t1 = np.abs(z)
         np.negative(t1, t1)
         np.exp(t1, t1)
@@ -69,6 +69,6 @@ def loss_value_and_grad(w, X, y):
         np.exp(d_z, d_z)
         d_z -= y_i
         d_z /= X.shape[0]
-        d_w += X_i.T @ d_z
+        d_w += X_i.T.dot(d_z)
     value = total / X.shape[0]
     return value, d_w

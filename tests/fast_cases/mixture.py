@@ -28,7 +28,7 @@ def hand(alphas, means, scales, X):
 # gradgen-body: sha256:d26d154a864148193cf2de5202a5d0c9c0a8131c6c7656b590c37cc9f17b1c5a
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
-# - sums of products are np.dot, np.vdot or np.einsum
+# - sums of products are np.dot's, np.vdot's or np.einsum's
 # - what a sum over the first axis has in common is multiplied after it
 # - values are computed in the memory of others that are not needed any more
 # - a maximum that is only subtracted for exp to stay small has no adjoint

@@ -20,14 +20,14 @@ def hand(x1, x2, a):
 # gradgen-shapes: x1=scalar, x2=scalar, a=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:77342d8d2c1fb04b7af767d0271386b6fbc7cf6d01c89b159dcfa99b1006ff23
-# gradgen-body: sha256:6a40ee2a16d30d8f09f5e9745da920e499992d8b84c796bd84d4f7f38c49b70b
+# gradgen-body: sha256:434c98eeddf6476cc5c811d1d444e3eba14eafdf0decf1a7949218619da7d3a3
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - x**2, x**3 and x**4 are products
 # - functions of numbers are math's, which give Python floats and raise ValueError or
 #   ZeroDivisionError where NumPy's give inf or nan
 
-import math
+from math import cos, exp, log, sin
 
 import numpy as np
 
@@ -41,12 +41,12 @@ def f_value_and_grad(x1, x2, a):
     t2 = x1 - x2
     t3 = t1 + x2 * x2
     t4 = -x1
-    t5 = math.exp(t4) if t4 < 709.0 else np.exp(t4)
-    t6 = t5 * math.sin(x2)
-    value = t1 + t2**a - math.log(t3) + t6
+    t5 = exp(t4) if t4 < 709.0 else np.exp(t4)
+    t6 = t5 * sin(x2)
+    value = t1 + t2**a - log(t3) + t6
 
     t7 = -1.0 / t3
     t8 = a * t2 ** (a - 1.0)
     d_x1 = t8 - t6 + 2.0 * (t7 + 1.0) * x1
-    d_x2 = t5 * math.cos(x2) + 2.0 * t7 * x2 - t8
+    d_x2 = t5 * cos(x2) + 2.0 * t7 * x2 - t8
     return value, (d_x1, d_x2)

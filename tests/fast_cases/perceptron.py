@@ -28,11 +28,11 @@ def hand(W1, b1, W2, b2, X, labels):
 # gradgen-shapes: W1=h d, b1=h, W2=k h, b2=k, X=n d, labels=n:int64
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:98ab80e3250812e91f63d2fd16e767a7b3caaa01ca83d3028759cf634cb3f22a
-# gradgen-body: sha256:246e42ec94e9c23331b8952230bd5d62af9875fda750208e100ac5626993f66e
+# gradgen-body: sha256:de2adb6f460fef21fce4b3279a819abfbf90de2a07ebccaee00f4fca0adb5c66
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - np.mean is a sum and a quotient
-# - products of matrices are np.dot
+# - products of matrices are np.dot's
 # - values are computed in the memory of others that are not needed any more
 # - a maximum that is only subtracted for exp to stay small has no adjoint
 
@@ -68,10 +68,10 @@ def loss_value_and_grad(W1, b1, W2, b2, X, labels):
         or X.dtype != float
     ):
         raise ValueError("loss_value_and_grad takes arrays of float64 as declared")
-    H = np.dot(X, W1.T)
+    H = X.dot(W1.T)
     H += b1
     np.tanh(H, H)
-    F = np.dot(H, W2.T)
+    F = H.dot(W2.T)
     F += b2
     F = np.subtract(F, F.max(axis=1, keepdims=True), F)
     t1 = np.arange(X.shape[0])
@@ -86,11 +86,11 @@ def loss_value_and_grad(W1, b1, W2, b2, X, labels):
     d_F_1 = np.multiply((t3 / sum_exp_F)[:, None], exp_F, exp_F)
     d_F_1[t1, labels] -= t3
     d_b2 = d_F_1.sum(axis=0)
-    d_H = np.dot(d_F_1, W2)
-    d_W2 = np.dot(d_F_1.T, H)
+    d_H = d_F_1.dot(W2)
+    d_W2 = d_F_1.T.dot(H)
     t4 = np.multiply(H, H, H)
     np.subtract(1.0, t4, t4)
     d_H *= t4
     d_b1 = d_H.sum(axis=0)
-    d_W1 = np.dot(d_H.T, X)
+    d_W1 = d_H.T.dot(X)
     return value, (d_W1, d_b1, d_W2, d_b2)

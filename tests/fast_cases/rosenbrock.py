@@ -21,11 +21,11 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:66be72ce5205c36011f8c700b5efb29d60f833ee22c7a32f82f566c7dd737a92
-# gradgen-body: sha256:492fd723fb4ca890918fe1222d89d9d13225651cff9e74fd703bc8a5b750bd63
+# gradgen-body: sha256:ba1dd8cdb345e63da0125be16bce72b67cca07759c0ba6ce83ad261784a010e1
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - x**2, x**3 and x**4 are products
-# - sums of products are np.dot, np.vdot or np.einsum
+# - sums of products are np.dot's, np.vdot's or np.einsum's
 # - values are computed in the memory of others that are not needed any more
 
 import numpy as np
@@ -48,7 +48,7 @@ def rosenbrock_value_and_grad(x):
     t2 = t1 * t1
     np.subtract(x[1:], t2, t2)
     t3 = 1.0 - t1
-    value = 100.0 * (t2 @ t2) + (t3 @ t3)
+    value = 100.0 * t2.dot(t2) + t3.dot(t3)
 
     t2 *= 200.0
     t4 = t2 * t1
