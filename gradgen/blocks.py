@@ -10,7 +10,7 @@ two matrices, stands between the loops, and a loop that would save too little is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from gradgen.graph import Graph, GraphBuilder, leaves
@@ -25,7 +25,7 @@ VECTOR_ROWS = 16384
 ITEMS = 65536
 # A loop costs about as much as an operation on few rows, and so does all that it gives: it has to
 # do so many times more.
-_LEAST_WORK = 4
+_LEAST_WORK = 3.5
 # Loops of which some save too little are planned again without them; more rounds never helped.
 _ROUNDS = 8
 _SLOW = ("sum", "mean", "max", "min", "any", "all", "matmul", "einsum", "flat_vdot")
@@ -94,6 +94,8 @@ class _Plan:
         self.turned = [self._is_turned(node) for node in range(len(graph))]
         self.stage: dict[int, int] = {}
         self.loops: list[int] = []
+        # Arrays of zeros into which rows are stored, with what is stored in turn, by the stores.
+        self.chains = {store: chain for chain in self._chains() for store in chain[1:]}
         for _ in range(_ROUNDS):
             self._assign()
             self._postpone()
@@ -202,6 +204,37 @@ class _Plan:
             for user in self.users[node]
         )  # fmt: skip
 
+    def _chains(self) -> Iterator[list[int]]:
+        """Zeros and the stores of rows into parts of them, each read by the next one only."""
+        graph = self.graph
+        for node, op in enumerate(graph.ops):
+            chain = [node]
+            while op == "zeros" and self._stored(chain[-1]) is not None:
+                chain.append(self.users[chain[-1]][0])
+            if len(chain) > 1:
+                yield chain
+
+    def _stored(self, buffer: int) -> int | None:
+        """What the only reader of an array stores into it, where these are rows of a loop."""
+        graph = self.graph
+        if len(self.users[buffer]) != 1 or buffer in self.results:
+            return None
+        (store,) = self.users[buffer]
+        args = graph.args[store]
+        if graph.ops[store] not in ("index_set", "index_add") or len(args) != 2:
+            return None
+        value = args[1]
+        first = next(resolve(graph.attrs[store], graph.types[buffer].rank))
+        same = graph.types[value].dtype == graph.types[buffer].dtype
+        rows = self.reads[value] is not None and not self.adds(value)
+        along = rows and first[0] == "s" and graph.types[value].rank == graph.types[buffer].rank
+        return value if args[0] == buffer and same and along else None
+
+    def stage_of(self, chain: Sequence[int]) -> int | None:
+        """The loop that computes all that is stored in a chain, if one does."""
+        stages = {self.stage.get(self.graph.args[store][1]) for store in chain[1:]}
+        return stages.pop() if len(stages) == 1 else None
+
     # -- which loop --------------------------------------------------------------------------------
 
     def operands(self, node: int) -> list[tuple[int, bool]]:
@@ -254,6 +287,8 @@ class _Plan:
         if node in self.results:
             return True
         for user in self.users[node]:
+            if user in self.chains and self.stage_of(self.chains[user]) is not None:
+                continue
             for reader in self.users[user] if self.turned[user] else (user,):
                 if self.stage.get(reader) != self.stage[node]:
                     return True
@@ -264,12 +299,17 @@ class _Plan:
     def _drop_poor(self) -> bool:
         """Whether every loop saves enough; what is in those that do not is computed at once."""
         work: Counter[int] = Counter()
-        given: Counter[int] = Counter(set(self.stage.values()))
+        given: dict[int, float] = dict.fromkeys(self.stage.values(), 1.0)
+        for chain in {tuple(chain) for chain in self.chains.values()}:
+            stage_of = self.stage_of(chain)
+            if stage_of is not None:
+                given[stage_of] += 1.0
         for node, stage in self.stage.items():
             op = self.graph.ops[node]
             # what is no ufunc takes longer to begin
             work[stage] += 2 if op in _SLOW else OPS[op].elementwise
-            given[stage] += self.adds(node) or self.is_whole(node)
+            if self.adds(node) or self.is_whole(node):
+                given[stage] += 1.0 if self.graph.types[node].shape else 0.5
         stages = sorted(set(self.stage.values()))
         self.loops = [s for s in stages if work[s] >= _LEAST_WORK * given[s]]
         if self.loops == stages:
@@ -277,6 +317,7 @@ class _Plan:
         for node, stage in self.stage.items():
             if stage not in self.loops:
                 self.reads[node] = None
+        self.chains = {store: chain for chain in self._chains() for store in chain[1:]}
         self.turned = [self._is_turned(node) for node in range(len(self.graph))]
         self.loops = []
         return False
@@ -335,17 +376,28 @@ class _Rebuilt:
         last = len(plan.loops)
         number = {stage: k for k, stage in enumerate(plan.loops)}
         groups: list[list[int]] = [[] for _ in range(2 * last + 1)]
+        # What is stored in parts is there when its loop is over, and its zeros before that.
+        self.stores: dict[int, list[int]] = {}
+        for chain in plan.chains.values():
+            if plan.stage_of(chain) is not None:
+                self.stores.update(dict.fromkeys(chain[1:], chain))
+        ahead = {chain[0]: number[plan.stage[self.old.args[store][1]]]
+                 for store, chain in self.stores.items()}  # fmt: skip
         place = [2 * last] * len(self.old)
         for node in range(len(self.old) - 1, -1, -1):
             if node in plan.stage:
                 place[node] = 2 * number[plan.stage[node]] + 1
+            elif node in self.stores:
+                continue
+            elif node in ahead:
+                place[node] = 2 * ahead[node]
             elif self.old.ops[node] in _ATOMS:
                 place[node] = 0
             for arg, _ in plan.operands(node):
                 # ahead of a loop that reads it, and no sooner than it is needed
                 place[arg] = min(place[arg], place[node] - place[node] % 2)
         for node in range(len(self.old)):
-            if node in plan.stage or not plan.turned[node]:
+            if node in plan.stage or not (plan.turned[node] or node in self.stores):
                 groups[place[node]].append(node)
         for k, group in enumerate(groups):
             if k % 2:
@@ -380,11 +432,34 @@ class _Rebuilt:
                 b.label(given[node], None, None if t.shape else "total")
             elif plan.is_whole(node):
                 given[node] = b.add("empty", *map(self._size, t.shape), attr=_attr(t))
+        parts = self._parts(group)
         step = plan.step(plan.stage[group[0]])
         width = b.const(step) if isinstance(step, int) else self._width(*step)
         block = b.add("row_block", self._size(plan.size), width)
         for node in group:
             self._inside(node, given.get(node), block)
+            for store, part in parts.get(node, ()):
+                self._store(store, part, block)
+
+    def _parts(self, group: Sequence[int]) -> dict[int, list[tuple[int, int]]]:
+        """By what is stored: into which arrays, and into which parts of them."""
+        old, b = self.old, self.b
+        found: dict[int, list[tuple[int, int]]] = {}
+        for store, chain in self.stores.items():
+            value = old.args[store][1]
+            if value in group:
+                part = b.add("index", self.map[chain[0]], attr=old.attrs[store])
+                found.setdefault(value, []).append((store, part))
+        return found
+
+    def _store(self, store: int, part: int, block: int) -> None:
+        old, b = self.old, self.b
+        chain = self.stores[store]
+        zeros, last = chain[0], chain[-1]
+        before = self.map[last] if self.map[last] >= 0 else self.map[zeros]
+        value = self.inner[old.args[store][1]]
+        self.map[last] = b.add("add_to_block", before, value, block, part, attr=old.types[last])
+        b.label(self.map[last], old.names[last], old.hints[last])
 
     def _width(self, items: int, row: Size) -> int:
         b = self.b
@@ -403,14 +478,12 @@ class _Rebuilt:
             args.append(b.add("transpose", new, attr=old.attrs[arg]) if source != arg else new)
         new = b.add(old.ops[node], *args, attr=old.attrs[node])
         name, hint = old.names[node], old.hints[node]
+        self.inner[node] = new
         if given is None:
-            self.inner[node] = new
             b.label(new, name, hint)
             return
         t = old.types[node]
         op = "add_block" if plan.adds(node) else "store_block"
-        if op == "store_block":
-            self.inner[node] = new
         if node in plan.results and name is None and hint is None and old.locs[node] is not None:
             hint = "value"
         self.map[node] = b.add(op, given, new, block, attr=t)

@@ -27,10 +27,10 @@ _MAKERS = ("matmul", "outer", "einsum", "sum", "mean", "copy")
 _READERS = (
     "matmul", "outer", "einsum", "einsum_view", "sum", "mean", "max", "min", "index", "transpose",
     "reshape", "flat_vdot", "axis_size", "item_count", "index_set", "index_add",
-    "block_rows", "store_block", "add_block",
+    "block_rows", "store_block", "add_block", "add_to_block",
 )  # fmt: skip
 # What a loop gives: an array, of which it stores rows, and a total.
-_GIVEN = ("store_block", "add_block")
+_GIVEN = ("store_block", "add_block", "add_to_block")
 _COMMUTATIVE = ("add", "mul")
 _BY_KEYWORD = ("numpy.maximum", "numpy.minimum")
 _FLOATS = ("float64", "float32")
@@ -80,7 +80,7 @@ class FastWriter(FunctionWriter):
         graph = self.graph
         for node in self.plan.nodes:
             if graph.ops[node] in _GIVEN:
-                given, _, block = graph.args[node]
+                given, _, block = graph.args[node][:3]
                 self.next[given] = node
                 self.end[block] = node
         block = -1
@@ -243,14 +243,16 @@ class FastWriter(FunctionWriter):
     def _write_given(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
         """What a loop gives: rows of an array, or a sum."""
         graph = self.graph
-        target, value, block = graph.args[node]
+        target, value, block, *part = graph.args[node]
         name, expr = self.exprs[target].text, self.exprs[value]
         self.names[node] = name
         self.holders[name] = node
         self.exprs[node] = Expr(name)
         place = f"{name}[{self.exprs[block].text}]"
         ufunc = _ufunc(graph.ops[value], graph.attrs[value]) if value not in self.statements else ""
-        if graph.ops[node] == "add_block":
+        if part:
+            line = f"{self.exprs[part[0]].text}[{self.exprs[block].text}] += {expr.text}"
+        elif graph.ops[node] == "add_block":
             line = f"{name} += {expr.text}"
         elif ufunc:
             texts = [self.exprs[a] for a in graph.args[value]]

@@ -41,3 +41,5 @@ def register_rows() -> None:
     # `total = 0.0`, of the type in the attribute, and `total += value` in a block
     register(Op(name="zero_total", infer=_given, fresh=True, why=why))
     register(Op(name="add_block", infer=_given, why=why))
+    # `part[block] += value`: the array of zeros, the value, the block, the part of the array
+    register(Op(name="add_to_block", infer=_given, why=why))

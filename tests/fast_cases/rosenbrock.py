@@ -21,12 +21,13 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:66be72ce5205c36011f8c700b5efb29d60f833ee22c7a32f82f566c7dd737a92
-# gradgen-body: sha256:ba1dd8cdb345e63da0125be16bce72b67cca07759c0ba6ce83ad261784a010e1
+# gradgen-body: sha256:31f2159ca8d0f7d7deea4590e564efcf1e522fc34a6842bb98e873260d286a1f
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - x**2, x**3 and x**4 are products
 # - sums of products are np.dot's, np.vdot's or np.einsum's
 # - values are computed in the memory of others that are not needed any more
+# - what belongs to the same rows is done in blocks of them, and summed block by block
 
 import numpy as np
 
@@ -44,17 +45,28 @@ def rosenbrock_value_and_grad(x):
         raise ValueError(
             "rosenbrock_value_and_grad takes arrays of float64 as declared"
         )
-    t1 = x[:-1]
-    t2 = t1 * t1
-    np.subtract(x[1:], t2, t2)
-    t3 = 1.0 - t1
-    value = 100.0 * t2.dot(t2) + t3.dot(t3)
+    t1 = x[1:]
+    t2 = x[:-1]
 
-    t2 *= 200.0
-    t4 = t2 * t1
-    t3 += t4
-    t3 *= -2.0
     d_x = np.zeros(len(x))
-    d_x[:-1] = t3
-    d_x[1:] += t2
+    total = 0.0
+    total_1 = 0.0
+    t3 = d_x[:-1]
+    t4 = d_x[1:]
+    t5 = len(x) - 1
+    for start in range(0, t5, 16384):
+        i = slice(start, start + 16384)
+        t2_i = t2[i]
+        t6 = t2_i * t2_i
+        np.subtract(t1[i], t6, t6)
+        t7 = 1.0 - t2_i
+        total += t6.dot(t6)
+        total_1 += t7.dot(t7)
+        t6 *= 200.0
+        t4[i] += t6
+        t6 *= t2_i
+        t7 += t6
+        t7 *= -2.0
+        t3[i] += t7
+    value = 100.0 * total + total_1
     return value, d_x
