@@ -197,11 +197,10 @@ class _Rewriter:
             return self.product_sum(x, attr)
         axes, keepdims, cast = attr
         rank = self.old.types[x].rank
-        if keepdims or cast is not None or rank < 2:
+        if keepdims or cast is not None or rank < 2 or axes is None or len(axes) != 1:
             return None
-        return self.common_factor(x) if axes == (0,) else (
-            self.row_products(x) if axes == (rank - 1,) else None
-        )  # fmt: skip
+        found = self.common_factor(x) if axes == (0,) else None
+        return self.products_along(x, axes[0]) if found is None else found
 
     def common_factor(self, x: int) -> int | None:
         """The sum over the first axis of a product with what has no such axis."""
@@ -296,16 +295,18 @@ class _Rewriter:
             return args[0], args[0]
         return None
 
-    def row_products(self, x: int) -> int | None:
-        """The sum along the last axis of a product."""
+    def products_along(self, x: int, axis: int) -> int | None:
+        """The sum of a product along an axis; of few columns einsum adds up no sooner."""
         old, b = self.old, self.b
         t = old.types[x]
         pair = self.factors(x)
         if t.dtype not in _ADDED_UP or pair is None or any(old.types[n] != t for n in pair):
             return None
+        if t.rank == 2 and axis == 0:
+            return None
         letters = string.ascii_lowercase[8 : 8 + t.rank]
-        text = f"{letters},{letters}->{letters[:-1]}"
-        self.kinds.add("dot")
+        text = f"{letters},{letters}->{letters[:axis]}{letters[axis + 1 :]}"
+        self.kinds = {"dot"}
         return b.add("einsum", *(self.map[n] for n in pair), attr=(text, None))
 
     def softplus(self, node: int) -> int | None:

@@ -25,7 +25,7 @@ def hand(alphas, means, scales, X):
 # gradgen-shapes: alphas=k, means=k d, scales=k d, X=n d
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b54f3c2e945f81d37d7e5895274db0ef4dd46e1688a4b5b01d511f20baa7060e
-# gradgen-body: sha256:d26d154a864148193cf2de5202a5d0c9c0a8131c6c7656b590c37cc9f17b1c5a
+# gradgen-body: sha256:c9728fec1a937d503c83e86446f5e5293e6356e7a78222cb7e09f7df9e9c3bdc
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - sums of products are np.dot's, np.vdot's or np.einsum's
@@ -91,7 +91,7 @@ def log_likelihood_value_and_grad(alphas, means, scales, X):
         d_alphas += d_q.sum(axis=0)
         d_d = np.multiply(d_q[:, :, None], d, d)
         np.negative(d_d, d_d)
-        t2 += (d_d * t4).sum(axis=0)
+        t2 += np.einsum("ijk,ijk->jk", d_d, t4)
         t3 += d_d.sum(axis=0)
     d_scales = t2 * exp_scales
     d_means = -t3
