@@ -48,7 +48,7 @@ class Certified:
     path: str
     name: str
     shapes: str
-    # functions of NumPy's that it replaces by others
+    # why it rounds otherwise than the source, a sentence each
     changed: tuple[str, ...]
 
 
@@ -62,12 +62,18 @@ class Evidence:
 
 def functions_of(path: str, programs: Sequence[Program], options: Options) -> list[Certified]:
     """The functions of a module that programs were compiled from."""
-    replaced = TARGETS[options.target].functions == "math"
     return [
-        Certified(path, program.graph.name, program.shapes,
-                  tuple(changed_functions(program.graph)) if replaced else ())
+        Certified(path, program.graph.name, program.shapes, tuple(_changed(program, options)))
         for program in programs
-    ]  # fmt: skip
+    ]
+
+
+def _changed(program: Program, options: Options) -> Iterator[str]:
+    replaced = changed_functions(program.graph)
+    if replaced and TARGETS[options.target].functions == "math":
+        yield f"{', '.join(replaced)} became Python's own or math's"
+    if options.style != "default":
+        yield f"it is written in the {options.style} style"
 
 
 def reports_of(

@@ -26,27 +26,28 @@ Progress = Callable[[str], None]
 def check(
     f: Callable[..., Any], wrt: Any = None, shapes: Shapes = None, like: Any = None, *,
     effort: str = "normal", domain: str = "", output: int | None = None,
-    seconds: float | None = None, stabilize: bool = False,
+    seconds: float | None = None, stabilize: bool = False, style: str = "default",
 ) -> Report:  # fmt: skip
     """What independent oracles find of the emitted gradient of a live function.
 
     The arguments are those of `value_and_grad`; `effort` is quick, normal or exhaustive, `domain`
     as `"x in [0.1, 10], y > 0"`, `seconds` a limit of time for all oracles. The function is called.
     With `stabilize` the emitted gradient is that with the accurate rewrites, compared with `f` as
-    it stands; without, `report.gains` tells what each rewrite would gain.
+    it stands; without, `report.gains` tells what each rewrite would gain. `style`
+    is how what is emitted is written.
     `report.ok` tells whether none found a difference. Raises what `value_and_grad` raises.
     """
-    subject = from_function(f, wrt, shapes, like, output, stabilize)
+    subject = from_function(f, wrt, shapes, like, output, stabilize, style)
     return run(subject, effort, domain, seconds)
 
 
 def check_path(
     location: str, wrt: Any = None, shapes: Shapes = None, *, effort: str = "normal",
     domain: str = "", output: int | None = None, seconds: float | None = None,
-    stabilize: bool = False, progress: Progress = lambda what: None,
+    stabilize: bool = False, style: str = "default", progress: Progress = lambda what: None,
 ) -> Report:  # fmt: skip
     """As `check`, of `PATH.py:function`; the file is executed."""
-    subject = from_file(location, wrt, shapes, output, stabilize)
+    subject = from_file(location, wrt, shapes, output, stabilize, style=style)
     return run(subject, effort, domain, seconds, progress)
 
 

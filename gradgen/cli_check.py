@@ -14,6 +14,7 @@ from gradgen.jobs import parse_wrt
 from gradgen.oracles.accuracy import ORACLE as ACCURACY
 from gradgen.oracles.accuracy import shown
 from gradgen.oracles.report import EFFORTS, Finding, Report
+from gradgen.program import STYLES
 from gradgen.terminal import WANTING, progress, write_stdout
 
 if TYPE_CHECKING:
@@ -67,17 +68,19 @@ MOST_ROWS = 12
               help="Stop after so many seconds, and say what is left.")  # fmt: skip
 @click.option("--stabilize", is_flag=True,
               help="Check what is emitted with the accurate rewrites.")  # fmt: skip
+@click.option("--style", type=click.Choice(STYLES), default="default", show_default=True,
+              help="Check what is emitted in this style.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="The whole report, as JSON.")
 @click.pass_context
 def check(
     ctx: click.Context, location: str, wrt: str | None, shapes: str | None, output: int | None,
-    domain: str, effort: str, seconds: float | None, stabilize: bool, as_json: bool,
+    domain: str, effort: str, seconds: float | None, stabilize: bool, style: str, as_json: bool,
 ) -> None:  # fmt: skip
     """See `CHECK_HELP`."""
     with progress(len(ORACLES)) as step:
         report = check_path(
             location, parse_wrt(wrt), shapes, effort=effort, domain=domain, output=output,
-            seconds=seconds, stabilize=stabilize, progress=step,
+            seconds=seconds, stabilize=stabilize, style=style, progress=step,
         )  # fmt: skip
     if as_json:
         write_stdout(json.dumps(as_dict(report), indent=2) + "\n")

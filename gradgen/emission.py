@@ -47,12 +47,12 @@ _DISPLAYS = (
 )  # fmt: skip
 # What the names of emitted functions end in.
 _FUNCTIONS = (*MODES, "forward", "backward")
-_TEMPORARY = "t"
+TEMPORARY = "t"
 # How adjoints, tangents, and entries of Jacobians and Hessians are called: d_x, t_x, dy_dx, h_x_y.
 _DERIVED = re.compile(r"[dth]_|d\w*_d").match
 _REDUCTIONS = ("sum", "mean", "max", "min", "norm")
 _VIEWS = frozenset(name for name, row in OPS.items() if row.view)
-_ALWAYS_INLINE = ("axis_size", "item_count")
+ALWAYS_INLINE = ("axis_size", "item_count")
 FOREVER = 1 << 60
 
 
@@ -115,16 +115,18 @@ class Plan:
 
 def emit(
     graph: Graph, target: Target, mode: str, doc: Sequence[str] = (), guard: bool = True,
-    recompute: bool = False,
+    recompute: bool = False, writer: type[FunctionWriter] | None = None,
 ) -> Unit:  # fmt: skip
     """The unit for a derived graph, whose results are `(value, adjoints)`.
 
     `mode` is one of `MODES`. With `guard` the function that takes the arguments
-    checks their shapes; with `recompute` that of a pair saves arguments only. Raises `SourceError`
-    for an operation that the target lacks.
+    checks their shapes; with `recompute` that of a pair saves arguments only. `writer` writes the
+    functions, in another style than the default one. Raises `SourceError` for an operation that the
+    target lacks.
     """
     unit = Unit()
     module = ModuleWriter(graph, target, unit, guard, ("saved", "seed") if mode == "pair" else ())
+    module.writer = writer or FunctionWriter
     if mode == "pair":
         forward, backward = _pair(graph, doc, recompute)
         backward.given = module.function(forward)
@@ -185,6 +187,7 @@ class ModuleWriter:
         self.target = target
         self.unit = unit
         self.guard = guard
+        self.writer: type[FunctionWriter] = FunctionWriter
         self.roots: dict[str, str] = {}
         self.taken = {p.name for p in graph.params} | set(keyword.kwlist)
         self.functions = {f"{graph.name}_{mode}" for mode in _FUNCTIONS}
@@ -289,7 +292,7 @@ class ModuleWriter:
 
     def function(self, plan: Plan) -> dict[int, str]:
         """Write one function; the names that it gave to its values."""
-        writer = FunctionWriter(self, plan)
+        writer = self.writer(self, plan)
         self.unit.functions.append(writer.write())
         return writer.names
 
@@ -332,7 +335,7 @@ def _listed(value: Any) -> str:
 
 def import_order(line: str) -> tuple[bool, bool, str]:
     """Where an import stands: the standard library first, `import` before `from`."""
-    standard = line.startswith(("import math", "import builtins"))
+    standard = line.startswith(("import math", "import builtins", "from math"))
     return (not standard, line.startswith("from "), line)
 
 
@@ -357,9 +360,11 @@ class FunctionWriter:
         # The names of classes that are unpacked, by what is rebuilt like them.
         self.classes: dict[Any, str] = {}
         # Lengths that are saved without a name.
-        self.inline = {n for n in plan.keep if self.graph.ops[n] in _ALWAYS_INLINE}
+        self.inline = {n for n in plan.keep if self.graph.ops[n] in ALWAYS_INLINE}
         # Sums that are too long for a line, and are added up in the array of this name.
         self.grown: dict[int, str] = {}
+        # How far in the statement at hand stands.
+        self.indent = len(INDENT)
 
     # -- what the spellings ask for ------------------------------------------------------------
 
@@ -419,7 +424,7 @@ class FunctionWriter:
         graph = self.graph
         if graph.names[node] is not None or graph.ops[node] in _UPDATES:
             return True
-        if graph.ops[node] in _ALWAYS_INLINE:
+        if graph.ops[node] in ALWAYS_INLINE:
             return False
         if graph.ops[node] == "neg" and graph.ops[graph.args[node][0]] == "constant":
             return False
@@ -474,7 +479,7 @@ class FunctionWriter:
     def _claim(self, node: int, wanted: str, reuse: bool) -> str:
         """A free name, as near to the wanted one as can be."""
         reserved = self.module.roots.values()
-        numbered = wanted == _TEMPORARY
+        numbered = wanted == TEMPORARY
         count = self.suffix.get(wanted, 1)
         name = f"{wanted}{count}" if numbered else wanted
         while True:
@@ -482,7 +487,7 @@ class FunctionWriter:
             free = holder is None or (reuse and name == wanted and self.last[holder] <= node)
             # the name of what a derived buffer is filled into is its own
             filled = self.graph.locs[node] is None and self.wanted.get(node) == name
-            named = self.graph.names[node] is not None or filled
+            named = self._is_the_users(node, name) or filled
             free = free and (named or name not in self.user_names)
             if free and name not in reserved and not self._is_reserved(name):
                 self.holders[name] = node
@@ -491,6 +496,10 @@ class FunctionWriter:
             name = f"{wanted}{count + 1}" if numbered else f"{wanted}_{count}"
             count += 1
             self.suffix[wanted] = count
+
+    def _is_the_users(self, node: int, name: str) -> bool:
+        """Whether a value may be called as one of the user's."""
+        return self.graph.names[node] is not None
 
     def _is_reserved(self, name: str) -> bool:
         return (
@@ -534,12 +543,12 @@ class FunctionWriter:
             return "mask"
         inner = texts[0].removeprefix("-") if texts else ""
         if not inner.isidentifier() or len(inner) > 12:
-            return _TEMPORARY
+            return TEMPORARY
         sign = "neg_" if texts[0][0] == "-" else ""
         if op == "power" and graph.values[args[1]] == 2 and not sign:
             return f"{inner}_squared"
         unary = OPS[op].elementwise and len(args) == 1 and not OPS[op].prefix
-        return f"{op}_{sign}{inner}" if unary or op in _REDUCTIONS else _TEMPORARY
+        return f"{op}_{sign}{inner}" if unary or op in _REDUCTIONS else TEMPORARY
 
     # -- expressions ---------------------------------------------------------------------------
 
@@ -765,7 +774,7 @@ class FunctionWriter:
             if graph.ops[node] in _UPDATES:
                 break
             width = self._width(node, expr) if alone else len(expr.text)
-            room = WIDTH - len(INDENT) - 3 - self._name_width(node) if alone else INLINE_WIDTH
+            room = WIDTH - self.indent - 3 - self._name_width(node) if alone else INLINE_WIDTH
             if width <= room and expr.depth <= MAX_DEPTH + alone:
                 break
             widest = self._widest_inlined(node, expr.depth > MAX_DEPTH + alone)
@@ -782,6 +791,9 @@ class FunctionWriter:
         if graph.ops[node] in _UPDATES:
             self._write_update(node, parts)
             return
+        self._put_statement(node, expr, parts)
+
+    def _put_statement(self, node: int, expr: Expr, parts: list[tuple[int, list[str]]]) -> None:
         name = self._name_items(node) or self._name(node)
         self.exprs[node] = Expr(name)
         if expr.text != name:
@@ -864,7 +876,7 @@ class FunctionWriter:
         found = [
             a for a in dict.fromkeys(graph.args[node])
             if a in self.own and a not in self.statements and graph.ops[a] not in _ATOMS
-            and graph.ops[a] not in _ALWAYS_INLINE and len(self.exprs[a].text) > 6
+            and graph.ops[a] not in ALWAYS_INLINE and len(self.exprs[a].text) > 6
         ]  # fmt: skip
         if not found:
             return None

@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 
 from gradgen import derive, passes
+from gradgen.blocks import blocked
 from gradgen.bounds import length_guard, needed_lengths
+from gradgen.buffers import FastWriter
 from gradgen.collector import paused
 from gradgen.emission import Unit
 from gradgen.emission import emit as emit_unit
 from gradgen.errors import GradgenError, Location, NeedsLength, SourceError
+from gradgen.fastmath import fast_lines, faster
 from gradgen.graph import Graph, Param, Record, Tree, leaves, map_tree
 from gradgen.guards import argument_parts
 from gradgen.jacobians import WholeArray, in_rows
@@ -33,12 +36,12 @@ from gradgen.question import Question
 from gradgen.read import NOT_AGAIN, LengthError, spelled
 from gradgen.render import inspect_unit
 from gradgen.stabilize import Rewrite, note_lines, stabilize
-from gradgen.targets import TARGETS
+from gradgen.targets import TARGETS, styled
 from gradgen.types import Size, Type
 from gradgen.vanishing import vanishing
 
 VERSION = "0.1.0"
-STYLES = ("default",)
+STYLES = ("default", "fast")
 # How much evidence is gathered; the limits of each stand in `gradgen.oracles.report`.
 EFFORTS = ("quick", "normal", "exhaustive")
 Wrt = str | int | Sequence[str | int] | None
@@ -93,8 +96,8 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     options.check()
     rewrites: list[Rewrite] = []
     if options.stabilize:
-        made = stabilize(graph, TARGETS[options.target], options.rewrite)
-        graph, rewrites = made.graph, made.rewrites
+        stable = stabilize(graph, TARGETS[options.target], options.rewrite)
+        graph, rewrites = stable.graph, stable.rewrites
     chosen, bare = choose_parameters(graph, options.wrt)
     for param in chosen:
         for leaf in leaves(param.tree):
@@ -116,18 +119,27 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     _refuse_arrays(derived, options)
     typed = _typed(derived, [p for p in derived.params if mode != "pair" or not p.added])
     doc = _doc(graph, typed, mode, [p.name for p in chosen], lost)
-    unit = emit_unit(derived, TARGETS[options.target], mode, doc, guard, options.recompute)
+    written, kinds, loops, writer = derived, [], 0, None
+    if options.style == "fast":
+        writer = FastWriter
+        made = faster(derived, TARGETS[options.target].scalars_only)
+        written, kinds = made.graph, made.kinds
+        if mode != "pair":
+            written, loops = blocked(written)
+    target = styled(options.target, options.style)
+    unit = emit_unit(written, target, mode, doc, guard, options.recompute, writer)
     unit.functions[0].doc += ["", *graph.doc.splitlines()] if graph.doc else []
     if mode == "pair":
         seeds = [p for p in derived.params if p.added]
         unit.functions[1].doc += _shape_lines(_typed(derived, seeds))
-    unit.notes += note_lines(rewrites)
-    unit.notes += textwrap.wrap(warning, 95)
+    if options.style == "fast":
+        unit.notes = fast_lines([*kinds, *unit.notes], loops)
+    unit.notes = [*note_lines(rewrites), *textwrap.wrap(warning, 95), *unit.notes]
     if mode != options.mode:
         unit.functions.append(
-            Loops(derived, unit, mode, options.mode, asked, options.has_aux).write()
+            Loops(written, unit, mode, options.mode, asked, options.has_aux).write()
         )
-    unit.notes += header_notes(derived, TARGETS[options.target])
+    unit.notes += header_notes(written, TARGETS[options.target])
     inspect_unit(unit)
     return Program(derived, unit, shapes_text(typed), tuple(p.name for p in chosen),
                    rewrites, warning)  # fmt: skip

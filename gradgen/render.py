@@ -32,14 +32,15 @@ _PARTS: dict[type[ast.AST], tuple[str, ...]] = {
 # Digits at the end of a word: names that are numbered read alike.
 _NUMBERED = re.compile(r"(?<=[^\W\d])\d+")
 _AT_ONCE = 200  # statements
+_OF_MATH = "from math import "
 _ROOTS = ("numpy", "math", "scipy", "builtins")
 _BUILTINS = {
     "len", "sum", "min", "max", "abs", "float", "int", "bool", "round", "type", "ValueError",
-    "enumerate", "getattr",
+    "enumerate", "getattr", "range", "slice",
 }  # fmt: skip
 _METHODS = {
     "sum", "mean", "max", "min", "prod", "any", "all", "reshape", "ravel", "transpose", "copy",
-    "astype", "flatten",
+    "astype", "flatten", "dot",
 }  # fmt: skip
 
 
@@ -74,7 +75,7 @@ def render(unit: Unit, header: Sequence[str] = (), folder: Path | None = None) -
     try:
         template = _environment(folder or template_folder()).get_template(TEMPLATE)
         text: str = template.render(
-            header=list(header), imports=_joined_imports(unit),
+            header=list(header), imports=_in_sections(_joined_imports(unit)),
             constants=[part for line in unit.constants for part in lay_out(line)],
             functions=functions,
         )  # fmt: skip
@@ -104,6 +105,15 @@ def _within(line: str) -> list[str]:
     if len(line) <= WIDTH or ", " not in names:
         return [line]
     return [f"{start} import (", *(f"    {name}," for name in names.split(", ")), ")"]
+
+
+def _in_sections(imports: Sequence[str]) -> list[str]:
+    """Imports in order, with a blank line between the standard library and the rest."""
+    own = [line for line in imports if import_order(line)[0]]
+    functions = [line.removeprefix(_OF_MATH) for line in imports if line.startswith(_OF_MATH)]
+    standard = [line for line in imports if not import_order(line)[0] and _OF_MATH not in line]
+    standard += [_OF_MATH + ", ".join(functions)] if functions else []
+    return [*standard, *([""] if own and standard else []), *own]
 
 
 def body_of(text: str) -> str:

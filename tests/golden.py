@@ -2,12 +2,13 @@
 
 A file in tests/cases begins with comment lines, all but `at` optional:
 
-    # options: wrt=x,y shapes="x=n d" mode=pair target=python recompute=yes
+    # options: wrt=x,y shapes="x=n d" mode=pair target=python style=fast recompute=yes
     # at: x=[1.0, -2.0], y=0.5
     # expect: value=1.5 grad=(2.0, 0.0) rtol=1e-15 source="who says so"
 
 Cases of modes whose functions take more than the source's, or give something else than a gradient,
 stand in tests/mode_cases; their `at` lines have values for what is taken besides: tangents, seeds.
+Cases of the fast style stand in tests/fast_cases.
 
 `at` may come several times, `expect` belongs to the first. The function to differentiate is the
 last one of the source. The hand section's function takes its arguments (in mode pair also `seed`)
@@ -33,6 +34,7 @@ from gradgen.measure.counting import operations
 CASES = Path(__file__).parent / "cases"
 MODE_CASES = Path(__file__).parent / "mode_cases"
 OPERATIONS = Path(__file__).parent / "operations.toml"
+FAST_CASES = Path(__file__).parent / "fast_cases"
 HAND = "# --- hand ---\n"
 OUTPUT = "# --- output ---\n"
 _DIRECTIVE = re.compile(r"# (options|at|expect): (.*)")
@@ -131,7 +133,7 @@ def parse(name: str, text: str) -> Case:
         kind, rest = found.groups()
         if kind == "options":
             options = dict(word.split("=", 1) for word in shlex.split(rest))
-            known = {"wrt", "shapes", "mode", "target", "recompute"}
+            known = {"wrt", "shapes", "mode", "target", "style", "recompute"}
             assert options.keys() <= known, f"{name}: {rest}"
         elif kind == "at":
             points.append(rest)
@@ -160,7 +162,13 @@ def names(home: Path = CASES) -> list[str]:
     return sorted(path.stem for path in home.glob("*.py"))
 
 
-def emit(case: Case, folder: Path, mode: str | None = None, recompute: bool | None = None) -> str:
+def emit(
+    case: Case,
+    folder: Path,
+    mode: str | None = None,
+    recompute: bool | None = None,
+    style: str | None = None,
+) -> str:
     """What gradgen emits for the source, written to a file of the case's name in a folder."""
     # The header names the file relative to a pyproject.toml: this one, wherever the folder is.
     (folder / "pyproject.toml").touch()
@@ -175,12 +183,13 @@ def emit(case: Case, folder: Path, mode: str | None = None, recompute: bool | No
         recompute=case.options.get("recompute") == "yes" and mode is None
         if recompute is None
         else recompute,
+        style=style or case.options.get("style", "default"),
     )
 
 
 def update(folder: Path) -> None:
     """Rewrite the output section of every case."""
-    for home, name in [(h, name) for h in (CASES, MODE_CASES) for name in names(h)]:
+    for home, name in [(h, name) for h in (CASES, MODE_CASES, FAST_CASES) for name in names(h)]:
         path = home / f"{name}.py"
         head = path.read_text("utf-8").partition(OUTPUT)[0]
         text = emit(load(name, home), folder)

@@ -521,8 +521,8 @@ def test_the_stabilized_gradient_is_checked_and_what_was_not_is_said(model):
 
 
 def test_a_planted_error_in_a_stabilized_gradient_ends_with_1(model, monkeypatch):
-    def wrong(*args):
-        subject = from_file(*args)
+    def wrong(*args, **named):
+        subject = from_file(*args, **named)
 
         def emitted(**given):
             value, (d_x,) = subject.emitted(**given)

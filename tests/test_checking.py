@@ -68,8 +68,8 @@ def test_what_is_assumed_of_the_arguments_is_said(model):
 
 @pytest.mark.parametrize("planted", PLANTED)
 def test_a_planted_error_ends_with_1_and_its_arguments(planted, model, monkeypatch):
-    def wrong(*args):
-        subject = from_file(*args)
+    def wrong(*args, **named):
+        subject = from_file(*args, **named)
 
         def emitted(**given):
             value, (d_W, d_b) = subject.emitted(**given)

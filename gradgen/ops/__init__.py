@@ -1,6 +1,7 @@
 """The op table: one row an operation, one file a family."""
 
 from gradgen.ops import (
+    blocks,
     creation,
     directives,
     elementwise,
@@ -27,5 +28,6 @@ __all__ = ["CALLS", "METHODS", "OPS", "Op"]
 for family in (
     elementwise, special, reduction, statistics, shape, joining, moves, places, indexing, order,
     signal, linalg, matrices, scipylinalg, creation, ufuncs, pythonmath, directives,
+    blocks,
 ):  # fmt: skip
     family.register_rows()

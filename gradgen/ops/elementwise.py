@@ -87,7 +87,9 @@ def compare(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
 
 @by_types
 def choose(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
-    """The type of `np.where`."""
+    """The type of `np.where`; of a conditional expression of numbers with the attribute `lazy`."""
+    if attr == "lazy":
+        return Type("py", "float")
     branches = join(types[1:])
     dtype = promote(tuple((t.kind, t.dtype) for t in types[1:]))
     dtype = {"float": "float64", "int": "int64"}.get(dtype, dtype)

@@ -132,11 +132,12 @@ class Subject:
 
 def from_file(
     location: str, wrt: Any = None, shapes: Shapes = None, output: int | None = None,
-    stabilize: bool = False, module: Any = None,
+    stabilize: bool = False, module: Any = None, style: str = "default",
 ) -> Subject:  # fmt: skip
     """The subject of `PATH.py:function`. The file is executed, unless its `module` is there.
 
-    With `stabilize`, what is emitted and derived has the accurate rewrites; `graph` has none.
+    With `stabilize`, what is emitted and derived has the accurate rewrites; `graph` has none. What
+    is emitted has the `style`; `derived` is what all styles are written from.
 
     Raises what `emit_path` raises, and `GradgenError` where the file fails to run.
     """
@@ -144,20 +145,20 @@ def from_file(
     declared = parse_shapes(shapes)
     graph = read_file(Path(path), name, declared, path)
     function = getattr(module or load_module(Path(path)), name)
-    return _subject(function, graph, location, wrt, output, stabilize,
+    return _subject(function, graph, location, wrt, output, (stabilize, style),
                     lambda types: read_file(Path(path), name, types, path))  # fmt: skip
 
 
 def from_function(
     function: Callable[..., Any], wrt: Any = None, shapes: Shapes = None, like: Any = None,
-    output: int | None = None, stabilize: bool = False,
+    output: int | None = None, stabilize: bool = False, style: str = "default",
 ) -> Subject:  # fmt: skip
     """The subject of a live function; see `value_and_grad` for the arguments."""
     program = _declared(function, wrt, shapes, like, output)
     declared = parse_shapes(program.shapes)
     where = f"{inspect.getmodule(function)}:{function.__qualname__}"
     return _subject(function, read_live(function, declared), where, wrt, output,
-                    stabilize, lambda types: read_live(function, types))  # fmt: skip
+                    (stabilize, style), lambda types: read_live(function, types))  # fmt: skip
 
 
 def _declared(
@@ -190,7 +191,7 @@ def emitted_by(
 ) -> Subject:
     """The subject with the functions of an emitted module for what gradgen has just compiled.
 
-    `changed` are functions that the module replaces by others, which round otherwise. Raises
+    `changed` tells, a sentence each, why the module rounds otherwise than the source. Raises
     `GradgenError` where the module lacks what is to be judged.
     """
     names = EMITTED.get(options.mode)
@@ -213,10 +214,9 @@ def emitted_by(
             value, gradients = functions[0](**arguments)
         return value, (gradients,) if bare else gradients
 
-    more = (f"{', '.join(changed)} became Python's own or math's",) if changed else ()
     return dataclasses.replace(
         subject, emitted=emitted, gives_value=options.mode != "grad",
-        rewritten=(*subject.rewritten, *more),
+        rewritten=(*subject.rewritten, *changed),
     )  # fmt: skip
 
 
@@ -269,8 +269,10 @@ def load_module(path: Path) -> Any:
 
 def _subject(
     function: Callable[..., Any], graph: Graph, where: str, wrt: Any, output: int | None,
-    stabilize: bool, read: Read, lengths: Mapping[str, int] | None = None,
+    written: tuple[bool, str], read: Read, lengths: Mapping[str, int] | None = None,
 ) -> Subject:  # fmt: skip
+    """The subject, of which what is emitted is `written` with or without rewrites, in a style."""
+    stabilize, style = written
     if wrt is EVERY:
         return _widest(function, graph, where, output, read)
     names = tuple(p.name for p in choose_parameters(graph, wrt)[0])
@@ -284,15 +286,20 @@ def _subject(
     derived = compile_graph(known, options).graph
     emitted = by_keyword(load(program, "value_and_grad", function))
     plain = compile_graph(graph, replace(options, stabilize=False)) if program.rewrites else None
+    told = tuple(map(str, program.rewrites))
+    if style != "default":
+        styled = compile_graph(graph, replace(options, style=style))
+        emitted = by_keyword(load(styled, "value_and_grad", function))
+        told += (f"it is written in the {style} style",)
 
     def again(
         wrt: tuple[str, ...] = names, lengths: Mapping[str, int] | None = lengths
     ) -> Subject:  # fmt: skip
-        return _subject(function, graph, where, wrt, output, stabilize, read, lengths)
+        return _subject(function, graph, where, wrt, output, written, read, lengths)
 
     return Subject(
         graph.name, where, by_keyword(function), emitted, program, known, value, derived, names,
-        dict(lengths), output, unrewritten=plain, rewritten=tuple(map(str, program.rewrites)),
+        dict(lengths), output, unrewritten=plain, rewritten=told,
         again=again,
     )  # fmt: skip
 
@@ -303,11 +310,11 @@ def _widest(
     """The subject with respect to all parameters of floats, or else to the first of them."""
     names = tuple(p.name for p in graph.params if is_active(graph, p))
     try:
-        return _subject(function, graph, where, names or None, output, False, read)
+        return _subject(function, graph, where, names or None, output, (False, "default"), read)
     except GradgenError:
         if len(names) < 2:
             raise
-        return _subject(function, graph, where, names[:1], output, False, read)
+        return _subject(function, graph, where, names[:1], output, (False, "default"), read)
 
 
 def _with_lengths(graph: Graph, read: Read, options: Options) -> tuple[Graph, dict[str, int]]:

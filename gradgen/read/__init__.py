@@ -40,6 +40,9 @@ __all__ = [
     "program_reader", "read_file", "read_live", "read_rule", "spelled", "unwrap_callable",
 ]  # fmt: skip
 
+# What the header of a file in the fast style says.
+FAST_NOTE = "# Fast style"
+
 
 @paused()
 def read_file(
@@ -66,6 +69,19 @@ def read_file(
         message = f"the module-level name `{name}` is bound conditionally or changed later"
         raise SourceError(message, place, "bind it once, at the top level")
     declared = {**_shapes_of_emission(module.source, statement), **declared}
+    try:
+        return _read_statement(module, statement, name, declared, named)
+    except SourceError as error:
+        if FAST_NOTE in module.source.text.partition("\n\n")[0]:
+            error.hint = "this file is written in the fast style; emit it with --style default"
+        raise
+
+
+def _read_statement(
+    module: ModuleText, statement: ast.FunctionDef, name: str, declared: Mapping[str, Spec],
+    named: Iterable[str],
+) -> Graph:  # fmt: skip
+    """As `read_file`, of a function of which the definition was found."""
     while True:
         reader = Interpreter(GraphBuilder(Graph(name=name)))
         frame = reader.modules.module_frame(module)

@@ -107,6 +107,13 @@ def conjunction(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     return infix("and", AND, *args)
 
 
+def conditional(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    """`yes if test else no`."""
+    test, yes, no = args
+    text = f"{yes.at(CONDITIONAL + 1)} if {test.at(CONDITIONAL + 1)} else {no.at(CONDITIONAL)}"
+    return Expr(text, CONDITIONAL, 1 + max(a.depth for a in args))
+
+
 def sequence(items: Sequence[Expr], opening: str, closing: str) -> Expr:
     """A tuple or list display, which may be laid out over several lines."""
     texts = tuple(i.at(CONDITIONAL) for i in items)

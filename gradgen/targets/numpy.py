@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from gradgen.ops.einsum import axes_argument
@@ -15,6 +16,7 @@ from gradgen.targets.base import (
     Target,
     Writer,
     call,
+    conditional,
     conjunction,
     infix,
     quoted,
@@ -42,10 +44,11 @@ def _axis_words(attr: Any, writer: Writer) -> list[str]:
     return words
 
 
-def _reduction(name: str) -> Spelling:
+def _reduction(name: str, method: bool = False) -> Spelling:
     def spell(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
         words = _axis_words(writer.graph.attrs[node], writer)
-        if writer.graph.locs[node] is None and writer.graph.types[writer.graph.args[node][0]].shape:
+        derived = method or writer.graph.locs[node] is None
+        if derived and writer.graph.types[writer.graph.args[node][0]].shape:
             # The method skips a layer of Python; the user's own call stays as it is.
             return Expr(f"{args[0].at(ATOM)}.{name}({', '.join(words)})", ATOM, args[0].depth + 1)
         return call(writer.function(f"numpy.{name}"), [args[0], *words])
@@ -323,10 +326,33 @@ def _tensordot(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     return call(writer.function("numpy.tensordot"), [*args, *words])
 
 
+def _where(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    if writer.graph.attrs[node] == "lazy":
+        return conditional(writer, node, args)
+    return call(writer.function("numpy.where"), args)
+
+
+def _dot(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    """A product of vectors and matrices by the method, which begins soonest."""
+    graph = writer.graph
+    types = [graph.types[a] for a in graph.args[node]]
+    if graph.attrs[node] not in (None, "dot") or any(t.rank not in (1, 2) for t in types):
+        return _matmul(writer, node, args)
+    depth = 1 + max(a.depth for a in args)
+    return Expr(f"{args[0].at(ATOM)}.dot({args[1].at(CONDITIONAL)})", ATOM, depth)
+
+
+def _zero(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    name = writer.graph.types[node].dtype
+    return Expr("0.0") if name == "float64" else call(f"{writer.root('numpy')}.{name}", ["0.0"])
+
+
+_REDUCTIONS = ("sum", "mean", "max", "min", "prod", "any", "all")
+
 NUMPY = Target(
     name="numpy",
     spellings={
-        **{name: _reduction(name) for name in ("sum", "mean", "max", "min", "prod", "any", "all")},
+        **{name: _reduction(name) for name in _REDUCTIONS},
         **{name: _cumulative(name) for name in ("cumsum", "cumprod")},
         **{name: _special(name) for name in ("logsumexp", "softmax", "log_softmax")},
         **{
@@ -366,5 +392,18 @@ NUMPY = Target(
         "tensordot": _tensordot,
         "clip_above": lambda w, n, a: call(w.function("numpy.clip"), [a[0], "None", a[1]]),
         "clip_below": lambda w, n, a: call(w.function("numpy.clip"), [*a, "None"]),
+    },
+)
+
+# For the fast style: methods skip a layer of Python.
+FAST = replace(
+    NUMPY,
+    spellings={
+        **NUMPY.spellings,
+        **{name: _reduction(name, method=True) for name in _REDUCTIONS},
+        "where": _where,
+        "matmul": _dot,
+        "block_rows": lambda w, n, a: Expr(f"{a[0].at(ATOM)}[{a[1].text}]", ATOM, a[0].depth),
+        "zero_total": _zero,
     },
 )

@@ -18,15 +18,19 @@ from gradgen.ops.table import (
     OR,
     UNARY,
 )
-from gradgen.targets.base import Expr, Spelling, Target, Writer, call, conjunction, infix, prefix
+from gradgen.targets.base import (
+    Expr,
+    Spelling,
+    Target,
+    Writer,
+    call,
+    conditional,
+    conjunction,
+    infix,
+    prefix,
+)
 
 _ZEROS = ("0", "0.0")
-
-
-def _conditional(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
-    test, yes, no = args
-    text = f"{yes.at(CONDITIONAL + 1)} if {test.at(CONDITIONAL + 1)} else {no.at(CONDITIONAL)}"
-    return Expr(text, CONDITIONAL, 1 + max(a.depth for a in args))
 
 
 def _clip(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
@@ -159,7 +163,7 @@ PYTHON = Target(
     scalars_only=True,
     number_module="math",
     spellings={
-        "where": _conditional,
+        "where": conditional,
         "clip": _clip,
         "clip_above": _plain("builtins.min"),
         "clip_below": _plain("builtins.max"),

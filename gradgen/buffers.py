@@ -1,0 +1,325 @@
+"""The writer of the fast style: values are computed in the memory of those that are read no more.
+
+An elementwise operation on arrays writes into an operand that this function made itself, that
+nothing reads later, and that has the type of the result: `t *= x`, `np.exp(t, t)`. Arguments, what
+is returned, and arrays of which a view is still read are never written to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from gradgen.emission import ALWAYS_INLINE, INDENT, TEMPORARY, FunctionWriter, ModuleWriter, Plan
+from gradgen.guards import argument_parts
+from gradgen.ops import OPS
+from gradgen.ops.written import Call
+from gradgen.targets import Expr
+from gradgen.targets.base import call, quoted
+from gradgen.targets.numpy import dtype
+
+IN_PLACE = "values are computed in the memory of others that are not needed any more"
+# What makes a new array, besides elementwise operations.
+_MAKERS = ("matmul", "outer", "einsum", "sum", "mean", "copy")
+# What reads an array and keeps no hold of it, or is known as a view by its row.
+_READERS = (
+    "matmul", "outer", "einsum", "einsum_view", "sum", "mean", "max", "min", "index", "transpose",
+    "reshape", "flat_vdot", "axis_size", "item_count", "index_set", "index_add",
+    "block_rows", "store_block", "add_block", "add_to_block",
+)  # fmt: skip
+# What a loop gives: an array, of which it stores rows, and a total.
+_GIVEN = ("store_block", "add_block", "add_to_block")
+_COMMUTATIVE = ("add", "mul")
+_BY_KEYWORD = ("numpy.maximum", "numpy.minimum")
+_FLOATS = ("float64", "float32")
+
+
+class FastWriter(FunctionWriter):
+    """Writes one function in the fast style."""
+
+    def __init__(self, module: ModuleWriter, plan: Plan) -> None:
+        super().__init__(module, plan)
+        # Who writes into a value that nobody else reads: one name serves both. And who does.
+        self.next: dict[int, int] = {}
+        self.writing: set[int] = set()
+        # The loop over blocks in which a node is, and its last node, by its first.
+        self.loop: dict[int, int] = {}
+        self.end: dict[int, int] = {}
+        # Whether any value is, and where the check of the dtypes stands that this asks for.
+        self.in_place = False
+        self.guarded = 0
+
+    def function(self, dotted: str) -> str:
+        """Functions of the math module by their bare names, where these are free."""
+        module, _, name = dotted.rpartition(".")
+        if module != "math" or (name in self.module.taken and dotted not in self.module.roots):
+            return super().function(dotted)
+        return self.module.root(dotted)
+
+    # -- the plan of statements --------------------------------------------------------------------
+
+    def _choose_statements(self) -> None:
+        self._find_loops()
+        for node in self.plan.nodes:
+            if self._is_put(node):
+                continue
+            held = [
+                a
+                for a in self.graph.args[node]
+                if self.users[a] == [node] and self.count[a] == 1 and self._can_hold(a, node)
+            ]
+            if held:
+                self.next[held[0]] = node
+                self.writing.add(node)
+        super()._choose_statements()
+
+    def _find_loops(self) -> None:
+        """A loop reaches to the last value that is stored or added up in it."""
+        graph = self.graph
+        for node in self.plan.nodes:
+            if graph.ops[node] in _GIVEN:
+                given, _, block = graph.args[node][:3]
+                self.next[given] = node
+                self.end[block] = node
+        block = -1
+        for node in self.plan.nodes:
+            if graph.ops[node] == "row_block":
+                block = node
+            elif block >= 0 and node <= self.end[block]:
+                self.loop[node] = block
+
+    def _is_put(self, node: int) -> bool:
+        """Whether a value is computed where it is stored."""
+        users = self.users.get(node, ())
+        return self.count[node] == 1 == len(users) and self.graph.ops[users[0]] == "store_block"
+
+    def _stands_alone(self, node: int) -> bool:
+        """A value in whose memory another is computed is a statement, and so is the other."""
+        op = self.graph.ops[node]
+        if node in self.next or node in self.writing or op in _GIVEN or op == "row_block":
+            return True
+        users = self.users.get(node, ())
+        if op not in ALWAYS_INLINE and any(self._is_from_outside(node, u) for u in users):
+            return True
+        return super()._stands_alone(node)
+
+    def _is_from_outside(self, node: int, user: int) -> bool:
+        """Whether a loop reads a value that is there before it begins."""
+        inside = self.loop.get(user) if self.graph.ops[user] != "row_block" else user
+        return inside is not None and self.loop.get(node) != inside
+
+    def _compute_last_uses(self) -> None:
+        super()._compute_last_uses()
+        far: dict[int, int] = {}
+        for node in reversed(self.plan.nodes if self.end else ()):
+            for user in self.users.get(node, ()):
+                if self._is_from_outside(node, user) and user in self.loop:
+                    far[node] = max(far.get(node, -1), self.end[self.loop[user]])
+                if user not in self.statements and user in far:
+                    far[node] = max(far.get(node, -1), far[user])
+                if self._is_view(user, node):
+                    self.last[node] = max(self.last[node], self.last[user])
+            self.last[node] = max(self.last[node], far.get(node, -1))
+
+    def _can_hold(self, node: int, user: int) -> bool:
+        """Whether a user of a value may write into its memory, if nothing reads it later."""
+        graph = self.graph
+        t = graph.types[node]
+        return (
+            self._is_fresh(node) and node in graph.args[user] and graph.types[user] == t
+            and _ufunc(graph.ops[user], graph.attrs[user]) is not None
+        )  # fmt: skip
+
+    def _is_fresh(self, node: int) -> bool:
+        """Whether a value is an array of floats that this function makes, of an exact type."""
+        graph = self.graph
+        t = graph.types[node]
+        op, attr = graph.ops[node], graph.attrs[node]
+        if op not in OPS or node not in self.own or t.dtype not in _FLOATS:
+            return False
+        if not t.shape or 1 in t.shape:
+            # one item in place takes NumPy longer than a new one, and columns take little memory
+            return False
+        made = op in _MAKERS or (OPS[op].elementwise and not OPS[op].view)
+        return made and not isinstance(attr, Call) and all(map(self._only_reads, self.users[node]))
+
+    def _only_reads(self, user: int) -> bool:
+        op = self.graph.ops[user]
+        if op in _READERS:
+            return True
+        return OPS[op].elementwise and not isinstance(self.graph.attrs[user], Call)
+
+    # -- names -------------------------------------------------------------------------------------
+
+    def _wanted(self, node: int) -> str | None:
+        """A value is called as what it becomes."""
+        seen = node
+        wanted = super()._wanted(seen)
+        while seen in self.next:
+            seen = self.next[seen]
+            wanted = super()._wanted(seen) or wanted
+        return wanted
+
+    def _name(self, node: int) -> str:
+        if node not in self.names and node in self.next:
+            end = self.next[node]
+            while end in self.next:
+                end = self.next[end]
+            if end in self.names:
+                self.names[node] = self.names[end]
+                self.holders[self.names[end]] = node
+        return super()._name(node)
+
+    def _is_reserved(self, name: str) -> bool:
+        # a function of the math module may yet be asked for by its bare name
+        own = name in self.user_names
+        return super()._is_reserved(name) or (not own and hasattr(math, name))
+
+    def _is_the_users(self, node: int, name: str) -> bool:
+        while self.graph.names[node] != name and node in self.next:
+            node = self.next[node]
+        return self.graph.names[node] is not None
+
+    def _descriptive(self, node: int) -> str:
+        if self.graph.ops[node] == "block_rows":
+            array, block = (self.exprs[a].text for a in self.graph.args[node])
+            return f"{array}_{block}" if array.isidentifier() else TEMPORARY
+        # what is overwritten by something else is not called as what it is at first
+        return TEMPORARY if node in self.next else super()._descriptive(node)
+
+    # -- the body ----------------------------------------------------------------------------------
+
+    def _guards(self) -> list[str]:
+        lines = super()._guards()
+        self.guarded = len(lines)
+        return lines
+
+    def _body(self) -> list[str]:
+        lines = super()._body()
+        if self.in_place and IN_PLACE not in self.module.unit.notes:
+            self.module.unit.notes.append(IN_PLACE)
+        if self.in_place or self.end:
+            lines[self.guarded : self.guarded] = self._dtype_guard()
+        return lines
+
+    def _dtype_guard(self) -> list[str]:
+        """The check of the dtypes of arguments: what is computed in place has one of them."""
+        parts = [
+            (text, self.graph.types[part].dtype)
+            for param in self.plan.params if self.module.guard or param.added
+            for text, part in argument_parts(param.name, param.tree)
+            if isinstance(part, int) and self.graph.types[part].kind == "array"
+            and self.graph.types[part].dtype in _FLOATS
+        ]  # fmt: skip
+        if not parts:
+            return []
+        error = self.function("builtins.ValueError")
+        tests = [f"{text}.dtype != {dtype(self, name)}" for text, name in parts]
+        dtypes = " and ".join(dict.fromkeys(name for _, name in parts))
+        message = quoted(f"{self.plan.name} takes arrays of {dtypes} as declared")
+        return [f"if {' or '.join(tests)}:", f"{INDENT}raise {error}({message})"]
+
+    def _write_node(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
+        self.indent = len(INDENT) * (1 + (node in self.loop))
+        op = self.graph.ops[node]
+        if op == "row_block":
+            self._write_loop(node, parts)
+        elif op in _GIVEN:
+            self._write_given(node, parts)
+        else:
+            super()._write_node(node, parts)
+
+    def _write_loop(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
+        """The head of a loop over blocks of rows."""
+        length, step = (self.exprs[a].text for a in self.graph.args[node])
+        start, block = self._claim(node, "start", True), self._claim(node, "i", True)
+        self.exprs[node] = Expr(block)
+        turns = call(self.function("builtins.range"), ["0", length, step]).text
+        part = call(self.function("builtins.slice"), [start, f"{start} + {step}"]).text
+        parts.append((node, [f"for {start} in {turns}:", f"{INDENT}{block} = {part}"]))
+
+    def _write_given(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
+        """What a loop gives: rows of an array, or a sum."""
+        graph = self.graph
+        target, value, block, *part = graph.args[node]
+        name, expr = self.exprs[target].text, self.exprs[value]
+        self.names[node] = name
+        self.holders[name] = node
+        self.exprs[node] = Expr(name)
+        place = f"{name}[{self.exprs[block].text}]"
+        ufunc = _ufunc(graph.ops[value], graph.attrs[value]) if value not in self.statements else ""
+        if part:
+            line = f"{self.exprs[part[0]].text}[{self.exprs[block].text}] += {expr.text}"
+        elif graph.ops[node] == "add_block":
+            line = f"{name} += {expr.text}"
+        elif ufunc:
+            texts = [self.exprs[a] for a in graph.args[value]]
+            line = self._call_into(ufunc, texts, place).text
+        else:
+            line = f"{place} = {expr.text}"
+        parts.append((node, [line]))
+
+    def _in_order(self, parts: list[tuple[int, list[str]]], started: bool) -> list[str]:
+        inside = [(node, [INDENT + line for line in lines] if node in self.loop else lines)
+                  for node, lines in parts]  # fmt: skip
+        return super()._in_order(inside, started)
+
+    def _put_statement(self, node: int, expr: Expr, parts: list[tuple[int, list[str]]]) -> None:
+        at = self._buffer(node)
+        if at is None:
+            super()._put_statement(node, expr, parts)
+            return
+        self.in_place = True
+        graph = self.graph
+        args = graph.args[node]
+        buffer = args[at]
+        held = self.exprs[buffer].text
+        texts = [self.exprs[a] for a in args]
+        ufunc = _ufunc(graph.ops[node], graph.attrs[node])
+        assert ufunc is not None
+        if self.next.get(buffer) == node or (
+            self._wanted(node) is None and self._wanted(buffer) is None and held[:1] == "t"
+        ):  # fmt: skip
+            self.names[node] = held
+            self.holders[held] = node
+            self.exprs[node] = Expr(held)
+            symbol = OPS[graph.ops[node]].infix
+            if symbol and (at == 0 or graph.ops[node] in _COMMUTATIVE):
+                line = f"{held} {symbol}= {texts[1 - at].text}"
+            else:
+                line = self._call_into(ufunc, texts, held).text
+        else:
+            name = self._name(node)
+            self.exprs[node] = Expr(name)
+            line = f"{name} = {self._call_into(ufunc, texts, held).text}"
+        parts.append((node, [line]))
+
+    def _call_into(self, ufunc: str, operands: Sequence[Expr], place: str) -> Expr:
+        """The call of a ufunc with the array for its result, by position where NumPy takes that."""
+        word = "out=" if ufunc in _BY_KEYWORD else ""
+        return call(self.function(ufunc), [*operands, word + place])
+
+    def _buffer(self, node: int) -> int | None:
+        """The operand in whose memory a statement's value is computed."""
+        graph = self.graph
+        if _ufunc(graph.ops[node], graph.attrs[node]) is None:
+            return None
+        for at, arg in enumerate(graph.args[node]):
+            if (
+                arg in self.statements and self.last[arg] <= node and self._can_hold(arg, node)
+                and self.exprs[arg].text == self.names.get(arg)
+            ):  # fmt: skip
+                return at
+        return None
+
+
+def _ufunc(op: str, attr: object) -> str | None:
+    """The dotted name of the ufunc that an operation is, which takes a place for its result."""
+    row = OPS.get(op)
+    if row is None or not row.elementwise or attr not in (None, "numpy") or op == "power":
+        return None
+    names = (row.call, *row.aliases)
+    return next((n for n in names if n.startswith("numpy.") and isinstance(
+        getattr(np, n.removeprefix("numpy."), None), np.ufunc)), None)  # fmt: skip

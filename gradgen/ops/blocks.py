@@ -1,0 +1,45 @@
+"""Blocks of rows: what a loop over the first axis of arrays reads, stores and adds up.
+
+They are no operations of the user's, and have no derivatives: the fast style puts them into a graph
+that was derived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gradgen.ops.table import Op, register
+from gradgen.types import INT, Dim, Type
+
+# The length of the first axis of a block.
+BLOCK = Dim.symbol("[block]")
+
+
+def _index(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
+    return INT
+
+
+def _rows(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
+    return Type("array", types[0].dtype, (BLOCK, *types[0].shape[1:]))
+
+
+def _given(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
+    found: Type = attr
+    return found
+
+
+def register_rows() -> None:
+    """Enter the rows of this family."""
+    why = "it is written, and not read"
+    # the loop: over a length, in steps of the second operand
+    register(Op(name="row_block", infer=_index, fresh=True, why=why))
+    # what `x[block]` reads of an array
+    register(Op(name="block_rows", infer=_rows, view=True, why=why))
+    # `y[block] = value`: the array, the value, the block
+    register(Op(name="store_block", infer=_given, why=why))
+    # `total = 0.0`, of the type in the attribute, and `total += value` in a block
+    register(Op(name="zero_total", infer=_given, fresh=True, why=why))
+    register(Op(name="add_block", infer=_given, why=why))
+    # `part[block] += value`: the array of zeros, the value, the block, the part of the array
+    register(Op(name="add_to_block", infer=_given, why=why))
