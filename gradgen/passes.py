@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from gradgen.graph import Graph, GraphBuilder
 from gradgen.liveness import compacted, finish, parameters, reachable, shell
-from gradgen.shifts import without_shifts
 from gradgen.simplify import simplify
 
 # A rewrite can make room for another; more rounds than these were never needed.
@@ -53,4 +52,4 @@ def without_stops(graph: Graph) -> Graph:
     return settle(finish(graph, b, mapping))
 
 
-PIPELINE: tuple[Callable[[Graph], Graph], ...] = (settle, without_shifts, eliminate_dead)
+PIPELINE: tuple[Callable[[Graph], Graph], ...] = (settle,)

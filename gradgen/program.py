@@ -35,6 +35,7 @@ from gradgen.notes import header_notes
 from gradgen.question import Question
 from gradgen.read import NOT_AGAIN, LengthError, spelled
 from gradgen.render import inspect_unit
+from gradgen.shifts import without_shifts
 from gradgen.stabilize import Rewrite, note_lines, stabilize
 from gradgen.targets import TARGETS, styled
 from gradgen.types import Size, Type
@@ -98,6 +99,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     if options.stabilize:
         stable = stabilize(graph, TARGETS[options.target], options.rewrite)
         graph, rewrites = stable.graph, stable.rewrites
+    graph = without_shifts(graph)
     chosen, bare = choose_parameters(graph, options.wrt)
     for param in chosen:
         for leaf in leaves(param.tree):

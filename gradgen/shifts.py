@@ -1,184 +1,177 @@
-"""Adjoints through the shift of a softmax or of a log-sum-exp: they are zero, and dropped.
+"""Maxima that are subtracted before `exp` and make no difference to the result.
 
-`F - np.max(F)` leaves `log(sum(exp(F))) - F[label]` as it is, so what its adjoint sums up to, and
-goes to the largest item, is zero whatever the numbers are. That is seen in the sum itself: the
-weights `e / sum(e)` sum to 1, and what a label takes away is one number in each row.
+In `m + log(sum(exp(z - m)))`, and in `s - log(sum(exp(s)))` of `s = z - m`, the maximum `m` only
+keeps `exp` from overflowing: whatever is subtracted, the result is the same, so that its derivative
+with respect to `m` is zero and the adjoint of the maximum need not be computed.
+
+How a value depends on `m` is found by following it from there: it is `x + k*m` or `x * exp(k*m)`
+with an `x` that does not, and along which of its axes the items belong to the items of `m`. Where
+all that is left in the end has `k = 0`, `m` counts as a constant.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
-from gradgen.graph import Graph, GraphBuilder
+from gradgen.graph import Graph, GraphBuilder, leaves
 from gradgen.liveness import finish, reachable, shell
-from gradgen.ops.indexing import WHOLE
-from gradgen.sweep import LEAVES
+from gradgen.ops.indexing import WHOLE, resolve
 
-# A number times a node, or the number alone.
-Share = tuple[float, int | None]
+_MAXIMA = ("max", "min")
+# Along more than these nodes no maximum is followed, so that the search stays linear.
+_FARTHEST = 64
+
+
+class Shift(NamedTuple):
+    """A value is `x + k*m`, or `x * exp(k*m)`; for each of its axes that of `m`, or None."""
+
+    factor: bool
+    k: int
+    axes: tuple[int | None, ...]
 
 
 def without_shifts(graph: Graph) -> Graph:
-    """The graph without the parts of adjoints that are zero."""
-    if not any(op in ("max", "min") for op in graph.ops):
+    """The graph with maxima that only shift held constant."""
+    if not any(op in _MAXIMA for op in graph.ops):
         return graph
-    zeros = _zeros(graph)
-    kept = {node: arg for node in range(len(graph)) if (arg := _kept(graph, node, zeros)) >= 0}
-    if not kept:
+    needed = reachable(graph, graph.results)
+    users: list[list[int]] = [[] for _ in range(len(graph))]
+    for node in range(len(graph)):
+        for arg in dict.fromkeys(graph.args[node]) if needed[node] else ():
+            users[arg].append(node)
+    ends = set(leaves(graph.results))
+    found = [
+        node for node in range(len(graph))
+        if needed[node] and graph.ops[node] in _MAXIMA and _cancels(graph, node, users, ends)
+    ]  # fmt: skip
+    if not found:
         return graph
+    chosen = set(found)
     b = GraphBuilder(shell(graph))
     mapping: list[int] = []
     for node in range(len(graph)):
-        if node in kept:
-            mapping.append(mapping[kept[node]])
-            b.label(mapping[-1], None, graph.hints[node])
-        else:
-            mapping.append(b.copy_node(graph, node, mapping))
+        new = b.copy_node(graph, node, mapping)
+        if node in chosen:
+            b.loc = None
+            new = b.add("stop_gradient", new, attr="rule")
+        mapping.append(new)
     return finish(graph, b, mapping)
 
 
-def _zeros(graph: Graph) -> set[int]:
-    """The derived nodes that are zero."""
-    found: set[int] = set()
-    needed = reachable(graph, graph.results)
-    for node, op in enumerate(graph.ops):
-        args = graph.args[node]
-        if not needed[node] or op in LEAVES or graph.locs[node] is not None:
-            continue
-        if op == "sum":
-            zero = graph.types[args[0]].is_float and _sums_to_zero(
-                graph, args[0], graph.attrs[node]
-            )
-        elif op in ("add", "sub"):
-            zero = _cancel(graph, args, -1.0 if op == "add" else 1.0)
-        elif op == "div":
-            zero = args[0] in found and _counts_ties(graph, args[1])
-        elif op == "mul":
-            masks = [graph.types[a].dtype == "bool" for a in args]
-            zero = any(a in found and mask for a, mask in zip(args, masks[::-1], strict=True))
-        else:
-            zero = op in ("neg", "index", "broadcast_to", "astype") and args[0] in found
-        if zero:
-            found.add(node)
-    return found
-
-
-def _cancel(graph: Graph, terms: Sequence[int], sign: float) -> bool:
-    """Whether one term is what the other one, a sum of weights, adds up to, times the sign."""
-    for one, other in (terms, terms[::-1]):
-        if graph.ops[one] == "sum" and not graph.attrs[one][1] and graph.locs[one] is None:
-            weight = _weight(graph, graph.args[one][0], graph.attrs[one][0])
-            number, base = _share(graph, other)
-            if weight is not None and weight == (sign * number, base):
-                return graph.attrs[one][2] is None
-    return False
-
-
-def _kept(graph: Graph, node: int, zeros: set[int]) -> int:
-    """The term of a derived sum that is left where the other one is zero; -1 if both count."""
-    if graph.ops[node] not in ("add", "sub") or graph.locs[node] is not None:
-        return -1
-    first, second = graph.args[node]
-    if second in zeros and graph.types[first] == graph.types[node]:
-        return first
-    if first in zeros and graph.ops[node] == "add" and graph.types[second] == graph.types[node]:
-        return second
-    return -1
-
-
-def _counts_ties(graph: Graph, node: int) -> bool:
-    """Whether it is how many items are the largest, which is one at least."""
-    return graph.ops[node] == "sum" and graph.types[graph.args[node][0]].dtype == "bool"
-
-
-def _sums_to_zero(graph: Graph, node: int, attr: Any) -> bool:
-    """Whether a node sums to zero over the last axis, or over its only one."""
-    axes, _, dtype = attr
-    rank = graph.types[node].rank
-    if (
-        dtype is not None
-        or rank not in (1, 2)
-        or axes not in ((rank - 1,), None if rank == 1 else ())
-    ):
+def _cancels(graph: Graph, start: int, users: Sequence[Sequence[int]], ends: set[int]) -> bool:
+    """Whether no result depends on a maximum."""
+    shape = graph.types[start].shape
+    shifts = {start: Shift(False, 1, tuple(k if n != 1 else None for k, n in enumerate(shape)))}
+    pending, seen = sorted(users[start]), 0
+    if start in ends or not pending:
         return False
-    taken: dict[int | None, float] = {}
-    while graph.ops[node] == "index_add" and graph.locs[node] is None:
-        array, part, *operands = graph.args[node]
-        if not _once_in_each_row(graph, node, operands):
+    while pending:
+        node = pending.pop(0)
+        seen += 1
+        rule = _RULES.get(graph.ops[node])
+        shift = rule(graph, node, shifts) if rule is not None and seen < _FARTHEST else None
+        if shift is None:
             return False
-        number, base = _share(graph, part)
-        taken[base] = taken.get(base, 0.0) + number
-        node = array
-    weight = _weight(graph, node, axes)
-    if weight is None:
-        return False
-    number, base = weight
-    taken[base] = taken.get(base, 0.0) + number
-    return len(taken) == 1 and not any(taken.values())
+        if shift.k:
+            if node in ends:
+                return False
+            shifts[node] = shift
+            pending = sorted({*pending, *users[node]})
+    return True
 
 
-def _once_in_each_row(graph: Graph, node: int, operands: list[int]) -> bool:
-    """Whether an update changes one item, or one in each row."""
-    template = graph.attrs[node]
-    if any("int" not in graph.types[o].dtype for o in operands):
-        return False
-    part = graph.types[graph.args[node][1]]
-    if graph.types[node].rank == 1:
-        known = not operands and len(template) == 1 and template[0][0] == "i"
-        asked = template == ("a",) and graph.types[operands[0]].rank == 0
-        return part.rank == 0 and (known or asked)
-    if template != ("a", "a") or part.rank > 1 or graph.ops[operands[0]] != "arange":
-        return False
-    rows, columns = (graph.types[o] for o in operands)
-    shape = graph.types[node].shape
-    whole = len(graph.args[operands[0]]) == 1 and rows.shape == columns.shape == shape[:1]
-    return whole and part.shape in ((), shape[:1])
+def _sum_of(graph: Graph, node: int, shifts: dict[int, Shift], signs: Sequence[int],
+            factor: bool) -> Shift | None:  # fmt: skip
+    """Of operands that broadcast: their shifts, added up with these signs."""
+    rank = graph.types[node].rank
+    total = 0
+    axes: tuple[int | None, ...] | None = None
+    for arg, sign in zip(graph.args[node], signs, strict=True):
+        shift = shifts.get(arg)
+        if shift is None:
+            continue
+        own = (None,) * (rank - len(shift.axes)) + shift.axes
+        if shift.factor != factor or (axes is not None and own != axes):
+            return None
+        axes, total = own, total + sign * shift.k
+    assert axes is not None
+    return Shift(factor, total, axes)
 
 
-def _weight(graph: Graph, node: int, axes: Any) -> Share | None:
-    """What `s * e / sum(e)` sums to: `s`, which is one number for each row."""
-    args = graph.args[node]
-    if graph.ops[node] == "mul":
-        for one, e in (args, args[::-1]):
-            quotient = _flat(graph, one)
-            if graph.ops[quotient] == "div" and _is_sum(graph, graph.args[quotient][1], e, axes):
-                return _share(graph, graph.args[quotient][0])
-    elif graph.ops[node] == "div":
-        total = _flat(graph, args[1])
-        if _is_sum(graph, total, args[0], axes):
-            return (1.0, None)
-        if graph.ops[args[0]] == "mul":
-            first, second = graph.args[args[0]]
-            for one, e in ((first, second), (second, first)):
-                flat = _flat(graph, one)
-                by_row = graph.types[flat].rank < graph.types[node].rank
-                if by_row and _is_sum(graph, total, e, axes):
-                    return _share(graph, flat)
-    return None
+def _exp(graph: Graph, node: int, shifts: dict[int, Shift]) -> Shift | None:
+    shift = shifts[graph.args[node][0]]
+    return None if shift.factor else shift._replace(factor=True)
 
 
-def _is_sum(graph: Graph, node: int, e: int, axes: Any) -> bool:
-    node = _flat(graph, node)
-    return (
-        graph.ops[node] == "sum" and graph.args[node] == (e,)
-        and graph.attrs[node][0] == axes and graph.attrs[node][2] is None
-    )  # fmt: skip
+def _log(graph: Graph, node: int, shifts: dict[int, Shift]) -> Shift | None:
+    shift = shifts[graph.args[node][0]]
+    return shift._replace(factor=False) if shift.factor else None
 
 
-def _flat(graph: Graph, node: int) -> int:
-    """An array without the new axis behind its own."""
-    if graph.ops[node] == "index" and graph.attrs[node] == (WHOLE, "n"):
-        return graph.args[node][0]
-    return node
+def _sum(graph: Graph, node: int, shifts: dict[int, Shift]) -> Shift | None:
+    """A sum over axes along which the items belong to one of `m`, of factors."""
+    shift = shifts[graph.args[node][0]]
+    axes, keepdims, _ = graph.attrs[node]
+    gone = range(len(shift.axes)) if axes is None else axes
+    if not shift.factor or any(shift.axes[axis] is not None for axis in gone):
+        return None
+    if keepdims:
+        return shift
+    kept = tuple(own for axis, own in enumerate(shift.axes) if axis not in gone)
+    return shift._replace(axes=kept)
 
 
-def _share(graph: Graph, node: int) -> Share:
-    """A node as a number times a node."""
-    number = 1.0
-    while graph.ops[node] == "neg":
-        number, node = -number, graph.args[node][0]
-    value = graph.values[node]
-    if graph.ops[node] == "const" and isinstance(value, (int, float)):
-        return (number * value, None)
-    return (number, node)
+def _index(graph: Graph, node: int, shifts: dict[int, Shift]) -> Shift | None:
+    """New axes, items along axes that `m` does not have, or for each row one item of it."""
+    array, *operands = graph.args[node]
+    shift = shifts.get(array)
+    if shift is None or any(o in shifts for o in operands):
+        return None
+    template = list(resolve(graph.attrs[node], len(shift.axes)))
+    ranks = iter([graph.types[operand].rank for operand in operands])
+    # an operand without axes picks one item, as a number does
+    template = ["i" if item == "a" and not next(ranks) else item for item in template]
+    if all(item == "a" for item in template):
+        return _one_of_each(graph, shift, operands)
+    axes: list[int | None] = []
+    own = iter(shift.axes)
+    for item in template:
+        if item == "n":
+            axes.append(None)
+            continue
+        axis = next(own)
+        if item == WHOLE:
+            axes.append(axis)
+        elif axis is not None or item[0] not in ("i", "s"):
+            return None
+        elif item[0] == "s":
+            axes.append(None)
+    return shift._replace(axes=tuple(axes))
+
+
+def _one_of_each(graph: Graph, shift: Shift, operands: Sequence[int]) -> Shift | None:
+    """`x[np.arange(n), k]`: along the axis that `m` has, each item once and in order."""
+    axes: list[int | None] = []
+    for axis, operand in zip(shift.axes, operands, strict=True):
+        if graph.types[operand].rank != 1:
+            return None
+        if axis is not None:
+            if graph.ops[operand] != "arange" or len(graph.args[operand]) != 1:
+                return None
+            axes.append(axis)
+    if len(axes) > 1:
+        return None
+    return shift._replace(axes=tuple(axes) or (None,))
+
+
+_RULES = {
+    "add": lambda graph, node, shifts: _sum_of(graph, node, shifts, (1, 1), False),
+    "sub": lambda graph, node, shifts: _sum_of(graph, node, shifts, (1, -1), False),
+    "mul": lambda graph, node, shifts: _sum_of(graph, node, shifts, (1, 1), True),
+    "div": lambda graph, node, shifts: _sum_of(graph, node, shifts, (1, -1), True),
+    "exp": _exp,
+    "log": _log,
+    "sum": _sum,
+    "index": _index,
+}

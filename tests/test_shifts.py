@@ -10,6 +10,7 @@ HEAD = "import numpy as np\n\n\n"
 SHIFT = "Z = F - np.max(F, axis=1, keepdims=True)\n"
 PICKED = "np.log(np.sum(np.exp(Z), axis=1)) - Z[np.arange(F.shape[0]), labels]"
 ONE = "Z = F[1] - np.max(F[1])\n"
+VECTOR = "x, v = F[0], F[1]\nm = np.max(x)\n"
 # Programs, and whether the adjoint of the shift is zero.
 PROGRAMS = {
     "mean": (SHIFT + f"return np.mean({PICKED})", True),
@@ -32,6 +33,14 @@ PROGRAMS = {
     "other axis": (SHIFT.replace("axis=1", "axis=0") + f"return np.mean({PICKED})", False),
     "other sum": (SHIFT + f"return np.mean({PICKED.replace('np.exp(Z)', 'np.exp(2.0 * Z)')})",
                   False),
+    "of a vector": (VECTOR + "return m + np.log(np.sum(np.exp(x - m)))", True),
+    "weighed": (VECTOR + "s = x - m\nreturn np.sum(v * (s - np.log(np.sum(np.exp(s)))))", True),
+    "softmax": (VECTOR + "e = np.exp(x - m)\nreturn np.sum(v * (e / np.sum(e)))", True),
+    "not added": (VECTOR + "return np.log(np.sum(np.exp(x - m)))", False),
+    "other sign": (VECTOR + "return m + np.log(np.sum(np.exp(m - x)))", False),
+    "in a sum": (VECTOR + "return m + np.log(np.sum(np.exp(x - m) + v))", False),
+    "half more": (VECTOR + "return m + np.log(np.sum(np.exp(x - m))) + m * 0.5", False),
+    "no logarithm": (VECTOR + "return m + np.sum(np.exp(x - m))", False),
 }  # fmt: skip
 
 

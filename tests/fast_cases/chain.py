@@ -19,7 +19,7 @@ def hand(x, y, a, b):
 # gradgen-shapes: x=n, y=n, a=scalar, b=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:51c1eafccf92df216eaf878f2003f683dda1dd9f085ff4bf0c41ca2a2c407724
-# gradgen-body: sha256:ca4ddc5551b6c669fc175c51ed110256daddaff28b33ffb77a621b3abd19256f
+# gradgen-body: sha256:47c721b513cd0628e8a61a808aff357bd0e6061bd28dc7dac69d3c4df095c128
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - x**2, x**3 and x**4 are products
@@ -38,7 +38,7 @@ def chain_value_and_grad(x, y, a, b):
     if x.ndim != 1 or y.shape != x.shape:
         raise ValueError(
             "chain_value_and_grad takes x of shape (n,) and y of shape (n,), "
-            f"not {x.shape=} and {y.shape=}"
+            f"not x.shape={x.shape} and y.shape={y.shape}"
         )
     if x.dtype != float or y.dtype != float:
         raise ValueError("chain_value_and_grad takes arrays of float64 as declared")

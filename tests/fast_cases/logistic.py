@@ -19,7 +19,7 @@ def hand(w, X, y):
 # gradgen-shapes: w=d, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:69e63de3d98ca9d6303a27c4c7c5cde5fc7ba92449bf3fbca4da1d3470dbc117
-# gradgen-body: sha256:e703393d4a48f890b34aabc09772f9ae2e9fbfc020cce4218b757d65b7f09a1d
+# gradgen-body: sha256:8c0cc30644e3967c7e58e687dde4099ff8ed70564e8049a5d8699251630bab1c
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - np.mean is a sum and a quotient
@@ -43,32 +43,32 @@ def loss_value_and_grad(w, X, y):
     ):
         raise ValueError(
             "loss_value_and_grad takes shapes w (d,), X (n, d) and y (n,), "
-            f"not {w.shape=}, {X.shape=} and {y.shape=}"
+            f"not w.shape={w.shape}, X.shape={X.shape} and y.shape={y.shape}"
         )
     if w.dtype != float or X.dtype != float or y.dtype != float:
         raise ValueError("loss_value_and_grad takes arrays of float64 as declared")
     total = 0.0
-    d_w = np.zeros(len(w))
+    t1 = np.zeros(len(w))
     step = 65536 // (1 + len(w)) + 1
     for start in range(0, X.shape[0], step):
         i = slice(start, start + step)
         X_i = X[i]
         z = X_i.dot(w)
-        t1 = np.abs(z)
-        np.negative(t1, t1)
-        np.exp(t1, t1)
-        t2 = np.maximum(z, 0)
-        np.log1p(t1, t1)
-        t2 += t1
+        t2 = np.abs(z)
+        np.negative(t2, t2)
+        np.exp(t2, t2)
+        t3 = np.maximum(z, 0)
+        np.log1p(t2, t2)
+        t3 += t2
         y_i = y[i]
-        t3 = y_i * z
-        np.subtract(t2, t3, t3)
-        total += t3.sum()
+        t4 = y_i * z
+        np.subtract(t3, t4, t4)
+        total += t4.sum()
 
-        d_z = np.subtract(z, t2, z)
-        np.exp(d_z, d_z)
-        d_z -= y_i
-        d_z /= X.shape[0]
-        d_w += X_i.T.dot(d_z)
+        t5 = np.subtract(z, t3, z)
+        np.exp(t5, t5)
+        t5 -= y_i
+        t1 += X_i.T.dot(t5)
     value = total / X.shape[0]
+    d_w = t1 / X.shape[0]
     return value, d_w

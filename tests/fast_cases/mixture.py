@@ -25,13 +25,12 @@ def hand(alphas, means, scales, X):
 # gradgen-shapes: alphas=k, means=k d, scales=k d, X=n d
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b54f3c2e945f81d37d7e5895274db0ef4dd46e1688a4b5b01d511f20baa7060e
-# gradgen-body: sha256:c9728fec1a937d503c83e86446f5e5293e6356e7a78222cb7e09f7df9e9c3bdc
+# gradgen-body: sha256:0a14c22420fff669adf65efc52cc3461f73bbc60cd4acc1e170e10411683dca8
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - sums of products are np.dot's, np.vdot's or np.einsum's
 # - what a sum over the first axis has in common is multiplied after it
 # - values are computed in the memory of others that are not needed any more
-# - a maximum that is only subtracted for exp to stay small has no adjoint
 # - what belongs to the same rows is done in blocks of them, and summed block by block
 
 import numpy as np
@@ -53,7 +52,8 @@ def log_likelihood_value_and_grad(alphas, means, scales, X):
         raise ValueError(
             "log_likelihood_value_and_grad takes shapes alphas (k,), means (k, d), "
             "scales (k, d) and X (n, d), "
-            f"not {alphas.shape=}, {means.shape=}, {scales.shape=} and {X.shape=}"
+            f"not alphas.shape={alphas.shape}, means.shape={means.shape}, "
+            f"scales.shape={scales.shape} and X.shape={X.shape}"
         )
     if (
         alphas.dtype != float

@@ -21,7 +21,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:66be72ce5205c36011f8c700b5efb29d60f833ee22c7a32f82f566c7dd737a92
-# gradgen-body: sha256:31f2159ca8d0f7d7deea4590e564efcf1e522fc34a6842bb98e873260d286a1f
+# gradgen-body: sha256:0b528b2411912a56366f11e439c8a6008b0491e9f4e8603c0260346b9e5893fb
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - x**2, x**3 and x**4 are products
@@ -39,7 +39,7 @@ def rosenbrock_value_and_grad(x):
     """
     if x.ndim != 1:
         raise ValueError(
-            f"rosenbrock_value_and_grad takes x of shape (n,), not {x.shape=}"
+            f"rosenbrock_value_and_grad takes x of shape (n,), not x.shape={x.shape}"
         )
     if x.dtype != float:
         raise ValueError(
