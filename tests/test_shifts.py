@@ -38,7 +38,7 @@ PROGRAMS = {
     "softmax": (VECTOR + "e = np.exp(x - m)\nreturn np.sum(v * (e / np.sum(e)))", True),
     "not added": (VECTOR + "return np.log(np.sum(np.exp(x - m)))", False),
     "other sign": (VECTOR + "return m + np.log(np.sum(np.exp(m - x)))", False),
-    "in a sum": (VECTOR + "return m + np.log(np.sum(np.exp(x - m) + v))", False),
+    "in a sum": (VECTOR + "return m + np.log(np.sum(np.exp(x - m) + v * v))", False),
     "half more": (VECTOR + "return m + np.log(np.sum(np.exp(x - m))) + m * 0.5", False),
     "no logarithm": (VECTOR + "return m + np.sum(np.exp(x - m))", False),
 }  # fmt: skip
