@@ -2,15 +2,15 @@
 # Regenerate: gradgen emit examples/lecture_activations.py:step,identity,sigmoid,tanh,relu,leaky_relu,softplus,softmax --mode jvp --shapes 'x=n, s=scalar' -o examples/lecture_activations_grad.py
 # gradgen-shapes step_jvp: x=n, t_x=n
 # gradgen-shapes identity_jvp: x=n, t_x=n
-# gradgen-shapes sigmoid_jvp: x=n, s=scalar, t_x=n
-# gradgen-shapes tanh_jvp: x=n, s=scalar, t_x=n
+# gradgen-shapes sigmoid_jvp: x=n, t_x=n, s=scalar
+# gradgen-shapes tanh_jvp: x=n, t_x=n, s=scalar
 # gradgen-shapes relu_jvp: x=n, t_x=n
 # gradgen-shapes leaky_relu_jvp: x=n, t_x=n
 # gradgen-shapes softplus_jvp: x=n, t_x=n
 # gradgen-shapes softmax_jvp: x=n, t_x=n
 # gradgen-version: 0.1.0
-# gradgen-source: sha256:57d84e689b97a5c96842efa7376cccf37c64287e6ad23637fa658cbab6f8f0ce
-# gradgen-body: sha256:eb3e728850138c7ce35e2e5060cef1912ca19e643eb2ca9987e737eb081dffcc
+# gradgen-source: sha256:07873c8065b4e99b774b2a0f110d5d9094e0bd89a4392a9aa7fe882a86659570
+# gradgen-body: sha256:a6ec958a30a2f72c869bb799ae0e7b4194f21d0989db3dffeff274dbeee70da6
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # step depends on x only through steps and comparisons (line 22): that derivative is zero
 # wherever it exists.
@@ -28,7 +28,7 @@ def step_jvp(x, t_x):
     if x.ndim != 1 or t_x.shape != x.shape:
         raise ValueError(
             "step_jvp takes x of shape (n,) and t_x of shape (n,), "
-            f"not {x.shape=} and {t_x.shape=}"
+            f"not x.shape={x.shape} and t_x.shape={t_x.shape}"
         )
     value = np.where(x > 0, 1.0, 0.0)
 
@@ -44,14 +44,15 @@ def identity_jvp(x, t_x):
     if x.ndim != 1 or t_x.shape != x.shape:
         raise ValueError(
             "identity_jvp takes x of shape (n,) and t_x of shape (n,), "
-            f"not {x.shape=} and {t_x.shape=}"
+            f"not x.shape={x.shape} and t_x.shape={t_x.shape}"
         )
+    t_x = np.asarray(t_x, dtype=np.float64)
 
     t_x_1 = t_x.copy()
     return x, t_x_1
 
 
-def sigmoid_jvp(x, s, t_x):
+def sigmoid_jvp(x, t_x, s):
     """Value of sigmoid, and its derivative along t_x.
 
     Shapes: x=n, t_x=n.
@@ -59,8 +60,9 @@ def sigmoid_jvp(x, s, t_x):
     if x.ndim != 1 or t_x.shape != x.shape:
         raise ValueError(
             "sigmoid_jvp takes x of shape (n,) and t_x of shape (n,), "
-            f"not {x.shape=} and {t_x.shape=}"
+            f"not x.shape={x.shape} and t_x.shape={t_x.shape}"
         )
+    t_x = np.asarray(t_x, dtype=np.float64)
     t1 = -s
     t2 = np.exp(t1 * x)
     t3 = 1 + t2
@@ -70,7 +72,7 @@ def sigmoid_jvp(x, s, t_x):
     return value, t_value
 
 
-def tanh_jvp(x, s, t_x):
+def tanh_jvp(x, t_x, s):
     """Value of tanh, and its derivative along t_x.
 
     Shapes: x=n, t_x=n.
@@ -80,8 +82,9 @@ def tanh_jvp(x, s, t_x):
     if x.ndim != 1 or t_x.shape != x.shape:
         raise ValueError(
             "tanh_jvp takes x of shape (n,) and t_x of shape (n,), "
-            f"not {x.shape=} and {t_x.shape=}"
+            f"not x.shape={x.shape} and t_x.shape={t_x.shape}"
         )
+    t_x = np.asarray(t_x, dtype=np.float64)
     value = np.tanh(s * x)
 
     t_value = t_x * s * (1.0 - value * value)
@@ -96,8 +99,9 @@ def relu_jvp(x, t_x):
     if x.ndim != 1 or t_x.shape != x.shape:
         raise ValueError(
             "relu_jvp takes x of shape (n,) and t_x of shape (n,), "
-            f"not {x.shape=} and {t_x.shape=}"
+            f"not x.shape={x.shape} and t_x.shape={t_x.shape}"
         )
+    t_x = np.asarray(t_x, dtype=np.float64)
     value = np.maximum(0.0, x)
 
     t_value = np.where(x > 0.0, t_x, 0.0)
@@ -112,8 +116,9 @@ def leaky_relu_jvp(x, t_x):
     if x.ndim != 1 or t_x.shape != x.shape:
         raise ValueError(
             "leaky_relu_jvp takes x of shape (n,) and t_x of shape (n,), "
-            f"not {x.shape=} and {t_x.shape=}"
+            f"not x.shape={x.shape} and t_x.shape={t_x.shape}"
         )
+    t_x = np.asarray(t_x, dtype=np.float64)
     mask = x < 0
     value = np.where(mask, 0.01 * x, x)
 
@@ -129,8 +134,9 @@ def softplus_jvp(x, t_x):
     if x.ndim != 1 or t_x.shape != x.shape:
         raise ValueError(
             "softplus_jvp takes x of shape (n,) and t_x of shape (n,), "
-            f"not {x.shape=} and {t_x.shape=}"
+            f"not x.shape={x.shape} and t_x.shape={t_x.shape}"
         )
+    t_x = np.asarray(t_x, dtype=np.float64)
     value = np.logaddexp(0.0, x)
 
     t_value = t_x * np.exp(x - value)
@@ -145,14 +151,13 @@ def softmax_jvp(x, t_x):
     if x.ndim != 1 or t_x.shape != x.shape:
         raise ValueError(
             "softmax_jvp takes x of shape (n,) and t_x of shape (n,), "
-            f"not {x.shape=} and {t_x.shape=}"
+            f"not x.shape={x.shape} and t_x.shape={t_x.shape}"
         )
-    max_x = np.max(x)
-    e = np.exp(x - max_x)
+    t_x = np.asarray(t_x, dtype=np.float64)
+    e = np.exp(x - np.max(x))
     sum_e = np.sum(e)
     value = e / sum_e
 
-    mask = x == max_x
-    t_e = (t_x - (t_x * mask).sum() / mask.sum()) * e
+    t_e = t_x * e
     t_value = (t_e - t_e.sum() * value) / sum_e
     return value, t_value

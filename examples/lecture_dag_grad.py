@@ -3,7 +3,7 @@
 # gradgen-shapes: w.0=2, w.1=3, w.2=3, w.3=3, w.4=4, x=3, y=2
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:138d030cac77612a4d8af54183b8fedeb481bf0c2c758e4fe653ad858a233c2c
-# gradgen-body: sha256:1a78a122639fbdea75281ebde534b2d1effde87b16f8f9a5d9c9255f4620ff7e
+# gradgen-body: sha256:48577cff65e2e53b01105842c4243eef829311f0859c13701cc7c6c2ba06eec9
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -30,8 +30,9 @@ def loss_value_and_grad(w, x, y):
         raise ValueError(
             "loss_value_and_grad takes shapes w[0] (2,), w[1] (3,), w[2] (3,), "
             "w[3] (3,), w[4] (4,), x (3,) and y (2,), "
-            f"not {w[0].shape=}, {w[1].shape=}, {w[2].shape=}, {w[3].shape=}, "
-            f"{w[4].shape=}, {x.shape=} and {y.shape=}"
+            f"not w[0].shape={w[0].shape}, w[1].shape={w[1].shape}, "
+            f"w[2].shape={w[2].shape}, w[3].shape={w[3].shape}, "
+            f"w[4].shape={w[4].shape}, x.shape={x.shape} and y.shape={y.shape}"
         )
     x_0 = x[0]
     x_1 = x[1]

@@ -4,7 +4,7 @@
 # gradgen-shapes risk_value_and_grad: w=p, X=n p, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3ebe6efd63d6a62b9047597f2799e515a8d8725472703e94049897404ffe8e9f
-# gradgen-body: sha256:2cfd7b109b0eede28c6bd8f52b503605f227bf95ddc143896f95f807b2bea2ed
+# gradgen-body: sha256:f0bb3b25826cb2c29ba02beb655733d512241ba94939eff2f7df2a3cca569fe3
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -41,12 +41,12 @@ def risk_value_and_grad(w, X, y):
     ):
         raise ValueError(
             "risk_value_and_grad takes shapes w (p,), X (n, p) and y (n,), "
-            f"not {w.shape=}, {X.shape=} and {y.shape=}"
+            f"not w.shape={w.shape}, X.shape={X.shape} and y.shape={y.shape}"
         )
     t1 = -y
     t2 = t1 * (X @ w)
     t3 = np.logaddexp(0.0, t2)
     value = np.mean(t3)
 
-    d_w = X.T @ (np.exp(t2 - t3) / X.shape[0] * t1)
+    d_w = (X.T @ (np.exp(t2 - t3) * t1)) / X.shape[0]
     return value, d_w

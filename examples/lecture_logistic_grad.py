@@ -3,7 +3,7 @@
 # gradgen-shapes: w=d, x=d
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:9a6ddea598a06a6b54edc67b4f898d2c7380728e6624a297be7266934dda24ed
-# gradgen-body: sha256:4f575cc9c26cc1d9488a8e5b470be84cb4b12914a7e775646dd15271ecd5a7e8
+# gradgen-body: sha256:0f64d58406143bfa5b2920421788e7b7e1a7e2293de6a2d95c89a7f36711345e
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -19,7 +19,7 @@ def loss_value_and_grad(w, x):
     if w.ndim != 1 or x.shape != w.shape:
         raise ValueError(
             "loss_value_and_grad takes w of shape (d,) and x of shape (d,), "
-            f"not {w.shape=} and {x.shape=}"
+            f"not w.shape={w.shape} and x.shape={x.shape}"
         )
     z = w @ x
     exp_neg_z = np.exp(-z)

@@ -4,7 +4,7 @@
 # gradgen-shapes batch_loss_value_and_grad: W1=h d, b1=h, W2=k h, b2=k, X=n d, T=n k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3501f9afdcbdcb66ecaf54a31d95fa26c3063aba7a923df5fbf6fa57981dad6e
-# gradgen-body: sha256:418631f9d43f05a7ff5d7cb7a43e261a232697ba9c8e9d9a7e6030f65b5f901d
+# gradgen-body: sha256:04ed5e7f232e134b8fa75d4cf05a3185a3baa0da10c0e31924eb64031024558f
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -29,8 +29,8 @@ def loss_value_and_grad(W1, b1, W2, b2, x, t):
         raise ValueError(
             "loss_value_and_grad takes shapes W1 (h, d), b1 (h,), W2 (k, h), "
             "b2 (k,), x (d,) and t (k,), "
-            f"not {W1.shape=}, {b1.shape=}, {W2.shape=}, {b2.shape=}, {x.shape=} and "
-            f"{t.shape=}"
+            f"not W1.shape={W1.shape}, b1.shape={b1.shape}, W2.shape={W2.shape}, "
+            f"b2.shape={b2.shape}, x.shape={x.shape} and t.shape={t.shape}"
         )
     z = W1 @ x + b1
     h = 1 / (1 + np.exp(-z))
@@ -64,8 +64,8 @@ def batch_loss_value_and_grad(W1, b1, W2, b2, X, T):
         raise ValueError(
             "batch_loss_value_and_grad takes shapes W1 (h, d), b1 (h,), W2 (k, h), "
             "b2 (k,), X (n, d) and T (n, k), "
-            f"not {W1.shape=}, {b1.shape=}, {W2.shape=}, {b2.shape=}, {X.shape=} and "
-            f"{T.shape=}"
+            f"not W1.shape={W1.shape}, b1.shape={b1.shape}, W2.shape={W2.shape}, "
+            f"b2.shape={b2.shape}, X.shape={X.shape} and T.shape={T.shape}"
         )
     H = 1 / (1 + np.exp(-(X @ W1.T + b1)))
     Y = H @ W2.T + b2
@@ -73,8 +73,8 @@ def batch_loss_value_and_grad(W1, b1, W2, b2, X, T):
     L = 0.5 * np.sum(d_Y**2)
 
     d_b2 = d_Y.sum(axis=0)
-    d_W2 = d_Y.T @ H
+    d_W2 = np.dot(d_Y.T, H)
     d_v = (d_Y @ W2) * H * (1.0 - H)
     d_b1 = d_v.sum(axis=0)
-    d_W1 = d_v.T @ X
+    d_W1 = np.dot(d_v.T, X)
     return L, (d_W1, d_b1, d_W2, d_b2)

@@ -4,7 +4,7 @@
 # gradgen-shapes soft_loss_value_and_grad: W=h d, b=h, v=h, c=scalar, X=n d, t=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:ff95333d921f36d3b000e545419f4bc0aae2ac59dee01e527ec21cc4e2a76e0a
-# gradgen-body: sha256:b9b186c96264cbd990d6151f62466bd021387dbfc39379748a31912f57c99ba5
+# gradgen-body: sha256:903e7d003d07ba769f6672c2c29693bed128ce8f35ee0306307cd310c2215bf9
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # hard_loss depends on W, b, v, c only through steps and comparisons (lines 27, 28): that
 # derivative is zero wherever it exists.
@@ -30,7 +30,8 @@ def hard_loss_value_and_grad(W, b, v, c, X, t):
         raise ValueError(
             "hard_loss_value_and_grad takes shapes W (h, d), b (h,), v (h,), "
             "X (n, d) and t (n,), "
-            f"not {W.shape=}, {b.shape=}, {v.shape=}, {X.shape=} and {t.shape=}"
+            f"not W.shape={W.shape}, b.shape={b.shape}, v.shape={v.shape}, "
+            f"X.shape={X.shape} and t.shape={t.shape}"
         )
     H = np.where(X @ W.T + b > 0, 1.0, 0.0)
     y = np.where(H @ v + c > 0, 1.0, 0.0)
@@ -60,7 +61,8 @@ def soft_loss_value_and_grad(W, b, v, c, X, t):
         raise ValueError(
             "soft_loss_value_and_grad takes shapes W (h, d), b (h,), v (h,), "
             "X (n, d) and t (n,), "
-            f"not {W.shape=}, {b.shape=}, {v.shape=}, {X.shape=} and {t.shape=}"
+            f"not W.shape={W.shape}, b.shape={b.shape}, v.shape={v.shape}, "
+            f"X.shape={X.shape} and t.shape={t.shape}"
         )
     H = 1 / (1 + np.exp(-(X @ W.T + b)))
     z = H @ v + c
@@ -72,5 +74,5 @@ def soft_loss_value_and_grad(W, b, v, c, X, t):
     d_v = H.T @ d_z
     t2 = np.outer(d_z, v) * H * (1.0 - H)
     d_b = t2.sum(axis=0)
-    d_W = t2.T @ X
+    d_W = np.dot(t2.T, X)
     return value, (d_W, d_b, d_v, d_c)

@@ -3,7 +3,7 @@
 # gradgen-shapes: w=d, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:933a3e2374c7f5a9540b5d4acccefba5d5b8bc617a137876878d1c42fa03b77e
-# gradgen-body: sha256:743645659be6a547ecec7069f056eb87335d8033ea01df6680392f295171b7f8
+# gradgen-body: sha256:fceaae4d5c315cc2988bc2cfa7db1745d21f3e3dfde0be7cd701993adc57c381
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # gradgen-certificate: oracles = {"loss": {"accuracy": "2 agreeing, 96 comparisons",
 # gradgen-certificate:   "complex step": "1 agreeing, 72 comparisons",
@@ -18,7 +18,7 @@
 # gradgen-certificate:   "numpy": "2.4.6", "python": "3.11.7", "sympy": "1.14.0"}
 # gradgen-certificate: replay = "gradgen verify examples/logistic_grad.py"
 # gradgen-certificate: source = "933a3e2374c7f5a9540b5d4acccefba5d5b8bc617a137876878d1c42fa03b77e"
-# gradgen-certificate: body = "743645659be6a547ecec7069f056eb87335d8033ea01df6680392f295171b7f8"
+# gradgen-certificate: body = "fceaae4d5c315cc2988bc2cfa7db1745d21f3e3dfde0be7cd701993adc57c381"
 # Line 12 of the source: log(1 + exp(x)) overflows above x = 709; np.logaddexp(0, x) does not.
 
 import numpy as np

@@ -3,7 +3,7 @@
 # gradgen-shapes: W1=h d, b1=h, W2=k h, b2=k, X=n d, labels=n:int64
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:533af5e345daef3a9a88896c24b78b488406f8cceac535536ee8ae917943c6da
-# gradgen-body: sha256:072f34f1cf2eb53eb77905a0b8bbf3740855816c0afe4ec0cb16f513a48b8bac
+# gradgen-body: sha256:3f3b84331986aad1c0e45975d72d618ad5c3f8c97424534bb15a62456d176e3d
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np

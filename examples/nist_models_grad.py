@@ -12,7 +12,7 @@
 # gradgen-shapes thurber_jacobian: b=7, x=n, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:241f90a3a139c2c1523cf282e1839f36bded9bc658edf9b69f4a55feebf9c0d7
-# gradgen-body: sha256:78785cf2b57c2fbc7b1a69c06414c2f4684e9f45d6aebe93d25f245d01ac7b23
+# gradgen-body: sha256:e5a6c2919163aede98f64850bd870da10834225ff140dc8228ef4eb859a985d0
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -26,11 +26,11 @@ def misra1a_jacobian(b, x, y):
     if x.ndim != 1 or b.shape != (2,) or y.shape != x.shape:
         raise ValueError(
             "misra1a_jacobian takes shapes b (2,), x (n,) and y (n,), "
-            f"not {b.shape=}, {x.shape=} and {y.shape=}"
+            f"not b.shape={b.shape}, x.shape={x.shape} and y.shape={y.shape}"
         )
     t1 = np.exp(-b[1] * x)
 
-    matrix = np.stack([1 - t1, x * t1 * b[0]], axis=1)
+    matrix = np.stack((1 - t1, x * t1 * b[0]), axis=1)
     return matrix
 
 
@@ -42,11 +42,11 @@ def danwood_jacobian(b, x, y):
     if x.ndim != 1 or b.shape != (2,) or y.shape != x.shape:
         raise ValueError(
             "danwood_jacobian takes shapes b (2,), x (n,) and y (n,), "
-            f"not {b.shape=}, {x.shape=} and {y.shape=}"
+            f"not b.shape={b.shape}, x.shape={x.shape} and y.shape={y.shape}"
         )
     t1 = x ** b[1]
 
-    matrix = np.stack([t1, t1 * np.log(np.where(x == 0, 1.0, x)) * b[0]], axis=1)
+    matrix = np.stack((t1, t1 * np.log(np.where(x == 0, 1.0, x)) * b[0]), axis=1)
     return matrix
 
 
@@ -58,13 +58,13 @@ def chwirut2_jacobian(b, x, y):
     if x.ndim != 1 or b.shape != (3,) or y.shape != x.shape:
         raise ValueError(
             "chwirut2_jacobian takes shapes b (3,), x (n,) and y (n,), "
-            f"not {b.shape=}, {x.shape=} and {y.shape=}"
+            f"not b.shape={b.shape}, x.shape={x.shape} and y.shape={y.shape}"
         )
     t1 = np.exp(-b[0] * x)
     t2 = b[1] + b[2] * x
     t3 = t1 / t2
 
-    matrix = np.stack([-(x * t1) / t2, -t3 / t2, -(x * t3) / t2], axis=1)
+    matrix = np.stack((-(x * t1) / t2, -t3 / t2, -(x * t3) / t2), axis=1)
     return matrix
 
 
@@ -76,14 +76,14 @@ def mgh10_jacobian(b, x, y):
     if x.ndim != 1 or b.shape != (3,) or y.shape != x.shape:
         raise ValueError(
             "mgh10_jacobian takes shapes b (3,), x (n,) and y (n,), "
-            f"not {b.shape=}, {x.shape=} and {y.shape=}"
+            f"not b.shape={b.shape}, x.shape={x.shape} and y.shape={y.shape}"
         )
     t1 = x + b[2]
     t2 = b[1] / t1
     exp_t2 = np.exp(t2)
 
     t3 = exp_t2 / t1 * b[0]
-    matrix = np.stack([exp_t2, t3, -t2 * t3], axis=1)
+    matrix = np.stack((exp_t2, t3, -t2 * t3), axis=1)
     return matrix
 
 
@@ -95,7 +95,7 @@ def eckerle4_jacobian(b, x, y):
     if x.ndim != 1 or b.shape != (3,) or y.shape != x.shape:
         raise ValueError(
             "eckerle4_jacobian takes shapes b (3,), x (n,) and y (n,), "
-            f"not {b.shape=}, {x.shape=} and {y.shape=}"
+            f"not b.shape={b.shape}, x.shape={x.shape} and y.shape={y.shape}"
         )
     b_1 = b[1]
     t1 = b[0] / b_1
@@ -105,11 +105,11 @@ def eckerle4_jacobian(b, x, y):
     dvalue_db_0 = t3 / b_1
     t4 = 2.0 * t2
     matrix = np.stack(
-        [
+        (
             dvalue_db_0,
             t1 * (0.5 * t2 / b_1 * t4 * t3 - dvalue_db_0),
             0.5 * t4 * (t1 * dvalue_db_0),
-        ],
+        ),
         axis=1,
     )
     return matrix
@@ -123,7 +123,7 @@ def bennett5_jacobian(b, x, y):
     if x.ndim != 1 or b.shape != (3,) or y.shape != x.shape:
         raise ValueError(
             "bennett5_jacobian takes shapes b (3,), x (n,) and y (n,), "
-            f"not {b.shape=}, {x.shape=} and {y.shape=}"
+            f"not b.shape={b.shape}, x.shape={x.shape} and y.shape={y.shape}"
         )
     b_0 = b[0]
     t1 = b[1] + x
@@ -132,7 +132,7 @@ def bennett5_jacobian(b, x, y):
     t3 = t1**t2
 
     t4 = -(t2 / b_2 * (t3 * np.log(np.where(t1 == 0, 1.0, t1)))) * b_0
-    matrix = np.stack([t3, t2 * t1 ** (t2 - 1.0) * b_0, t4], axis=1)
+    matrix = np.stack((t3, t2 * t1 ** (t2 - 1.0) * b_0, t4), axis=1)
     return matrix
 
 
@@ -144,7 +144,7 @@ def mgh09_jacobian(b, x, y):
     if x.ndim != 1 or b.shape != (4,) or y.shape != x.shape:
         raise ValueError(
             "mgh09_jacobian takes shapes b (4,), x (n,) and y (n,), "
-            f"not {b.shape=}, {x.shape=} and {y.shape=}"
+            f"not b.shape={b.shape}, x.shape={x.shape} and y.shape={y.shape}"
         )
     b_0 = b[0]
     x_squared = x**2
@@ -152,7 +152,7 @@ def mgh09_jacobian(b, x, y):
     t2 = x_squared + x * b[2] + b[3]
     t3 = b_0 * t1 / t2
 
-    matrix = np.stack([t1 / t2, x * b_0 / t2, -(x * t3) / t2, -t3 / t2], axis=1)
+    matrix = np.stack((t1 / t2, x * b_0 / t2, -(x * t3) / t2, -t3 / t2), axis=1)
     return matrix
 
 
@@ -164,7 +164,7 @@ def rat43_jacobian(b, x, y):
     if x.ndim != 1 or b.shape != (4,) or y.shape != x.shape:
         raise ValueError(
             "rat43_jacobian takes shapes b (4,), x (n,) and y (n,), "
-            f"not {b.shape=}, {x.shape=} and {y.shape=}"
+            f"not b.shape={b.shape}, x.shape={x.shape} and y.shape={y.shape}"
         )
     t1 = np.exp(b[1] - b[2] * x)
     t2 = 1 + t1
@@ -175,7 +175,7 @@ def rat43_jacobian(b, x, y):
 
     t6 = t1 * (t3 * t2 ** (t3 - 1.0)) * t5
     t7 = t3 / b_3 * (t4 * np.log(np.where(t2 == 0, 1.0, t2))) * t5 / t4
-    matrix = np.stack([1.0 / t4, -t6 / t4, x * t6 / t4, t7], axis=1)
+    matrix = np.stack((1.0 / t4, -t6 / t4, x * t6 / t4, t7), axis=1)
     return matrix
 
 
@@ -187,7 +187,7 @@ def lanczos3_jacobian(b, x, y):
     if x.ndim != 1 or b.shape != (6,) or y.shape != x.shape:
         raise ValueError(
             "lanczos3_jacobian takes shapes b (6,), x (n,) and y (n,), "
-            f"not {b.shape=}, {x.shape=} and {y.shape=}"
+            f"not b.shape={b.shape}, x.shape={x.shape} and y.shape={y.shape}"
         )
     t1 = np.exp(-b[1] * x)
     t2 = np.exp(-b[3] * x)
@@ -195,7 +195,7 @@ def lanczos3_jacobian(b, x, y):
 
     t4 = -x
     matrix = np.stack(
-        [t1, t4 * t1 * b[0], t2, t4 * t2 * b[2], t3, t4 * t3 * b[4]], axis=1
+        (t1, t4 * t1 * b[0], t2, t4 * t2 * b[2], t3, t4 * t3 * b[4]), axis=1
     )
     return matrix
 
@@ -208,7 +208,7 @@ def thurber_jacobian(b, x, y):
     if x.ndim != 1 or b.shape != (7,) or y.shape != x.shape:
         raise ValueError(
             "thurber_jacobian takes shapes b (7,), x (n,) and y (n,), "
-            f"not {b.shape=}, {x.shape=} and {y.shape=}"
+            f"not b.shape={b.shape}, x.shape={x.shape} and y.shape={y.shape}"
         )
     x_squared = x**2
     t1 = x**3
@@ -217,7 +217,7 @@ def thurber_jacobian(b, x, y):
     t2 = above / below
 
     matrix = np.stack(
-        [
+        (
             1.0 / below,
             x / below,
             x_squared / below,
@@ -225,7 +225,7 @@ def thurber_jacobian(b, x, y):
             -(x * t2) / below,
             -(x_squared * t2) / below,
             -(t1 * t2) / below,
-        ],
+        ),
         axis=1,
     )
     return matrix
