@@ -1,5 +1,6 @@
 """The systems of the lecture notes: each example gives the numbers it is there to give."""
 
+import importlib
 import subprocess
 import sys
 from itertools import product
@@ -232,3 +233,33 @@ def test_training_and_fitting_import_no_gradgen():
         [sys.executable, "-c", program], cwd=EXAMPLES, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+# What each script prints last, but for where it draws.
+SCRIPTS = {
+    "lecture_activations": "softmax of (2, 1, 0, -1): [0.6439 0.2369 0.0871 0.0321]",
+    "lecture_dag": "v7   │ (0, 2, 5, 6) │ [ 0.89672  0.38734  0.68094 -0.99161]",
+    "lecture_differences": "one gradient of the logistic loss, in calls of the function",
+    "lecture_losses": "multiclass │ (800, 0, -800), 1 │ inf        │ 800    │ [ 1. -1.  0.]",
+    "lecture_modes": "n=6  R R R R R R",
+    "lecture_networks": "10 │     513 │   28 │     0",
+    "lecture_regression": "calculus class           │ -0.034858 │ -0.069905 │         47 │",
+    "lecture_xor": "gradient of the hard net is zero wherever asked: True",
+    "nist_strd": "Rat43    │ higher  │  15 │ 4 │         11.0 │         11.0",
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_prints_its_numbers_and_draws_its_picture(name, tmp_path, monkeypatch, capsys):
+    module = importlib.import_module(name)
+    pictures = []
+    if hasattr(module, "PICTURE"):
+        pictures.append(tmp_path / module.PICTURE.name)
+        monkeypatch.setattr(module, "PICTURE", pictures[0])
+    if hasattr(module, "PICTURES"):
+        pictures += [tmp_path / "xor.png", tmp_path / "xor_film.png"]
+        monkeypatch.setattr(module, "PICTURES", tmp_path)
+    monkeypatch.setenv("COLUMNS", "110")
+    module.main()
+    assert SCRIPTS[name] in capsys.readouterr().out
+    assert all(picture.stat().st_size > 5_000 for picture in pictures)
