@@ -814,7 +814,9 @@ class FunctionWriter:
             sign, text = "-" if sign == "+" else "+", Expr(text.text[1:])
         self.statements.add(node)
         self.exprs[node] = Expr(name)
-        self.names[node] = self.grown[node] = name
+        self.names[node] = name
+        if self._end_of_sum(node) is not None:
+            self.grown[node] = name
         self.holders[name] = node
         parts.append((node, [f"{name} {sign}= {text.text}"]))
         return True

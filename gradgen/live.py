@@ -81,7 +81,7 @@ def load(program: Program, mode: str, original: Any) -> Any:
     unit = program.unit
     graph = program.graph
     function = _loaded(render(unit), unit, graph, graph, mode, original)
-    if program.warning:
+    if program.vanishes:
         warnings.warn(program.warning, ZeroDerivativeWarning, stacklevel=4)
     return function
 
@@ -127,7 +127,7 @@ def _finished(graph: Graph, options: Options, guard: bool, original: Any, cached
         return _loaded(held.text, unit, graph, later, options.mode, original)
     program = compile_graph(graph, options, guard)
     # what is imported, or told when compiling, is in no text
-    if key is not None and not program.unit.foreign and not program.warning:
+    if key is not None and not program.unit.foreign and not program.vanishes:
         cache.keep(key, cache.Entry(render(program.unit), program.unit.origins))
     return load(program, options.mode, original)
 

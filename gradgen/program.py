@@ -89,6 +89,8 @@ class Program:
     rewrites: list[Rewrite] = field(default_factory=list)
     # What the user should know before relying on the derivatives.
     warning: str = ""
+    # Whether that is so of every derivative.
+    vanishes: bool = False
 
 
 @paused()
@@ -111,7 +113,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     asked = Question(graph, chosen, bare, value, aux)
     mode, derived = _answered(options, asked)
     lost, derived = _lost(derived), choose_kernels(passes.without_stops(derived))
-    warning = _vanishing(asked, mode, derived)
+    warning, vanishes = _vanishing(asked, mode, derived)
     value, aux, derivatives = derived.results
     if mode in WITH_VALUE:
         derived.results = ((value, aux), derivatives) if options.has_aux else (value, derivatives)
@@ -144,7 +146,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     unit.notes += header_notes(written, TARGETS[options.target])
     inspect_unit(unit)
     return Program(derived, unit, shapes_text(typed), tuple(p.name for p in chosen),
-                   rewrites, warning)  # fmt: skip
+                   rewrites, warning, vanishes)  # fmt: skip
 
 
 def _answered(options: Options, asked: Question) -> tuple[str, Graph]:
@@ -158,10 +160,10 @@ def _answered(options: Options, asked: Question) -> tuple[str, Graph]:
     return mode, answer(mode, asked)
 
 
-def _vanishing(asked: Question, mode: str, derived: Graph) -> str:
+def _vanishing(asked: Question, mode: str, derived: Graph) -> tuple[str, bool]:
     """What is said of derivatives that are zero, in the modes where that is a surprise."""
     if mode in ("jacobian", "hvp", "hessian"):
-        return ""
+        return "", False
     found = derived.results[2]
     gradients = [found] if asked.bare else [found] * len(asked.chosen) if mode == "jvp" else found
     return vanishing(asked.graph, asked.value, asked.chosen, derived, gradients)

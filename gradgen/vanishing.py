@@ -17,8 +17,10 @@ _ZEROS = frozenset({"zeros", "zeros_like"})
 
 def vanishing(
     graph: Graph, value: Any, chosen: Sequence[Param], derived: Graph, gradients: Sequence[Any]
-) -> str:
-    """A sentence on the parameters that only steps and comparisons lead from to the value, or "".
+) -> tuple[str, bool]:
+    """A sentence on parameters from which only steps and comparisons lead to the value, or "".
+
+    And whether these are all parameters, so that nothing can be learned from the derivative.
 
     `gradients` are the trees of nodes of `derived` that belong to the parameters `chosen`. One on
     which the value does not depend is no surprise, and neither is one whose derivative is zero on
@@ -31,13 +33,13 @@ def vanishing(
             if node is not None:
                 found[param.name] = graph.locs[node]
     if not found:
-        return ""
+        return "", False
     lines = sorted({place.line for place in found.values() if place is not None})
     where = f" (line{'s' * (len(lines) > 1)} {', '.join(map(str, lines))})" if lines else ""
     return (
         f"{graph.name} depends on {', '.join(found)} only through steps and comparisons{where}: "
         "that derivative is zero wherever it exists."
-    )
+    ), len(found) == len(chosen)
 
 
 def _is_zero(graph: Graph, node: int) -> bool:
@@ -62,6 +64,8 @@ def _where_it_ends(graph: Graph, sources: set[int], value: set[int]) -> int | No
         if any(depends[arg] for arg in graph.args[node]):
             if graph.ops[node] == "stop_gradient":
                 return None
+            if graph.ops[node] == "power" and graph.values[graph.args[node][1]] == 0:
+                continue  # 1 for every x
             depends[node] = True
             first = node if first is None and not active[node] else first
     return first
