@@ -258,7 +258,7 @@ def test_star_arguments_are_refused_by_name():
     ("options", "text"),
     [
         ({"target": "c"}, "target='c': choose one of numpy, python"),
-        ({"style": "c"}, "style='c': choose one of default"),
+        ({"style": "c"}, "style='c': choose one of default, fast"),
     ],
 )
 def test_an_unknown_option_is_refused_at_once(options, text):

@@ -589,8 +589,8 @@ PARTINGS = [
     ("net", "swapped", NET, ("d/dW2",), "np.outer(h, d_y)", "np.outer(d_y, h)", True),
     ("net", "untransposed", SQUARE_NET, ("d/dW1", "d/db1"), "W2 @ d_y", "W2.T @ d_y", False),
     ("net", "unsquared", NET, ("d/dW1", "d/db1"), "1.0 - h", "1.0 - h * h", False),
-    ("ridge", "ridge_grad", "w=d, x=n d, y=n", ("d/dw",), "2 * x.T @ r",
-     "2.0 * (x.T @ (r / x.shape[0]))", False),
+    ("ridge", "ridge_grad", "w=d, x=n d, y=n", ("d/dw",), "2 * x.T @ r + 0.2 * w",
+     "0.2 * w + 2.0 * (x.T @ r) / x.shape[0]", True),
     ("cube", "cube_grad", None, ("d/dx",), "3 * x", "3.0 * x * x", True),
 ]  # fmt: skip
 

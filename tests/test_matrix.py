@@ -33,7 +33,7 @@ WITHOUT = {"any", "all", "axis_size", "item_count", "zeros", "ones", "zeros_like
 # Rows with tests of their own: functions of Python numbers (test_ufuncs), masks (test_indexing),
 # what a user says of derivatives (test_directives).
 ELSEWHERE = {"math_dist", "math_frexp", "math_fsum", "math_hypot", "math_modf", "math_prod",
-             "math_sumprod", "extract", "custom_rule", "stop_gradient"}  # fmt: skip
+             "math_sumprod", "extract", "custom_rule", "opaque", "stop_gradient"}  # fmt: skip
 INTEGERS = {"ldexp", "polygamma", "yn", "kn", "expn"}
 
 

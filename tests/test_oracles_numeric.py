@@ -166,7 +166,7 @@ def test_an_error_that_is_planted_in_the_tangent_is_found_by_its_oracle_alone(wr
             value, found = made(**arguments)
             return value, wrong(found)
 
-        return along if given[2] == "jvp" else made
+        return along if given[1] == "jvp" else made
 
     right = numeric.load
     assert [f.verdict for f in tangent(subject, QUICK)] == ["agrees"]
