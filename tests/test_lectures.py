@@ -194,9 +194,11 @@ def test_fits_have_the_digits_that_nist_certifies():
             assert nist_strd.solve(name, problem, start).digits > 10.3, name
 
 
-def test_every_way_of_training_learns_digits():
+def test_every_way_of_training_learns_digits(tmp_path, monkeypatch):
     """A few steps of each; at 2 % of the steps the nets are far from done."""
     import mnist_regimes as lecture
+
+    monkeypatch.setattr(lecture, "PICTURES", tmp_path)
 
     runs = lecture.train_all(0.02)
     assert len(runs) == 7
@@ -204,6 +206,10 @@ def test_every_way_of_training_learns_digits():
         assert run.errors[0] > 0.8, name
     assert runs["minibatch, steps 0.5 / (1 + step/200)"].errors[-1] < 0.25
     assert runs["BFGS, output layer on the features of L-BFGS"].errors[-1] < 0.7
+    lecture.draw_curves(runs)
+    lecture.draw_learned(runs["minibatch of 50"].params)
+    drawn = sorted(path.name for path in tmp_path.iterdir() if path.stat().st_size > 5_000)
+    assert drawn == ["mnist_curves.png", "mnist_output_weights.png", "mnist_panel.png"]
 
 
 def test_dropout_leaves_out_what_the_mask_leaves_out():
