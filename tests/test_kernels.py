@@ -4,6 +4,7 @@ import linecache
 
 import numpy as np
 import pytest
+from tangents import defined
 
 import gradgen
 
@@ -84,3 +85,19 @@ def test_a_product_that_is_read_twice_is_computed_once():
     backward = made.source.partition("value =")[2]
     assert ".sum(axis=0)" in backward and ".sum(axis=1)" in backward
     assert "einsum" not in backward
+
+
+@pytest.mark.parametrize("terms", [2, 4, 6, 9])
+def test_long_sums_that_are_read_more_than_once_are_not_added_to_in_place(terms):
+    """The tangent of an adjoint is a long sum, a part of a longer one, and a factor as well."""
+    parts = [f"np.sum(weights[{k}] * np.sin({k + 1}.0 * y) * np.cos(y + z))" for k in range(terms)]
+    text = "import numpy as np\n\n\ndef f(x, s, weights):\n    y = x / np.exp(s)\n    z = y * y\n"
+    f = defined(text + f"    return {' + '.join(parts)} + np.sum(y * z * x)\n")
+    given = {"wrt": ("x", "s"), "shapes": f"x=n, s=n, weights={terms} n"}
+    rng = np.random.default_rng(terms)
+    x, s, t_x, t_s = rng.normal(size=(4, 3))
+    weights = rng.normal(size=(terms, 3))
+    hvp = gradgen.hvp(f, **given)
+    moved = gradgen.grad(f, **given)(x + 1e-30j * t_x, s + 1e-30j * t_s, weights)
+    np.testing.assert_allclose(hvp(x, s, t_x, t_s, weights), np.imag(moved) / 1e-30, rtol=1e-11)
+    assert terms < 9 or " += " in hvp.source
