@@ -12,8 +12,8 @@ from gradgen.byhand.parting import Parting
 from gradgen.byhand.shrinking import pasted
 from gradgen.checking import as_dict
 from gradgen.cli_check import console_out, show_lines, show_notes, show_table
+from gradgen.cli_options import AS_JSON, DOMAIN, EFFORT, OUTPUT, SECONDS, SHAPES, WRT
 from gradgen.jobs import parse_wrt
-from gradgen.oracles.report import EFFORTS
 from gradgen.terminal import WANTING, progress, write_stdout
 
 AUDIT_HELP = """Audit a gradient that somebody wrote by hand.
@@ -51,15 +51,13 @@ Exit codes:
 @click.option(
     "--against", metavar="LOCATION", required=True, help="The gradient: PATH.py:gradient."
 )
-@click.option("--wrt", metavar="NAMES", help="Parameters to differentiate, as in emit.")
-@click.option("--shapes", metavar="TEXT", help='Of the arguments, as "x=n d, a=scalar".')
-@click.option("--output", type=click.IntRange(min=0), metavar="K",
-              help="Which of several results to differentiate, from 0.")  # fmt: skip
-@click.option("--domain", default="", metavar="TEXT", help='As "x in [0.1, 10], y > 0".')
-@click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
-@click.option("--seconds", type=click.FloatRange(min=0), metavar="S",
-              help="Stop after so many seconds, and say what is left.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="The whole report, as JSON.")
+@WRT
+@SHAPES
+@OUTPUT
+@DOMAIN
+@EFFORT
+@SECONDS
+@AS_JSON
 @click.pass_context
 def audit(
     ctx: click.Context, location: str, against: str, wrt: str | None, shapes: str | None,

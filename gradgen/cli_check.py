@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradgen.checking import ORACLES, as_dict, check_path
+from gradgen.cli_options import AS_JSON, DOMAIN, EFFORT, OUTPUT, SECONDS, SHAPES, WRT
 from gradgen.jobs import parse_wrt
 from gradgen.oracles.accuracy import ORACLE as ACCURACY
 from gradgen.oracles.accuracy import shown
-from gradgen.oracles.report import EFFORTS, Finding, Report
+from gradgen.oracles.report import Finding, Report
 from gradgen.program import STYLES
 from gradgen.terminal import WANTING, progress, write_stdout
 
@@ -58,19 +59,17 @@ MOST_ROWS = 12
 
 @click.command(help=CHECK_HELP)
 @click.argument("location", metavar="LOCATION")
-@click.option("--wrt", metavar="NAMES", help="Parameters to differentiate, as in emit.")
-@click.option("--shapes", metavar="TEXT", help='Of the arguments, as "x=n d, a=scalar".')
-@click.option("--output", type=click.IntRange(min=0), metavar="K",
-              help="Which of several results to differentiate, from 0.")  # fmt: skip
-@click.option("--domain", default="", metavar="TEXT", help='As "x in [0.1, 10], y > 0".')
-@click.option("--effort", type=click.Choice(list(EFFORTS)), default="normal", show_default=True)
-@click.option("--seconds", type=click.FloatRange(min=0), metavar="S",
-              help="Stop after so many seconds, and say what is left.")  # fmt: skip
+@WRT
+@SHAPES
+@OUTPUT
+@DOMAIN
+@EFFORT
+@SECONDS
 @click.option("--stabilize", is_flag=True,
               help="Check what is emitted with the accurate rewrites.")  # fmt: skip
 @click.option("--style", type=click.Choice(STYLES), default="default", show_default=True,
               help="Check what is emitted in this style.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="The whole report, as JSON.")
+@AS_JSON
 @click.pass_context
 def check(
     ctx: click.Context, location: str, wrt: str | None, shapes: str | None, output: int | None,

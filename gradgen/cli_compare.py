@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from gradgen.cli_options import OUTPUT, SHAPES
 from gradgen.jobs import parse_location, parse_wrt
 from gradgen.measure.compare import compare_family, compare_path
 from gradgen.measure.comparison import SIMPLIFY_BELOW
@@ -51,9 +52,8 @@ Exit codes:
 @click.argument("location", required=False, metavar="[LOCATION]")
 @click.option("--wrt", metavar="NAMES",
               help="Parameters to differentiate, as in emit (default: the first).")  # fmt: skip
-@click.option("--shapes", metavar="TEXT", help='Of the arguments, as "x=n d, a=scalar".')
-@click.option("--output", type=click.IntRange(min=0), metavar="K",
-              help="Which of several results to differentiate, from 0.")  # fmt: skip
+@SHAPES
+@OUTPUT
 @click.option("--param", metavar="NAME=A..B",
               help="An int parameter, fixed at each of these values while compiling.")  # fmt: skip
 @click.option("--family", type=click.Choice(list(FAMILIES)), help="A function of ours, instead.")

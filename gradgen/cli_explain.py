@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from gradgen.cli_options import AT, OUTPUT, SHAPES, WRT_ALL
 from gradgen.explaining import WIDTH, Explanation, explain_path
 from gradgen.jobs import parse_location, parse_wrt
 from gradgen.point import parse_at
@@ -39,13 +40,10 @@ FORMATS = ("text", "markdown", "latex")
 
 @click.command(help=EXPLAIN_HELP)
 @click.argument("location", metavar="LOCATION")
-@click.option("--at", metavar="VALUES",
-              help='Of the arguments, Python literals: "x=-2, w=[1, 2]".')  # fmt: skip
-@click.option("--wrt", metavar="NAMES",
-              help="Parameters to differentiate (default: all that hold floats).")  # fmt: skip
-@click.option("--shapes", metavar="TEXT", help='Of the arguments, as "x=n d, a=scalar".')
-@click.option("--output", type=click.IntRange(min=0), metavar="K",
-              help="Which of several results to differentiate, from 0.")  # fmt: skip
+@AT
+@WRT_ALL
+@SHAPES
+@OUTPUT
 @click.option("--notation", type=click.Choice(list(NOTATIONS)), default="d", show_default=True,
               help="The adjoint of z is d_z, z_bar or ∂f/∂z.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)

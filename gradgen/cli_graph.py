@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from gradgen.cli_explain import one_function
+from gradgen.cli_options import AT, SHAPES, WRT_ALL
 from gradgen.drawing import FORMATS, draw_path, format_of
 from gradgen.errors import GradgenError
 from gradgen.files import write_files
@@ -42,11 +43,9 @@ Exit codes:
 
 @click.command(help=GRAPH_HELP)
 @click.argument("location", metavar="LOCATION")
-@click.option("--at", metavar="VALUES",
-              help='Of the arguments, Python literals: "x=-2, w=[1, 2]".')  # fmt: skip
-@click.option("--wrt", metavar="NAMES",
-              help="Parameters to differentiate (default: all that hold floats).")  # fmt: skip
-@click.option("--shapes", metavar="TEXT", help='Of the arguments, as "x=n d, a=scalar".')
+@AT
+@WRT_ALL
+@SHAPES
 @click.option("--output", type=click.IntRange(min=0), metavar="K",
               help="Which of several results, from 0.")  # fmt: skip
 @click.option("--by", "detail", type=click.Choice(DETAILS),

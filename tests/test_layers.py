@@ -16,8 +16,8 @@ ORDER = [
     "program", "header", "cache", "live", "differences", "oracles", "checking", "certify",
     "byhand", "auditing", "testing", "pytest_plugin", "measure", "point", "statements",
     "worksheet", "shown", "notation", "explaining", "picture", "drawing", "api", "flatten",
-    "files", "sync", "terminal", "jobs", "cli", "cli_check", "cli_audit", "cli_compare",
-    "cli_explain", "cli_graph", "cli_sync", "cli_verify",
+    "files", "sync", "terminal", "jobs", "cli", "cli_options", "cli_check", "cli_audit",
+    "cli_compare", "cli_explain", "cli_graph", "cli_sync", "cli_verify",
 ]
 # fmt: on
 EXEMPT = {"__init__", "__main__"}
