@@ -196,6 +196,10 @@ class GraphBuilder:
         self.graph.names[node] = name
         return node
 
+    def known_const(self, value: float) -> int | None:
+        """The node of a Python number without a name if there is one already."""
+        return self._known.get(("const", literal_key(value), None))
+
     def constant(self, dotted: str, value: float) -> int:
         """The node of a constant of a library, `numpy.pi`."""
         return self.leaf("constant", dotted, Type("py", "float"), value)
