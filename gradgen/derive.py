@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from typing import Any
 
@@ -28,19 +27,21 @@ from gradgen.types import Shape, Type
 __all__ = ["Reverse", "check_active", "copied", "name_of", "reverse"]
 
 
-@dataclass(slots=True)
 class Adjoint:
     """What has been contributed to the adjoint of a node so far."""
 
-    plain: list[int] = field(default_factory=list)
-    # Contributions to parts: (template, index operands) -> nodes.
-    parts: dict[tuple[Any, tuple[int, ...]], list[int]] = field(default_factory=dict)
-    # Contributions to one of several results, by its number.
-    items: dict[int, int] = field(default_factory=dict)
-    # Where each of several results is read.
-    item_lives: dict[int, list[int | None]] = field(default_factory=dict)
-    # Where the node is read at all; None: everywhere.
-    live: list[int | None] = field(default_factory=list)
+    __slots__ = ("item_lives", "items", "live", "parts", "plain")
+
+    def __init__(self) -> None:
+        self.plain: list[int] = []
+        # Contributions to parts: (template, index operands) -> nodes.
+        self.parts: dict[tuple[Any, tuple[int, ...]], list[int]] = {}
+        # Contributions to one of several results, by its number.
+        self.items: dict[int, int] = {}
+        # Where each of several results is read.
+        self.item_lives: dict[int, list[int | None]] = {}
+        # Where the node is read at all; None: everywhere.
+        self.live: list[int | None] = []
 
 
 def reverse(graph: Graph, wrt: Sequence[Tree], value: Tree, seeds: Tree = None) -> Graph:
@@ -165,13 +166,12 @@ class Reverse(Sweep):
         return full_shape(self.b, g, self.graph.types[node].shape)
 
     def _elementwise(self, node: int, g: int, live: int | None) -> None:
-        graph = self.graph
+        graph, active, rules = self.graph, self.active, self._rules(node)
         g = self._widened(node, g)
         shape = graph.types[node].shape
-        for position, (arg, rule) in enumerate(
-            zip(graph.args[node], self._rules(node), strict=True)
-        ):
-            if rule is None or not self.active[arg]:
+        for position, arg in enumerate(graph.args[node]):
+            rule = rules[position]
+            if rule is None or not active[arg]:
                 continue
             part = self._term(node, rule, g, live)
             alive = self._branch(node, position, live)
@@ -256,17 +256,21 @@ class Reverse(Sweep):
     def _total(self, node: int, adjoint: Adjoint) -> int:
         """The sum of the contributions, under the name that the primal suggests."""
         graph, b = self.graph, self.b
-        total: int | None = None
         plain = adjoint.plain
-        for part, times in [(plain[0], 1)] if len(plain) == 1 else Counter(plain).items():
-            if times > 1:
-                part = b.add("mul", b.const(float(times)), part)
-            total = part if total is None else b.add("add", total, part)
+        total: int | None = plain[0] if plain else None
+        if len(plain) > 1:
+            total = None
+            for part, times in Counter(plain).items():
+                if times > 1:
+                    part = b.add("mul", b.const(float(times)), part)
+                total = part if total is None else b.add("add", total, part)
         if adjoint.parts:
             total = self._assemble(node, total, adjoint.parts)
         assert total is not None
         name = name_of(graph, node)
-        if name is not None and total in self.programmed and graph.locs[total] is None:
+        if name is None:
+            return total
+        if total in self.programmed and graph.locs[total] is None:
             # the name in the program says less than the name of what it is the adjoint of
             at = total
             graph.hints[at] = None
@@ -274,7 +278,7 @@ class Reverse(Sweep):
                 at = graph.args[at][0]
                 graph.hints[at] = None
         fits = graph.locs[total] is None or graph.ops[total] == "sub"
-        if name is not None and graph.names[total] is None and fits:
+        if graph.names[total] is None and fits:
             many = len(adjoint.plain) + len(adjoint.parts) > 1
             own = graph.locs[total] is None and many and graph.names[node] is not None
             called = self.naming(name)

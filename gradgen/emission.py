@@ -40,11 +40,11 @@ INDENT = "    "
 MAX_DEPTH = 4
 INLINE_WIDTH = 64
 NAMED_WIDTH = 28
-_ATOMS = ("param", "const", "constant", "global", "seed")
+_ATOMS = frozenset({"param", "const", "constant", "global", "seed"})
 _UPDATES = ("index_set", "index_add")
-_DISPLAYS = (
+_DISPLAYS = frozenset({
     "array", "concatenate", "stack", "vstack", "hstack", "dstack", "column_stack", "total",
-)  # fmt: skip
+})  # fmt: skip
 # What the names of emitted functions end in.
 _FUNCTIONS = (*MODES, "forward", "backward")
 TEMPORARY = "t"
@@ -357,6 +357,9 @@ class FunctionWriter:
         self.wanted: dict[int, str | None] = {}
         self.suffix: dict[str, int] = {}
         self.user_names: set[str] = set()
+        # What nothing may be called.
+        self.reserved = frozenset(keyword.kwlist) | module.reserved | {*plan.extra_params}
+        self.reserved |= {*module.opaque.values()}
         # The names of classes that are unpacked, by what is rebuilt like them.
         self.classes: dict[Any, str] = {}
         # Lengths that are saved without a name.
@@ -389,23 +392,29 @@ class FunctionWriter:
 
     def _count_uses(self) -> None:
         graph = self.graph
+        count, users, columns = self.count, self.users, graph.args
         for node in self.plan.nodes:
-            for arg in graph.args[node]:
-                self.count[arg] += 1
-                self.users.setdefault(arg, []).append(node)
+            for arg in columns[node]:
+                count[arg] += 1
+                if arg in users:
+                    users[arg].append(node)
+                else:
+                    users[arg] = [node]
         for leaf in leaves(self.plan.results):
-            self.count[leaf] += 1
+            count[leaf] += 1
 
     def _choose_statements(self) -> None:
-        graph = self.graph
+        graph, updated = self.graph, False
         for node in self.plan.nodes:
-            if graph.ops[node] in _ATOMS:
-                if graph.ops[node] == "const" and graph.names[node] is not None:
+            op = graph.ops[node]
+            if op in _ATOMS:
+                if op == "const" and graph.names[node] is not None:
                     self.statements.add(node)
                 continue
-            if self._stands_alone(node):
+            if graph.names[node] is not None or self._stands_alone(node):
                 self.statements.add(node)
-            if graph.ops[node] in _UPDATES:
+            if op in _UPDATES:
+                updated = True
                 buffer = graph.args[node][0]
                 if buffer in self.own and graph.ops[buffer] not in _ATOMS:
                     self.statements.add(buffer)
@@ -414,7 +423,7 @@ class FunctionWriter:
                 self.statements.add(leaf)
         for node in self.inline:
             self.statements |= {a for a in graph.args[node] if graph.ops[a] not in _ATOMS}
-        for node in reversed(self.plan.nodes):
+        for node in reversed(self.plan.nodes) if updated else ():
             if graph.ops[node] in _UPDATES:
                 buffer = graph.args[node][0]
                 self.wanted.setdefault(buffer, self._wanted(node))
@@ -422,15 +431,16 @@ class FunctionWriter:
     def _stands_alone(self, node: int) -> bool:
         """Whether a value is a statement of its own: named by the user, updated, or read twice."""
         graph = self.graph
-        if graph.names[node] is not None or graph.ops[node] in _UPDATES:
+        op = graph.ops[node]
+        if graph.names[node] is not None or op in _UPDATES:
             return True
-        if graph.ops[node] in ALWAYS_INLINE:
+        if self.count[node] <= 1 or op in ALWAYS_INLINE:
             return False
-        if graph.ops[node] == "neg" and graph.ops[graph.args[node][0]] == "constant":
+        if op == "neg" and graph.ops[graph.args[node][0]] == "constant":
             return False
-        if graph.ops[node] == "transpose" and self._is_named(graph.args[node][0]):
+        if op == "transpose" and self._is_named(graph.args[node][0]):
             return False
-        return self.count[node] > 1
+        return True
 
     def _is_named(self, node: int) -> bool:
         return node in self.statements or self.graph.ops[node] == "param" or node not in self.own
@@ -502,12 +512,7 @@ class FunctionWriter:
         return self.graph.names[node] is not None
 
     def _is_reserved(self, name: str) -> bool:
-        return (
-            keyword.iskeyword(name)
-            or name in self.module.reserved
-            or name in self.module.opaque.values()
-            or name in self.plan.extra_params
-        )
+        return name in self.reserved
 
     def _name(self, node: int) -> str:
         """The name of a statement's value: the user's, a hint's, or one that says what it is."""
@@ -571,10 +576,13 @@ class FunctionWriter:
         op = graph.ops[node]
         if op in _ATOMS:
             return self._atom(node)
-        args = [self.exprs[a] for a in graph.args[node]]
+        exprs = self.exprs
+        args = [exprs[a] for a in graph.args[node]]
         row = OPS[op]
         spelling = target.spellings.get(op)
         attr = graph.attrs[node]
+        if attr is None and spelling is None and row.infix:
+            return infix(row.infix, row.precedence, args[0], args[1])
         if isinstance(attr, OpaqueCall):
             return written(self, attr.key, attr, args)
         if isinstance(attr, Call) and target.functions == "numpy":
@@ -766,13 +774,14 @@ class FunctionWriter:
     def _write_node(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
         """Spell a node, and write it as a statement where it is one; shorten what is too long."""
         graph = self.graph
-        if self._grow(node, parts):
+        if self.grown and self._grow(node, parts):
             return
         while True:
-            expr = self._spell(node) if graph.ops[node] not in _UPDATES else Expr("")
-            alone = node in self.statements
             if graph.ops[node] in _UPDATES:
-                break
+                self._write_update(node, parts)
+                return
+            expr = self._spell(node)
+            alone = node in self.statements
             width = self._width(node, expr) if alone else len(expr.text)
             room = WIDTH - self.indent - 3 - self._name_width(node) if alone else INLINE_WIDTH
             if width <= room and expr.depth <= MAX_DEPTH + alone:
@@ -781,15 +790,12 @@ class FunctionWriter:
             if widest is None:
                 break
             self._promote(widest, parts)
-            if self._grow(node, parts):
+            if self.grown and self._grow(node, parts):
                 return
         if not alone:
             self.exprs[node] = expr
             if self._deserves_a_name(node, expr):
                 self._promote(node, parts)
-            return
-        if graph.ops[node] in _UPDATES:
-            self._write_update(node, parts)
             return
         self._put_statement(node, expr, parts)
 
@@ -857,8 +863,8 @@ class FunctionWriter:
         """Whether an expression is the adjoint of a value with a name, and no short one."""
         hint = self.graph.hints[node]
         return (
-            hint is not None and _DERIVED(hint) is not None and self.graph.locs[node] is None
-            and len(expr.text) > NAMED_WIDTH
+            len(expr.text) > NAMED_WIDTH and hint is not None
+            and self.graph.locs[node] is None and _DERIVED(hint) is not None
         )  # fmt: skip
 
     def _width(self, node: int, expr: Expr) -> int:

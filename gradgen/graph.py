@@ -104,7 +104,13 @@ def map_tree(function: Callable[[int], Any], tree: Tree) -> Tree:
 
 def literal_key(value: Any) -> tuple[str, Any]:
     """A key that tells 1, 1.0 and True apart, 0.0 and -0.0, and all NaNs alike."""
-    return (type(value).__name__, value.hex() if isinstance(value, float) else value)
+    if isinstance(value, float) and (value == 0.0 or value != value):
+        value = value.hex()
+    return (type(value).__name__, value)
+
+
+# A row of fewer nodes than these is copied one by one.
+_SHORT = 8
 
 
 class GraphBuilder:
@@ -114,12 +120,17 @@ class GraphBuilder:
         self.graph = graph
         self.loc: Location | None = None
         self._known: dict[Any, int] = {}
-        if share:
-            plain = zip(graph.ops, graph.args, graph.attrs, strict=True)
-            for node, key in enumerate(plain):
-                if key[0] in _SOURCELESS:
-                    key = self._key(node)
-                self._known.setdefault(key, node)
+        # The columns that `add` reads, and what it puts a row at their ends by.
+        self._types, self._values = graph.types, graph.values
+        self._ends = tuple([getattr(graph, column).append for column in COLUMNS])
+        if share and graph.ops:
+            # from the last to the first: of equal nodes the first one is known
+            columns = (reversed(held) for held in (graph.ops, graph.args, graph.attrs))
+            keys = zip(*columns, strict=True)
+            self._known.update(zip(keys, range(len(graph.ops) - 1, -1, -1), strict=True))
+            for node, op in enumerate(graph.ops):
+                if op in _SOURCELESS:
+                    self._known.setdefault(self._key(node), node)
 
     def _key(self, node: int) -> Any:
         """What tells a source from others, as the constructors below form it."""
@@ -137,8 +148,16 @@ class GraphBuilder:
         known = self._known.get(key)
         if known is not None and not OPS[op].fresh:
             return known
-        types, values = self.graph.types, self.graph.values
-        operands = tuple([types[a] for a in args])
+        # Every stage spends most of its time here, so that two operands, which most operations
+        # have, are not looped over, and nothing is called that need not be.
+        types, values = self._types, self._values
+        if len(args) == 2:
+            first, second = args
+            operands = (types[first], types[second])
+            static = values[first] is not None and values[second] is not None
+        else:
+            operands = tuple([types[a] for a in args])
+            static = bool(args) and values[args[0]] is not None
         value = None
         found = _inferred.get((op, attr, operands))
         if found is None:
@@ -148,23 +167,23 @@ class GraphBuilder:
                 value = row.known(operands, attr)
             elif row.infer in BY_TYPES:
                 _inferred[op, attr, operands] = found
-        if value is None and args and values[args[0]] is not None:
+        if static and value is None:
             value = _evaluate(op, [values[a] for a in args], found)
         return self._append(key, op, args, attr, found, value)
 
     def _append(
         self, key: Any, op: str, args: tuple[int, ...], attr: Any, found: Any, value: Any
     ) -> int:
-        graph = self.graph
-        node = self._known[key] = len(graph.ops)
-        graph.ops.append(op)
-        graph.args.append(args)
-        graph.attrs.append(attr)
-        graph.types.append(found)
-        graph.values.append(value)
-        graph.locs.append(self.loc)
-        graph.names.append(None)
-        graph.hints.append(None)
+        node = self._known[key] = len(self._types)
+        ops, arguments, attrs, types, values, locs, names, hints = self._ends
+        ops(op)
+        arguments(args)
+        attrs(attr)
+        types(found)
+        values(value)
+        locs(self.loc)
+        names(None)
+        hints(None)
         return node
 
     def const(self, value: Any, name: str | None = None) -> int:
@@ -176,6 +195,10 @@ class GraphBuilder:
         node = self._append(key, "const", (), value, Type("py", type(value).__name__), value)
         self.graph.names[node] = name
         return node
+
+    def known_const(self, value: float) -> int | None:
+        """The node of a Python number without a name if there is one already."""
+        return self._known.get(("const", literal_key(value), None))
 
     def constant(self, dotted: str, value: float) -> int:
         """The node of a constant of a library, `numpy.pi`."""
@@ -251,7 +274,7 @@ class GraphBuilder:
     def copy_node(self, source: Graph, node: int, mapping: Sequence[int]) -> int:
         """The node of another graph, on mapped arguments; names and hints come along."""
         op, attr = source.ops[node], source.attrs[node]
-        args = tuple(mapping[a] for a in source.args[node])
+        args = tuple([mapping[a] for a in source.args[node]])
         self.loc = source.locs[node]
         if op == "const":
             new = self.const(attr, source.names[node])
@@ -270,11 +293,14 @@ class GraphBuilder:
 
         The types of their mapped arguments have to be those of the arguments.
         """
-        graph = self.graph
-        first = len(graph)
+        if stop - start < _SHORT:
+            self._copy_few(source, start, stop, mapping)
+            return
+        graph, mapped = self.graph, mapping.__getitem__
+        first = len(graph.ops)
         rows = range(first, first + stop - start)
         mapping[start:stop] = rows
-        args = [tuple([mapping[a] for a in some]) for some in source.args[start:stop]]
+        args = [tuple(map(mapped, some)) for some in source.args[start:stop]]
         made = dict(zip(zip(source.ops[start:stop], args, source.attrs[start:stop], strict=True),
                         rows, strict=True))  # fmt: skip
         if len(made) < len(rows) or not made.keys().isdisjoint(self._known.keys()):
@@ -285,6 +311,26 @@ class GraphBuilder:
         for column in COLUMNS:
             held = args if column == "args" else getattr(source, column)[start:stop]
             getattr(graph, column).extend(held)
+
+    def _copy_few(self, source: Graph, start: int, stop: int, mapping: list[int]) -> None:
+        """Copy a short row one by one, for which lists of its columns take longer."""
+        known, mapped = self._known, mapping.__getitem__
+        ends = self._ends
+        for node in range(start, stop):
+            key = (source.ops[node], tuple(map(mapped, source.args[node])), source.attrs[node])
+            if key in known:
+                mapping[node] = self.copy_node(source, node, mapping)
+                continue
+            mapping[node] = known[key] = len(self._types)
+            ops, arguments, attrs, types, values, locs, names, hints = ends
+            ops(key[0])
+            arguments(key[1])
+            attrs(key[2])
+            types(source.types[node])
+            values(source.values[node])
+            locs(source.locs[node])
+            names(source.names[node])
+            hints(source.hints[node])
 
     def label(self, node: int, name: str | None, hint: str | None) -> None:
         """Give a node a name and a hint, unless it has them."""

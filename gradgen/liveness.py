@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import compress
 
@@ -14,10 +15,10 @@ def reachable(graph: Graph, roots: Tree, values: bool = False) -> list[bool]:
     needed = [False] * len(graph)
     for leaf in leaves(roots):
         needed[leaf] = True
-    columns = graph.args
-    for node in range(len(graph) - 1, -1, -1):
+    node = len(needed)
+    for args in reversed(graph.args):
+        node -= 1
         if needed[node]:
-            args = columns[node]
             for arg in args[:1] if values and graph.ops[node] == "custom_rule" else args:
                 needed[arg] = True
     return needed
@@ -26,7 +27,30 @@ def reachable(graph: Graph, roots: Tree, values: bool = False) -> list[bool]:
 def parameters(graph: Graph) -> set[int]:
     """The nodes of what the functions are given, which stay although nobody reads them."""
     found = {leaf for param in graph.params for leaf in leaves(param.tree)}
-    return found | {node for node, op in enumerate(graph.ops) if op == "param"}
+    return found | set(placed(graph, "param"))
+
+
+def placed(graph: Graph, op: str) -> Iterator[int]:
+    """The nodes of one operation, in order."""
+    node = -1
+    with suppress(ValueError):
+        while True:
+            node = graph.ops.index(op, node + 1)
+            yield node
+
+
+def reads(graph: Graph) -> list[int]:
+    """How often each node is read by needed nodes and by the results: 0 where it is not needed."""
+    count = [0] * len(graph)
+    for leaf in leaves(graph.results):
+        count[leaf] += 1
+    node = len(count)
+    for args in reversed(graph.args):
+        node -= 1
+        if count[node]:
+            for arg in args:
+                count[arg] += 1
+    return count
 
 
 def uses(graph: Graph, needed: Sequence[bool]) -> list[int]:
@@ -52,11 +76,12 @@ def compacted(graph: Graph, needed: Sequence[bool]) -> Graph:
     mapping = [-1] * len(graph)
     for new, node in enumerate(kept):
         mapping[node] = new
-    b = GraphBuilder(shell(graph), share=False)
+    new = shell(graph)
     for column in COLUMNS:
-        setattr(b.graph, column, list(compress(getattr(graph, column), needed)))
-    b.graph.args = [tuple([mapping[a] for a in args]) for args in b.graph.args]
-    return finish(graph, b, mapping)
+        setattr(new, column, list(compress(getattr(graph, column), needed)))
+    mapped = mapping.__getitem__
+    new.args = [tuple(map(mapped, args)) for args in new.args]
+    return finish(graph, GraphBuilder(new, share=False), mapping)
 
 
 def finish(graph: Graph, builder: GraphBuilder, mapping: Sequence[int]) -> Graph:

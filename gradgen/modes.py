@@ -49,8 +49,8 @@ def answer(mode: str, asked: Question) -> Graph:
 
 def _gradient(asked: Question, mode: str) -> Graph:
     graph, seeds = derive.copied(asked.graph), None
-    b = GraphBuilder(graph)
     if mode in WITH_SEEDS:
+        b = GraphBuilder(graph)
         seeds = add_seeds(b, asked.value, mode)
         _number(b, asked.value)
     derived = derive.reverse(graph, asked.trees, asked.value, seeds)

@@ -68,7 +68,7 @@ def render(unit: Unit, header: Sequence[str] = (), folder: Path | None = None) -
     functions = [
         {
             "name": f.name, "signature": f.signature, "doc": docstring(f.doc),
-            "body": [part for line in f.body for part in lay_out(line, 4)],
+            "body": _laid_out(f.body),
         }
         for f in unit.functions
     ]  # fmt: skip
@@ -84,6 +84,19 @@ def render(unit: Unit, header: Sequence[str] = (), folder: Path | None = None) -
     except Exception as error:  # a template can raise whatever Python can
         raise GradgenError(f"{TEMPLATE}: {type(error).__name__}: {error}") from None
     return text
+
+
+def _laid_out(body: Sequence[str]) -> list[str]:
+    """The lines of a body, those broken that do not fit."""
+    if max(map(len, body), default=0) + 4 <= WIDTH:
+        return list(body)
+    lines: list[str] = []
+    for line in body:
+        if len(line) + 4 <= WIDTH:
+            lines.append(line)
+        else:
+            lines += lay_out(line, 4)
+    return lines
 
 
 def _joined_imports(unit: Unit) -> list[str]:

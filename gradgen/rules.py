@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from gradgen.graph import Graph, GraphBuilder
 from gradgen.ops import OPS
@@ -13,12 +13,12 @@ from gradgen.read.definitions import adjoints, define
 
 __all__ = ["adjoints", "compiled", "define", "mentions", "program_reader", "splice"]
 
-VARIABLES = ("g", "x", "y", "z", "out")
+VARIABLES = ("out", "g", "x", "y", "z")
 
 
 @cache
 def compiled(text: str) -> Graph:
-    """The graph of a derivative text over `g, x, y, z, out`."""
+    """The graph of a derivative text over `VARIABLES`."""
     return read_rule(text, VARIABLES)
 
 
@@ -32,40 +32,57 @@ def mentions(text: str) -> frozenset[str]:
     )
 
 
+class Plan(NamedTuple):
+    """What a derivative text takes: the places of what it reads among `VARIABLES`, and its steps.
+
+    A step is an operation, its arguments among what is read and the steps before, and its
+    attribute; for a constant of a library, what stands for the arguments is its value.
+    """
+
+    reads: tuple[int, ...]
+    steps: tuple[tuple[str, Any, Any], ...]
+
+
 @cache
-def _steps(text: str, flavour: str | None) -> list[tuple[str, tuple[int, ...], Any, Any]]:
-    """What a derivative text takes: op, arguments among the steps before, attribute, value.
+def _plan(text: str, flavour: str | None) -> Plan:
+    """The plan of a derivative text.
 
     A rule of a `math` function calls `math` functions, so that numbers stay Python's.
     """
     rule, read = compiled(text), mentions(text)
+    reads = [VARIABLES.index(attr[0]) for op, attr in zip(rule.ops, rule.attrs, strict=True)
+             if op == "param" and attr[0] in read]  # fmt: skip
     mapping: list[int] = []
-    steps: list[tuple[str, tuple[int, ...], Any, Any]] = []
+    steps: list[tuple[str, Any, Any]] = []
+    params = 0
     for op, args, attr, value in zip(rule.ops, rule.args, rule.attrs, rule.values, strict=True):
-        mapping.append(len(steps))
         if op == "param":
-            if attr[0] in read:
-                steps.append((op, (), attr[0], None))
+            mapping.append(params)
+            params += attr[0] in read
             continue
-        known = op in ("const", "constant")
-        if not known and flavour == "math" and OPS[op].math and op != "power":
+        mapping.append(len(reads) + len(steps))
+        if op in ("const", "constant"):
+            steps.append((op, value, attr))
+            continue
+        if flavour == "math" and OPS[op].math and op != "power":
             attr = "math"
-        steps.append((op, tuple(mapping[a] for a in args), attr, value))
-    assert mapping[rule.results] == len(steps) - 1, "the result comes last"
-    return steps
+        steps.append((op, tuple([mapping[a] for a in args]), attr))
+    assert mapping[rule.results] == len(reads) + len(steps) - 1, "the result comes last"
+    return Plan(tuple(reads), tuple(steps))
 
 
-def splice(b: GraphBuilder, text: str, operands: Mapping[str, int], flavour: str | None) -> int:
-    """The node of a derivative text on operands, of which there are those that it mentions."""
-    made: list[int] = []
-    for op, args, attr, value in _steps(text, "math" if flavour == "math" else None):
-        if op == "param":
-            node = operands[attr]
-        elif op == "const":
-            node = b.const(attr)
+def splice(b: GraphBuilder, text: str, operands: Sequence[int], flavour: str | None) -> int:
+    """The node of a derivative text on operands, of which there are those that it mentions.
+
+    The operands are in the order of `VARIABLES`.
+    """
+    plan = _plan(text, "math" if flavour == "math" else None)
+    made = [operands[at] for at in plan.reads]
+    for op, args, attr in plan.steps:
+        if op == "const":
+            made.append(b.const(attr))
         elif op == "constant":
-            node = b.constant(attr, value)
+            made.append(b.constant(attr, args))
         else:
-            node = b.add(op, *[made[a] for a in args], attr=attr)
-        made.append(node)
+            made.append(b.add(op, *[made[a] for a in args], attr=attr))
     return made[-1]

@@ -12,11 +12,12 @@ from itertools import groupby
 from typing import Any
 
 from gradgen.graph import Graph, GraphBuilder
-from gradgen.liveness import finish, parameters, reachable, shell, uses
+from gradgen.liveness import finish, parameters, reads, shell
 from gradgen.ops.indexing import WHOLE, is_reshape, resolve
 from gradgen.types import Shape
 
-_LEAVES = ("param", "const", "constant", "global", "seed")
+_LEAVES = frozenset({"param", "const", "constant", "global", "seed"})
+_NOTED = _LEAVES | {"index_set"}
 # A coefficient, the node it multiplies (None: a bare number), and whether nobody else has it.
 Scaled = tuple[float, int | None, bool]
 # How far into a product a coefficient is carried, to stand first in it.
@@ -31,6 +32,9 @@ _FEW = 1_000
 _LARGEST = 1e300
 _COUNTS = ("axis_size", "item_count")
 _ALL_AXES = (None, False, None)
+# What a product looks into, where it is one of its factors.
+_OPEN = frozenset({"mul", "div", "where"})
+_SUMS = frozenset({"add", "sub"})
 # What makes arrays of numbers.
 _MAKERS = ("array", "full", "broadcast_to", "stack", "concatenate", "reshape")
 
@@ -50,9 +54,8 @@ def simplify(graph: Graph, before: Uses | None = None) -> tuple[Graph, Uses | No
 class _Simplifier:
     def __init__(self, graph: Graph, before: Uses | None) -> None:
         self.old = graph
-        needed = reachable(graph, graph.results)
-        self.needed = needed
-        self.uses = uses(graph, needed)
+        self.uses = reads(graph)
+        self.needed = [count > 0 for count in self.uses]
         self.derived = [
             loc is None and op not in _LEAVES for op, loc in zip(graph.ops, graph.locs, strict=True)
         ]
@@ -60,6 +63,9 @@ class _Simplifier:
         self.before: Uses = []
         self.changed = 0
         self.b = GraphBuilder(shell(graph))
+        # Columns of the new graph, in which every rule looks.
+        self.ops, self.args = self.b.graph.ops, self.b.graph.args
+        self.locs, self.values = self.b.graph.locs, self.b.graph.values
         self.map = [-1] * len(graph)
         # Whether the node being rewritten is read more than once.
         self.shared = False
@@ -82,67 +88,78 @@ class _Simplifier:
                 b.copy_run(old, start, node, self.map)
             else:
                 self._rewrite_run(start, node, given)
-        self.before = [CHANGED] * len(b.graph)
-        for at, new in enumerate(self.map):
-            if self.kept[at] or (new >= 0 and (not self.derived[at] or self._is_same(at, new))):
-                self.before[new] = self.uses[at]
-            elif new >= 0:
-                self.changed += 1
+        self.before = self._compared()
         return finish(old, b, self.map)
 
+    def _compared(self) -> Uses:
+        """How often each new node was read before; what was not carried over as it was counts."""
+        before = [CHANGED] * len(self.ops)
+        derived, old, mapped = self.derived, self.old, self.map.__getitem__
+        ops, args, attrs = self.ops, self.args, self.b.graph.attrs
+        rows = zip(self.map, self.kept, self.uses, old.ops, old.attrs, old.args, strict=True)
+        for at, (new, kept, count, op, attr, operands) in enumerate(rows):
+            if new < 0:
+                continue
+            if kept or not derived[at] or (
+                ops[new] == op and args[new] == tuple(map(mapped, operands))
+                and attrs[new] == attr
+            ):  # fmt: skip
+                before[new] = count
+            else:
+                self.changed += 1
+        return before
+
     def _rewrite_run(self, start: int, stop: int, given: Container[int]) -> None:
-        old, b = self.old, self.b
+        old, b, locs = self.old, self.b, self.locs
         for node in range(start, stop):
             if not self.needed[node] and node not in given:
                 continue
-            if old.locs[node] is not None or old.ops[node] in _LEAVES:
+            if not self.derived[node]:
                 self.map[node] = b.copy_node(old, node, self.map)
                 self._note_reciprocal(self.map[node])
                 self._note_store(self.map[node])
                 continue
             b.loc = None
             new = self.map[node] = self.rewrite(node)
-            op = b.graph.ops[new]
-            self._note_store(new)
-            if self.uses[node] > 1 and op in ("mul", "div"):
+            op = self.ops[new]
+            if op == "index_set":
+                self._note_store(new)
+            elif self.shared and (op == "mul" or op == "div"):
                 # Read elsewhere too: to multiply it out would compute it once more.
                 self.fresh.discard(new)
-            own = b.graph.locs[new] is None
-            if own or op == "sub":
-                b.label(new, old.names[node] if own else None, old.hints[node])
-
-    def _is_same(self, node: int, new: int) -> bool:
-        """Whether a node was carried over as it was."""
-        old, graph = self.old, self.b.graph
-        return (
-            graph.ops[new] == old.ops[node] and graph.attrs[new] == old.attrs[node]
-            and graph.args[new] == tuple([self.map[a] for a in old.args[node]])
-        )  # fmt: skip
+            name, hint = old.names[node], old.hints[node]
+            if name is not None or hint is not None:
+                own = locs[new] is None
+                if own or op == "sub":
+                    b.label(new, name if own else None, hint)
 
     def _kept(self, before: Uses | None) -> list[bool]:
         """Which nodes are copied without a look: those of the user, and those far from changes."""
         old, derived = self.old, self.derived
         # what is noted for others when it is met, and what has no operands
         alone = [
-            op in _LEAVES or op == "index_set" or (op == "div" and not d)
-            for op, d in zip(old.ops, derived, strict=True)
+            op in _NOTED or (op == "div" and not d) for op, d in zip(old.ops, derived, strict=True)
         ]
         if before is None:
             return [n and not (d or a) for n, d, a in zip(self.needed, derived, alone, strict=True)]
         # How many operands lie between a node and the nearest change below it.
         far: list[int] = []
-        for node, args in enumerate(old.args):
-            if not derived[node] or not self.needed[node]:
+        looked = [d and n for d, n in zip(derived, self.needed, strict=True)]
+        for look, now, then, args in zip(looked, self.uses, before, old.args, strict=True):
+            if not look:
                 far.append(_FAR)
-            elif self.uses[node] != before[node]:
+            elif now != then:
                 far.append(0)
+            elif len(args) == 2:
+                first, second = far[args[0]], far[args[1]]
+                far.append((first if first < second else second) + 1)
             else:
                 far.append(min([far[a] for a in args], default=_FAR) + 1)
         # How far below a node that may change others are still looked into.
         depth = [_DEEP if f < _NEAR else 0 for f in far]
-        for node in range(len(old) - 1, -1, -1):
-            below = depth[node] - 1
-            if below > 0:
+        for node in range(len(depth) - 1, -1, -1):
+            if depth[node] > 1:
+                below = depth[node] - 1
                 for a in old.args[node]:
                     if derived[a] and depth[a] < below:
                         depth[a] = below
@@ -158,23 +175,23 @@ class _Simplifier:
             new = rule(self, node)
             if new is not None and self.fits(new, node):
                 return new
-        plain = b.add(op, *(self.map[a] for a in old.args[node]), attr=old.attrs[node])
+        plain = b.add(op, *[self.map[a] for a in old.args[node]], attr=old.attrs[node])
         if op in _MAKERS and b.type_of(plain).dtype != old.types[node].dtype:
             # of what was float32, a plain number is left, which NumPy takes for 64 bits
             plain = b.add("astype", plain, attr=old.types[node].dtype)
         if op == "mul":
-            first, second = b.args_of(plain)
+            first, second = self.args[plain]
             number = self.number(first)
             if number is not None:
                 self.scaled[plain] = (number, second, False)
-        value = b.value_of(plain)
-        if op not in ("axis_size", "item_count") and isinstance(value, (int, float)):
+        value = self.values[plain]
+        if value is not None and op not in _COUNTS and isinstance(value, (int, float)):
             return b.const(value)
         return plain
 
     def fits(self, new: int, node: int) -> bool:
         """Whether a rewritten node may stand for the old one."""
-        have, want = self.b.type_of(new), self.old.types[node]
+        have, want = self.b.graph.types[new], self.old.types[node]
         if have is want:
             return True
         if have.shape != want.shape or have.is_float != want.is_float:
@@ -185,10 +202,10 @@ class _Simplifier:
 
     def number(self, new: int) -> float | None:
         """The value of a finite, unnamed number, or of `1 / 2`; None for anything else."""
-        graph = self.b.graph
-        value = graph.values[new]
-        if value is None or graph.ops[new] == "global":
+        value = self.values[new]
+        if value is None or self.ops[new] == "global":
             return None
+        graph = self.b.graph
         for part in graph.args[new] or (new,):
             if graph.ops[part] != "const" or graph.names[part] is not None:
                 return None
@@ -206,32 +223,33 @@ class _Simplifier:
     def split(self, arg: int) -> Scaled:
         """An operand as coefficient times node; products that others share stay whole."""
         new = self.map[arg]
-        value = self.number(new)
-        if value is not None:
-            return (value, None, False)
-        if self.uses[arg] == 1 and new in self.scaled:
-            return self.scaled[new]
-        return (1.0, new, self.uses[arg] == 1 and self.b.graph.locs[new] is None)
+        if self.values[new] is not None:
+            value = self.number(new)
+            if value is not None:
+                return (value, None, False)
+        if self.uses[arg] != 1:
+            return (1.0, new, False)
+        return self.scaled.get(new) or (1.0, new, self.locs[new] is None)
 
     def signed(self, arg: int) -> Scaled:
         """As `split`, with the sign of a shared `-x` taken off: for rules where signs are free."""
         new = self.map[arg]
-        if self.b.is_op(new, "neg"):
-            return (-1.0, self.b.args_of(new)[0], False)
+        if self.ops[new] == "neg":
+            return (-1.0, self.args[new][0], False)
         return self.split(arg)
 
     def make(
         self, coefficient: float, base: int | None, fresh: bool = False, depth: int = 0
     ) -> int:
         """The node of a coefficient times a node; `fresh`: nobody else has the node."""
+        if coefficient == 1.0 and base is not None:
+            return base
         b = self.b
         graph = b.graph
-        if base is not None and coefficient < 0 and graph.ops[base] == "neg":
-            return self.make(-coefficient, graph.args[base][0])
+        if base is not None and coefficient < 0 and self.ops[base] == "neg":
+            return self.make(-coefficient, self.args[base][0])
         if base is None or (coefficient == 0 and not graph.types[base].shape):
             return b.const(coefficient)
-        if coefficient == 1.0:
-            return base
         fresh = (fresh or base in self.fresh) and depth < _MAX_DEPTH
         if coefficient == -1.0 and not (fresh and self._is_step(base)):
             if fresh and b.is_op(base, "sub") and graph.locs[base] is None:
@@ -269,15 +287,15 @@ class _Simplifier:
         return types[node].dtype != "float32" or types[whole].dtype == "float32"
 
     def _negated(self, base: int, fresh: bool) -> int:
-        b = self.b
-        if b.is_op(base, "mul", "div") and b.graph.locs[base] is None:
-            first, second = b.args_of(base)
+        b, op = self.b, self.ops[base]
+        if fresh and (op == "mul" or op == "div") and self.locs[base] is None:
+            first, second = self.args[base]
             value = self.number(first)
-            if fresh and value is not None and b.is_op(base, "div"):
+            if value is not None and op == "div":
                 return b.add("div", b.const(-value), second)
-            if fresh and b.type_of(first).dtype != "bool":
-                return b.add(b.graph.ops[base], b.add("neg", first), second)
-            if fresh and b.is_op(base, "mul"):
+            if b.type_of(first).dtype != "bool":
+                return b.add(op, b.add("neg", first), second)
+            if op == "mul":
                 return b.add("mul", first, self._minus(second))
         return self._minus(base)
 
@@ -297,21 +315,21 @@ class _Simplifier:
 
     def combine(self, op: str, *operands: int) -> tuple[int, bool]:
         """The node for an operation on new nodes, and whether it is new."""
-        before = len(self.b.graph)
+        before = len(self.ops)
         node = self.b.add(op, *operands)
-        if node >= before:
+        new = node >= before
+        if new:
             self.fresh.add(node)
-        return node, node >= before
+        return node, new
 
     def product(self, a: int, a_own: bool, b: int, b_own: bool) -> tuple[int, bool]:
         """The node of `a * b`, and whether it is new; products that exist already are used."""
         known = self._find_product(a, b)
         if known is not None:
             return known, False
-        graph = self.b.graph
         for inner, own, other in ((a, a_own, b), (b, b_own, a)):
-            if own and graph.ops[inner] == "mul" and graph.locs[inner] is None:
-                first, second = graph.args[inner]
+            if own and self.ops[inner] == "mul" and self.locs[inner] is None:
+                first, second = self.args[inner]
                 for kept, used in ((first, second), (second, first)):
                     known = self._find_product(used, other)
                     if known is not None:
@@ -330,6 +348,10 @@ class _Simplifier:
     def mul(self, node: int) -> int | None:
         left, right = self.old.args[node]
         (ca, a, a_own), (cb, b, b_own) = self.split(left), self.split(right)
+        if ca == 1.0 == cb and a is not None and b is not None:
+            a_open, b_open = a_own and self.ops[a] in _OPEN, b_own and self.ops[b] in _OPEN
+            if not (a_open or b_open):
+                return self.product(a, False, b, False)[0]
         if ca * cb < 0 < self.signed(left)[0] * self.signed(right)[0]:
             (ca, a, a_own), (cb, b, b_own) = self.signed(left), self.signed(right)
         if not math.isfinite(ca * cb):
@@ -341,9 +363,10 @@ class _Simplifier:
                 return self._times(ca * cb, a, a_own)
             assert b is not None
             return self._times(ca * cb, b, b_own)
-        for mask, other, own in ((a, b, a_own), (b, a, b_own)):
-            if own and self._is_mask(mask):
-                return self._masked(mask, ca * cb, other)
+        if a_own and self._is_mask(a):
+            return self._masked(a, ca * cb, b)
+        if b_own and self._is_mask(b):
+            return self._masked(b, ca * cb, a)
         quotients = [(a, b)] if self._quotient(a, a_own) else []
         if self._quotient(b, b_own):
             quotients.append((b, a))
@@ -364,22 +387,22 @@ class _Simplifier:
             if value is not None:
                 base, fresh = self.combine("div", bottom, self.b.args_of(top)[1])
                 return self.make(ca * cb * value, base, fresh)
-        # 2.0 * y * (0.5 * k) is y * k
-        sign = math.copysign(1.0, ca * cb)
-        bare = self._without(ca * cb, a)
-        if bare is not None:
-            return self.make(sign, *self.product(bare, False, b, b_own))
-        bare = self._without(ca * cb, b)
-        if bare is not None:
-            return self.make(sign, *self.product(a, a_own, bare, False))
+        if abs(ca * cb) != 1.0:
+            # 2.0 * y * (0.5 * k) is y * k
+            sign = math.copysign(1.0, ca * cb)
+            bare = self._without(ca * cb, a)
+            if bare is not None:
+                return self.make(sign, *self.product(bare, False, b, b_own))
+            bare = self._without(ca * cb, b)
+            if bare is not None:
+                return self.make(sign, *self.product(a, a_own, bare, False))
         base, fresh = self.product(a, a_own, b, b_own)
-        return self.make(ca * cb, base, fresh)
+        return base if ca * cb == 1.0 else self.make(ca * cb, base, fresh)
 
     def _without(self, coefficient: float, base: int) -> int | None:
         """What is left of the user's product with a number that the coefficient cancels."""
-        graph = self.b.graph
-        if graph.ops[base] == "mul" and graph.locs[base] is not None and abs(coefficient) != 1.0:
-            first, second = graph.args[base]
+        if self.ops[base] == "mul" and self.locs[base] is not None:
+            first, second = self.args[base]
             for number, other in ((first, second), (second, first)):
                 value = self.number(number)
                 if value is not None and value * abs(coefficient) == 1.0:
@@ -388,10 +411,9 @@ class _Simplifier:
 
     def _is_mask(self, node: int) -> bool:
         """Whether it is a derived `np.where` of which one branch is 0 and the other is not."""
-        graph = self.b.graph
-        if graph.ops[node] != "where" or graph.locs[node] is not None:
+        if self.ops[node] != "where" or self.locs[node] is not None:
             return False
-        return [self.number(a) == 0 for a in graph.args[node][1:]].count(True) == 1
+        return [self.number(a) == 0 for a in self.args[node][1:]].count(True) == 1
 
     def _masked(self, mask: int, coefficient: float, other: int, divide: bool = False) -> int:
         """A mask times (or divided by) a node: the node itself where it counts, else 0."""
@@ -459,7 +481,7 @@ class _Simplifier:
         return self.make(coefficient, base, own)
 
     def _quotient(self, new: int, own: bool) -> bool:
-        return own and self.b.graph.ops[new] == "div" and self.b.graph.locs[new] is None
+        return own and self.ops[new] == "div" and self.locs[new] is None
 
     def div(self, node: int) -> int | None:
         top, bottom = self.old.args[node]
@@ -513,25 +535,29 @@ class _Simplifier:
     def _sum(self, one: Scaled, other: Scaled) -> int | None:
         """The sum of two scaled operands, with signs turned into subtractions."""
         (ca, a, _), (cb, b, _) = one, other
-        for scaled, other_one in ((one, other), (other, one)):
-            if scaled[0] == 0:
-                return self.make(*other_one)
+        if ca == 0:
+            return self.make(*other)
+        if cb == 0:
+            return self.make(*one)
         if a == b:
             return self.make(ca + cb, a) if a is None or ca + cb != 0 else None
-        joined = (
-            self._join_masks(one, other) or self._join_quotients(one, other)
-            or self._factored(one, other) or self._factored_inside(one, other)
-        )  # fmt: skip
-        if joined is not None:
-            return joined
+        if a is not None and b is not None:
+            op, last = self.ops[a], self.ops[b]
+            join = _JOINS.get(op) if op == last else None
+            joined = None if join is None else join(self, one, other)
+            if joined is None and (op in _SUMS or last in _SUMS):
+                joined = self._factored_inside(one, other)
+            if joined is not None:
+                return joined
         if abs(ca) == abs(cb) != 1.0 and a is not None and b is not None:
             return self.make(ca, self.b.add("add" if ca == cb else "sub", a, b), True)
-        for (c, x, _), rest in ((one, other), (other, one)):
-            known = self.b.find("neg", x) if c == -1.0 and x is not None else None
-            if ca < 0 and cb < 0 and known is not None and self.b.graph.locs[known] is not None:
-                return self.b.add("sub", known, self._turned(rest))
-        if ca < 0 and cb < 0 and a is not None and b is not None:
-            return self.make(-1.0, self.b.add("add", self._turned(one), self._turned(other)))
+        if ca < 0 and cb < 0:
+            for (c, x, _), rest in ((one, other), (other, one)):
+                known = self.b.find("neg", x) if c == -1.0 and x is not None else None
+                if known is not None and self.locs[known] is not None:
+                    return self.b.add("sub", known, self._turned(rest))
+            if a is not None and b is not None:
+                return self.make(-1.0, self.b.add("add", self._turned(one), self._turned(other)))
         if ca < 0:
             one, other = other, one
         if other[0] < 0:
@@ -576,10 +602,13 @@ class _Simplifier:
         (ca, x, x_own), (cb, y, y_own) = one, other
         if x is None or y is None or not (x_own and y_own):
             return None
-        if any(graph.ops[n] != "mul" or graph.locs[n] is not None for n in (x, y)):
+        if graph.ops[x] != "mul" or graph.ops[y] != "mul":
             return None
+        if graph.locs[x] is not None or graph.locs[y] is not None:
+            return None
+        others = graph.args[y]
         for common in graph.args[x]:
-            if common in graph.args[y] and self.number(common) is None:
+            if common in others and self.number(common) is None:
                 left, right = self._rest(x, common), self._rest(y, common)
                 total = self._sum((ca, left, True), (cb, right, True))
                 if total is not None and graph.types[total].rank >= graph.types[common].rank:
@@ -833,6 +862,12 @@ def _place(template: tuple[Any, ...], shape: Shape) -> tuple[int, ...] | None:
     return tuple(place)
 
 
+# How two terms of a sum are joined that both are results of one operation.
+_JOINS: dict[str, Callable[[_Simplifier, Scaled, Scaled], int | None]] = {
+    "where": _Simplifier._join_masks,
+    "div": _Simplifier._join_quotients,
+    "mul": _Simplifier._factored,
+}
 _RULES: dict[str, Callable[[_Simplifier, int], int | None]] = {
     "mul": _Simplifier.mul,
     "div": _Simplifier.div,

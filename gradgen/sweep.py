@@ -12,11 +12,11 @@ from gradgen.graph import Graph, GraphBuilder
 from gradgen.ops import OPS
 from gradgen.ops.shape import full_shape
 from gradgen.ops.table import Rules
-from gradgen.rules import adjoints, define, mentions, program_reader, splice
+from gradgen.rules import VARIABLES, adjoints, define, mentions, program_reader, splice
 from gradgen.types import Shape, Size, Type
 
 _LENGTHS = ("axis_size", "item_count")
-LEAVES = ("param", "const", "constant", "global", "seed")
+LEAVES = frozenset({"param", "const", "constant", "global", "seed"})
 
 
 def copied(graph: Graph) -> Graph:
@@ -81,7 +81,7 @@ class Sweep:
 
     def _look_at_nodes(self) -> None:
         """Tell of the nodes that are new what the sweep needs to know."""
-        for node in range(len(self.active), len(self.graph)):
+        for node in range(len(self.active), len(self.graph.ops)):
             self.active.append(self._is_active(node))
             self.risky.append(self._is_risky(node))
             self.fixed.append(self._is_fixed(node))
@@ -92,20 +92,24 @@ class Sweep:
         args = graph.args[node]
         if node in self.sources:
             return True
-        if not graph.types[node].is_float or not any(active[a] for a in args):
+        if not graph.types[node].is_float:
+            return False
+        moving = [k for k, a in enumerate(args) if active[a]]
+        if not moving:
             return False
         row = OPS[graph.ops[node]]
         if row.d is None:
             return row.linear != "constant"
         rules = self._all_rules(node)
-        return any(active[a] and rule is not None for a, rule in zip(args, rules, strict=True))
+        return any([rules[k] is not None for k in moving])
 
     def _is_fixed(self, node: int) -> bool:
         """Whether a node is computed of numbers in the text and of lengths alone."""
         graph, fixed = self.graph, self.fixed
-        if graph.ops[node] in LEAVES:
-            return graph.ops[node] in ("const", "constant")
-        return graph.ops[node] in _LENGTHS or all(fixed[a] for a in graph.args[node])
+        op = graph.ops[node]
+        if op in LEAVES:
+            return op in ("const", "constant")
+        return op in _LENGTHS or all([fixed[a] for a in graph.args[node]])
 
     def _is_risky(self, node: int) -> bool:
         """Whether a node can be infinite or NaN although the parameters are finite."""
@@ -113,7 +117,7 @@ class Sweep:
         if graph.ops[node] in LEAVES:
             return False
         row = OPS[graph.ops[node]]
-        return not row.bounded or row.singular or any(risky[a] for a in graph.args[node])
+        return not row.bounded or row.singular or any([risky[a] for a in graph.args[node]])
 
     def _operand_facts(self, node: int) -> tuple[list[Type], list[Any]]:
         """The types of a node's arguments, and the numbers that choose between rules."""
@@ -130,7 +134,7 @@ class Sweep:
         row = OPS[self.graph.ops[node]]
         if row.alone is not None and sum(self.active[a] for a in self.graph.args[node]) == 1:
             return row.alone
-        return self._all_rules(node)
+        return row.d if isinstance(row.d, tuple) else self._all_rules(node)
 
     def _all_rules(self, node: int) -> Rules:
         """The derivative texts, whichever arguments are active."""
@@ -154,14 +158,11 @@ class Sweep:
         row = OPS[graph.ops[node]]
         if not rule:
             raise Refusal(row.why)
-        operands = dict(zip(("x", "y", "z"), graph.args[node], strict=False))
-        operands["out"] = self.stands_for.get(node, node)
+        operands = [self.stands_for.get(node, node), g, *graph.args[node]]
         if live is not None:
-            operands = {
-                name: self._guarded(operands[name], live, row.singular, row.safe)
-                for name in mentions(rule) - {"g"}
-            }
-        operands["g"] = g
+            read = mentions(rule) - {"g"}
+            for at in [k for k, name in enumerate(VARIABLES) if name in read]:
+                operands[at] = self._guarded(operands[at], live, row.singular, row.safe)
         return splice(self.b, rule, operands, graph.attrs[node])
 
     def _expanded(self, node: int) -> list[int]:
@@ -254,10 +255,12 @@ class Sweep:
 
     def _liveness(self, lives: list[int | None]) -> int | None:
         """Or-ed at fan-out: a node is live where any use of it is."""
+        if None in lives:
+            return None
         known = list(dict.fromkeys(lives))
         graph = self.graph
         inverted = {graph.args[l][0] for l in known if l and graph.ops[l] in ("invert", "not")}
-        if None in known or not inverted.isdisjoint(known):
+        if not inverted.isdisjoint(known):
             return None
         total = known[0]
         for other in known[1:]:
@@ -271,6 +274,8 @@ class Sweep:
     def _cast(self, g: int, node: int) -> int:
         """`g` in the dtype of the primal, where it has another."""
         have, want = self.graph.types[g], self.graph.types[node]
+        if have is want:
+            return g
         if have.kind == "py" or want.kind == "py" or have.dtype == want.dtype:
             return g
         return self.b.add("astype", g, attr=want.dtype)
@@ -281,6 +286,8 @@ class Sweep:
         `g` may lack axes of `shape`: then it is the same along them, and a sum is a product.
         """
         b, want = self.b, self.graph.types[node].shape
+        if want == shape:
+            return self._cast(g, node)
         have = self.graph.types[g].shape
         factor: Size = 1
         dropped: list[int] = []

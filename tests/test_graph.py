@@ -150,23 +150,29 @@ def test_a_deep_graph_is_verified_without_recursion():
 
 
 @pytest.mark.parametrize("merged", [False, True])
-def test_a_row_of_nodes_is_copied_as_they_are_one_by_one(merged):
-    source, x, y = built()
-    source.add("sin", source.add("mul", x, y))
-    source.add("sin", source.add("mul", y, y))  # where x and y are one, the same as before
+@pytest.mark.parametrize("more", [0, 20])
+def test_a_row_of_nodes_is_copied_as_they_are_one_by_one(merged, more):
+    source = GraphBuilder(Graph(name="f"))
+    x, y = (source.leaf("param", (name, ()), FLOAT) for name in "xy")
+    last = source.add("sin", source.add("mul", x, y))
+    source.label(last, None, "wave")
+    last = source.add("sin", source.add("mul", y, y))  # where x and y are one, the same as before
+    source.label(last, "square", None)
+    for _ in range(more):
+        last = source.add("sin", last)
 
     def copied(in_row):
         b = GraphBuilder(Graph(name="f"))
-        b.leaf("param", ("x", ()), FLOAT if merged else VECTOR)
+        b.leaf("param", ("x", ()), FLOAT)
         mapping = [0, 0 if merged else b.leaf("param", ("y", ()), FLOAT)]
-        mapping += [b.const(2), *[-1] * (len(source.graph) - 3)]
-        rows = range(3, len(source.graph))
+        mapping += [-1] * (len(source.graph) - 2)
+        rows = range(2, len(source.graph))
         if in_row:
             b.copy_run(source.graph, rows.start, rows.stop, mapping)
         else:
             for node in rows:
                 mapping[node] = b.copy_node(source.graph, node, mapping)
-        return mapping, dump(b.graph)
+        return mapping, dump(b.graph), b.graph.hints, b.add("sin", mapping[-1])
 
     assert copied(True) == copied(False)
     assert len(set(copied(True)[0])) == len(source.graph) - (3 if merged else 0)

@@ -55,6 +55,8 @@ INSTEAD = {
     "subok": "leave it out: the values are the same",
     "initial": "combine the result with the initial value",
 }
+# The operators of which any two numbers or arrays may be operands.
+_ARITHMETIC = frozenset({"add", "sub", "mul", "div", "power"})
 READING = ("index", "items", "keys", "values", "get", "copy")
 
 
@@ -380,6 +382,8 @@ class Front:
         if op is None:
             raise Refusal("this operator is not supported here", "+ - * / // % ** @ & | ^ are")
         plain = isinstance(left, Cell) and isinstance(right, Cell)
+        if plain and op in _ARITHMETIC and not (left.counted or right.counted):
+            return Cell(self.builder.add(op, self.refresh(left), self.refresh(right)))
         if isinstance(left, str) and isinstance(right, str) and op == "add":
             return left + right
         sequences = [] if plain else [self.is_sequence(v) for v in (left, right)]

@@ -41,6 +41,8 @@ from gradgen.types import Dim
 Steps = Generator[Any, Any, Any]
 Signal = tuple[str, Any] | None
 
+# The kinds of syntax that know where they stand; others stand where what holds them does.
+_PLACED = (ast.stmt, ast.expr, ast.excepthandler, ast.arg, ast.keyword, ast.alias, ast.pattern)
 CHECK = "check the arguments before the call"
 # How the docstring of an emitted function begins that says what its text no longer does.
 NOT_AGAIN = "Not to be differentiated again: "
@@ -86,6 +88,8 @@ class Interpreter(front.Front):
         self.open_rules: Counter[tuple[str, int]] = Counter()
         # The methods for the kinds of syntax that were met.
         self._visitors: dict[type[ast.AST], Any] = {}
+        # The functions of libraries that were met, by how: `np.sin`, where names are looked up so.
+        self._functions: dict[tuple[Any, str, str], Known] = {}
         # The lines of the user's that are read, by path and first line, in the order of reading.
         self.texts: dict[tuple[str, int], str] = {}
 
@@ -134,10 +138,13 @@ class Interpreter(front.Front):
             builder.loc = saved
 
     def _locate(self, node: ast.AST | None, frame: Frame) -> None:
-        if frame.source is None or node is None or not hasattr(node, "lineno"):
-            self.builder.loc = None if frame.source is None else self.builder.loc
-        else:
-            self.builder.loc = Location(frame.source, node.lineno, node.col_offset)  # type: ignore[attr-defined]
+        source = frame.source
+        if source is None:
+            self.builder.loc = None
+        elif isinstance(node, _PLACED):
+            # as Location(...) makes it, in a third of the time
+            place = tuple.__new__(Location, (source, node.lineno, node.col_offset))
+            self.builder.loc = place
 
     @staticmethod
     def _place(node: ast.AST | None, frame: Frame, stack: list[Any]) -> Location | None:
@@ -201,11 +208,31 @@ class Interpreter(front.Front):
             return self.modules.resolve_pending(value)
         return value
 
-    @staticmethod
-    def at_once(node: ast.AST, frame: Frame) -> Any:
-        """The value of a name of the frame's own, which takes no steps; else `MISSING`."""
-        found = frame.names.get(node.id, MISSING) if type(node) is ast.Name else MISSING
-        return MISSING if isinstance(found, Pending) else found
+    def at_once(self, node: ast.AST, frame: Frame) -> Any:
+        """The value of a name of the frame's own, or of a number met before; else `MISSING`.
+
+        It takes no steps, adds no node and refuses nothing.
+        """
+        kind = type(node)
+        if kind is ast.Name:
+            found = frame.names.get(node.id, MISSING)  # type: ignore[attr-defined]
+            return MISSING if type(found) is Pending else found
+        if kind is ast.Constant and type(node.value) in (float, int):  # type: ignore[attr-defined]
+            known = self.builder.known_const(node.value)  # type: ignore[attr-defined]
+            return MISSING if known is None else Cell(known)
+        return MISSING
+
+    def _met(self, node: ast.AST, frame: Frame) -> Any:
+        """A library's function that was met before as `module.name`; else `MISSING`."""
+        if type(node) is not ast.Attribute or type(node.value) is not ast.Name:
+            return MISSING
+        name, at = node.value.id, frame
+        while True:
+            if name in at.names or name in at.stored:
+                return MISSING
+            if at.parent is None:
+                return self._functions.get((at.lookup, name, node.attr), MISSING)
+            at = at.parent
 
     def on_BinOp(self, node: ast.BinOp, frame: Frame) -> Steps:
         left = self.at_once(node.left, frame)
@@ -217,7 +244,9 @@ class Interpreter(front.Front):
         return self.binary(BINARY.get(type(node.op)), left, right)
 
     def on_UnaryOp(self, node: ast.UnaryOp, frame: Frame) -> Steps:
-        operand = yield node.operand, frame
+        operand = self.at_once(node.operand, frame)
+        if operand is MISSING:
+            operand = yield node.operand, frame
         if isinstance(node.op, ast.Not):
             known = self.static_truth(operand)
             if known is not None:
@@ -410,6 +439,8 @@ class Interpreter(front.Front):
         found = self.attribute(value, node.attr)
         if isinstance(found, Pending):
             found = yield self.modules.resolve_pending(found)
+        if isinstance(found, Known) and isinstance(value, Module) and type(node.value) is ast.Name:
+            self._functions[_outermost(frame).lookup, node.value.id, node.attr] = found
         return found
 
     def on_Subscript(self, node: ast.Subscript, frame: Frame) -> Steps:
@@ -426,9 +457,16 @@ class Interpreter(front.Front):
     # -- calls ---------------------------------------------------------------------------------
 
     def on_Call(self, node: ast.Call, frame: Frame) -> Steps:
-        function = yield node.func, frame
-        named = rules.opaque_argument(node, frame) if function == Known(rules.NAME) else None
-        args = [named] if named is not None else (yield self.sequence(node.args, frame))
+        function = self._met(node.func, frame)
+        if function is MISSING:
+            function = yield node.func, frame
+        ruled = isinstance(function, Known) and function.name == rules.NAME
+        named = rules.opaque_argument(node, frame) if ruled else None
+        args = [self.at_once(arg, frame) for arg in node.args]
+        if named is not None:
+            args = [named]
+        elif any(found is MISSING for found in args):
+            args = yield self.sequence(node.args, frame)
         keywords: dict[str, Any] = {}
         for keyword in node.keywords:
             value = yield keyword.value, frame
@@ -771,6 +809,12 @@ class Interpreter(front.Front):
                 node.module or "", alias.name
             )
         return None
+
+
+def _outermost(frame: Frame) -> Frame:
+    while frame.parent is not None:
+        frame = frame.parent
+    return frame
 
 
 def refuse_emitted(node: ast.FunctionDef | ast.Lambda) -> None:

@@ -11,6 +11,7 @@ import ast
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 MUTATORS = frozenset({
@@ -22,8 +23,8 @@ MUTATORS = frozenset({
 REFLECTION = frozenset({"globals", "exec", "vars", "locals", "setattr", "delattr"})
 FRESH = frozenset({"copy", "array", "deepcopy"})
 HARMLESS = (sys.stdlib_module_names - {"random", "heapq", "bisect", "operator"}) | {"matplotlib"}
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_SCOPES = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef})
+_COMPREHENSIONS = frozenset({ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp})
 _LEAVES = frozenset({
     ast.Load, ast.Store, ast.Del, ast.Constant, type(None), str, int,
     *ast.operator.__subclasses__(), *ast.unaryop.__subclasses__(), *ast.cmpop.__subclasses__(),
@@ -89,11 +90,16 @@ def _scopes(tree: ast.Module) -> list[Scope]:
     pending: list[tuple[Scope, ast.AST, bool]] = [(found[0], s, False) for s in tree.body]
     while pending:
         scope, node, inside = pending.pop()
-        if not isinstance(node, _SCOPES):
-            _record(scope, node, inside)
-            inside = inside or isinstance(node, _COMPREHENSIONS)
-            pending += [(scope, child, inside) for child in _children(node)]
+        kind = type(node)
+        if kind not in _SCOPES:
+            recorder = _RECORDERS.get(kind)
+            if recorder is not None:
+                recorder(scope, node, inside)
+            inside = inside or kind in _COMPREHENSIONS
+            for child in _children(node):
+                pending.append((scope, child, inside))
             continue
+        assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef))
         inner = Scope(node, scope)
         found.append(inner)
         if not isinstance(node, ast.Lambda):
@@ -108,26 +114,24 @@ def _scopes(tree: ast.Module) -> list[Scope]:
     return found
 
 
+@cache
+def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    return tuple(name for name in kind._fields if name not in _PLAIN)
+
+
 def _children(node: ast.AST) -> list[ast.AST]:
     """The parts of a node that can matter: no constants, operators or names that are read."""
     found: list[ast.AST] = []
-    for name in node._fields:
-        if name in _PLAIN:
-            continue
+    for name in _fields(type(node)):
         value = getattr(node, name, None)
         for part in value if type(value) is list else (value,):
-            if type(part) in _LEAVES or not isinstance(part, ast.AST):
-                continue
-            if not isinstance(part, ast.Name) or not isinstance(part.ctx, ast.Load):
+            kind = type(part)
+            if kind is ast.Name:
+                if type(part.ctx) is not ast.Load:  # type: ignore[union-attr]
+                    found.append(part)  # type: ignore[arg-type]
+            elif kind not in _LEAVES and isinstance(part, ast.AST):
                 found.append(part)
     return found
-
-
-def _record(scope: Scope, node: ast.AST, inside: bool) -> None:
-    """What one node outside of inner scopes binds and aliases; `inside` a comprehension."""
-    recorder = _RECORDERS.get(type(node))
-    if recorder is not None:
-        recorder(scope, node, inside)
 
 
 def _name(scope: Scope, node: ast.Name, inside: bool) -> None:
@@ -199,7 +203,10 @@ def _import(scope: Scope, node: ast.Import | ast.ImportFrom, inside: bool) -> No
 
 
 def _call(scope: Scope, node: ast.Call, inside: bool) -> None:
-    scope.calls.append(node)
+    function = node.func
+    # a method that changes nothing, as `np.sin(x)`, is of no interest
+    if node.keywords or not isinstance(function, ast.Attribute) or function.attr in MUTATORS:
+        scope.calls.append(node)
 
 
 def _expression(scope: Scope, node: ast.Expr, inside: bool) -> None:

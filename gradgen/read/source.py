@@ -170,6 +170,9 @@ def stored_names(node: FunctionNode, source: Source | None = None) -> frozenset[
     stack: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
     while stack:
         at = stack.pop()
+        if not inside and type(at) is ast.Assign:
+            stack += at.targets
+            continue
         if isinstance(at, ast.Name):
             if isinstance(at.ctx, ast.Store):
                 names.add(at.id)
