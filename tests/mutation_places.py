@@ -11,6 +11,7 @@ import types
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,12 @@ SOME_CASES = ("booth", "dict_params", "huber_where", "lecture_net_vector", "leas
               "polar_coordinates")  # fmt: skip
 
 
+@cache
+def parsed(file: str) -> ast.Module:
+    """The syntax tree of a file of gradgen, of which nothing is changed."""
+    return ast.parse((ROOT / file).read_text("utf-8"))
+
+
 @dataclasses.dataclass(frozen=True)
 class Place:
     """A function or a constant of gradgen: its module, what holds it and its syntax tree."""
@@ -100,7 +107,7 @@ class Place:
                 yield self.file, line
             return
         for file in VERDICTS:
-            for node in ast.walk(ast.parse((ROOT / file).read_text("utf-8"))):
+            for node in ast.walk(parsed(file)):
                 if isinstance(node, ast.Name) and node.id in names_of(self.tree):
                     yield file, node.lineno
 
@@ -150,7 +157,7 @@ def place_of(file: str, qualname: str) -> Place:
     """The function or constant of this name. Raises KeyError where there is none."""
     name = file.removesuffix(".py").replace("/", ".")
     owner = module = importlib.import_module(name)
-    body: list[Any] = ast.parse((ROOT / file).read_text("utf-8")).body
+    body: list[Any] = parsed(file).body
     *classes, last = qualname.split(".")
     for step in classes:
         body = next(n for n in body if isinstance(n, ast.ClassDef) and n.name == step).body
@@ -169,7 +176,7 @@ def place_of(file: str, qualname: str) -> Place:
 
 def all_functions(file: str) -> Iterator[str]:
     """The functions and methods of a file."""
-    for node in ast.parse((ROOT / file).read_text("utf-8")).body:
+    for node in parsed(file).body:
         if isinstance(node, ast.FunctionDef):
             yield node.name
         elif isinstance(node, ast.ClassDef):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from golden import names
-from test_oracles_numeric import FEW, PLANTS, changes, differing, folder, planted, subject_of
+from test_oracles_numeric import FEW, PLANTS, folder, missed, planted, some_plants, subject_of
 
 import gradgen
 from gradgen import checking
@@ -291,15 +291,34 @@ def test_no_golden_case_is_found_fault_with(name, subject_of):
     assert set(found) == {"value", *(f"d/d{leaf.text}" for leaf in subject.active)}
 
 
+@pytest.fixture
+def exact_once(monkeypatch):
+    """The exact numbers of a subject at a point are found once, whatever is planted in it."""
+    at, known = Reference.at, {}
+
+    def remembered(self, values, random):
+        point = tuple((leaf, np.asarray(value).tobytes()) for leaf, value in values.items())
+        key = id(self.subject.graph), id(self.subject.derived), point
+        if key not in known:
+            known[key] = at(self, values, random)
+        return known[key]
+
+    monkeypatch.setattr(Reference, "at", remembered)
+
+
 @pytest.mark.parametrize("name", names())
-def test_every_planted_error_in_a_golden_case_is_found_by_this_oracle_alone(name, subject_of):
-    subject = subject_of(name)
-    missed = [
-        what
-        for what, change in PLANTS.items()
-        if changes(subject, change) and differing(planted(subject, change), [accuracy], FEW) is None
-    ]
-    assert missed == []
+def test_planted_errors_in_a_golden_case_are_found_by_this_oracle_alone(
+    name, subject_of, exact_once
+):
+    assert missed(subject_of(name), some_plants(name), [accuracy], FEW) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", names())
+def test_every_planted_error_in_a_golden_case_is_found_by_this_oracle_alone(
+    name, subject_of, exact_once
+):
+    assert missed(subject_of(name), PLANTS, [accuracy], FEW) == []
 
 
 def test_a_value_that_is_off_is_found():

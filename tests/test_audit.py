@@ -20,12 +20,15 @@ from gradgen.oracles.subject import from_file, from_function
 from gradgen.read import read_live
 from tests import golden
 
-# The largest networks take as long as all the others together.
-SLOW = {
+# The largest networks take as long as all the others together: they and most of the others are
+# tried with the slow tests.
+LARGE = {
     "dict_params", "lecture_mnist_single", "lecture_net_batch", "lecture_net_index",
     "lecture_net_vector", "lecture_stacked_logistic", "lecture_three_layers",
 }  # fmt: skip
-GOLDEN = [n for n in golden.names() if golden.load(n).hand and n not in SLOW]
+DERIVED = [n for n in golden.names() if golden.load(n).hand]
+GOLDEN = [n for n in DERIVED if n not in LARGE]
+TRIED = [n if n in GOLDEN[::3] else pytest.param(n, marks=pytest.mark.slow) for n in DERIVED]
 
 MODEL = """\
 import numpy as np
@@ -123,7 +126,7 @@ def told(report, oracle="calls"):
 # -- what is right -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize("name", TRIED)
 def test_the_derivation_by_hand_of_a_golden_case_is_proved_or_agrees(name, tmp_path):
     case = golden.load(name)
     path = tmp_path / f"{name}.py"

@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
-from test_structural import define
+from test_structural import compare, define, title
 
 import gradgen
 from gradgen.errors import GradgenError
@@ -140,6 +140,22 @@ def family_cases():
     for family in FAMILIES:
         for case in importlib.import_module(f"test_{family}").CASES:
             yield case[1], case[2], case[3]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_gradients_match_in_every_combination_of_uses_dtypes_and_shapes(family):
+    failures = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", gradgen.ZeroDerivativeWarning)
+        for case in importlib.import_module(f"test_{family}").CASES:
+            _, before, line, shapes, how = case
+            how = "real" if "logaddexp" in line else how  # it takes no complex numbers
+            for inner in (False, True):
+                found = compare(before, line, shapes, how, inner, every=True)
+                failures += [f"{title(case)}: {text}" for text in found]
+    assert not failures, "\n".join(failures)
 
 
 def operations_in(before, line, shapes):

@@ -138,15 +138,15 @@ def random_expression(rng, depth):
     ])()  # fmt: skip
 
 
-@pytest.mark.parametrize("library", ["np", "math"])
 @pytest.mark.parametrize("seed", range(60))
-def test_what_is_printed_computes_what_the_expression_is(library, seed):
+def test_what_is_printed_computes_what_the_expression_is(seed):
     e = random_expression(random.Random(seed), 4)
-    text = Printer(NAMES, library).text(e)
     at = {"x": 0.75, "y": 1.5, "z": 1.25}
-    have = eval(text, {"np": np, "math": math, **at})
     want = e.subs({s: sympy.Rational(at[name]) for s, name in NAMES.items()}).evalf(30)
-    assert float(have) == pytest.approx(float(want), rel=1e-10, abs=1e-12), text
+    for library in ("np", "math"):
+        text = Printer(NAMES, library).text(e)
+        have = eval(text, {"np": np, "math": math, **at})
+        assert float(have) == pytest.approx(float(want), rel=1e-10, abs=1e-12), text
 
 
 def test_what_python_has_no_word_for_is_refused_by_name():
@@ -277,7 +277,8 @@ def test_a_family_is_what_it_is_said_to_be(name, n):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_value_and_gradient_grow_by_the_same_number_while_the_expression_explodes(name):
-    growth = compare_family(name, [2, 3, 4, 5], simplify_below=0).points
+    sizes = [2, 3, 4] if name == "notes" else [2, 3, 4, 5]  # its expression grows fastest
+    growth = compare_family(name, sizes, simplify_below=0).points
     emitted = [c.gradient_operations for c in growth.values()]
     steps = {b - a for a, b in pairwise(emitted)}
     assert len(steps) == 1

@@ -369,7 +369,7 @@ def run(count):
 
 
 def test_random_array_programs_agree_with_complex_step_or_differences():
-    run(700)
+    run(300)
 
 
 @pytest.mark.slow

@@ -362,13 +362,16 @@ def close(have, want, tolerance):
     return have.shape == want.shape and bool(np.all(np.abs(have - want) <= tolerance * scale))
 
 
-def compare(before, line, shapes, how, inner):
-    """Every wrap, choice of active arguments, kind of shapes and dtype; what differs, as text."""
+def compare(before, line, shapes, how, inner, every=False):
+    """Every wrap and choice of active arguments; what differs, as text.
+
+    Each with one dtype and kind of shapes (as numbers, or none), in turn, or with `every` one.
+    """
     failures = []
     given = arguments(shapes, np.float64)
     f = define(program(before, line, shapes, "OP"))
     probe = np.shape(f(**given, W=1.0))
-    for wrap, w_shape in wraps_for(probe):
+    for turn, (wrap, w_shape) in enumerate(wraps_for(probe), len(line)):
         if inner:
             wrap = wrap.replace("OP", "(OP)")
             head = "\n".join(f"{n} = np.sin({n}) + 0.3" for n in shapes)
@@ -386,7 +389,11 @@ def compare(before, line, shapes, how, inner):
         dtypes = (np.float64, np.float32)
         if inner:
             active, dtypes = active[:1], dtypes[:1]
-        for wrt, dtype, concrete in itertools.product(active, dtypes, (True, False)):
+        kinds = list(itertools.product(dtypes, (True, False)))
+        ways = list(itertools.product(active, kinds))
+        if not every:
+            ways = [(wrt, kinds[(turn + at) % len(kinds)]) for at, wrt in enumerate(active)]
+        for wrt, (dtype, concrete) in ways:
             label = f"{wrap} wrt={wrt} {dtype.__name__} {'concrete' if concrete else 'symbolic'}"
             data = {n: a.astype(dtype) for n, a in given.items()}
             w = weights.astype(dtype)
