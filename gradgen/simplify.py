@@ -325,6 +325,11 @@ class _Simplifier:
         known = self.b.find("mul", a, b)
         return self.b.find("mul", b, a) if known is None else known
 
+    def _quotient_of_numbers(self, top: int, bottom: int) -> int | None:
+        """A quotient that is there already; one of arrays hides what a sum of them gathers."""
+        known = self.b.find("div", top, bottom)
+        return None if known is None or self.b.type_of(known).rank else known
+
     # -- rules ---------------------------------------------------------------------------------
 
     def mul(self, node: int) -> int | None:
@@ -490,7 +495,9 @@ class _Simplifier:
             if below in (first, second):
                 return self.make(ca * sign, second if below == first else first)
             for kept, used in ((first, second), (second, first)):
-                share = self._share(used, below, kept)
+                share = self._quotient_of_numbers(used, below)
+                if share is None:
+                    share = self._share(used, below, kept)
                 if share is not None:
                     return self.make(ca * sign, *self.product(kept, False, share, False))
         base, fresh = self.combine("div", a, below)
