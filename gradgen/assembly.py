@@ -93,8 +93,10 @@ class Assembly:
             total = b.add("div", total, self._node(atom))
         return b.add("neg", total) if number == -1.0 and above else total
 
-    def _place(self, atom: int) -> tuple[bool, int]:
-        return (atom not in self.sharing.shared, atom)
+    def _place(self, atom: int) -> tuple[int, bool, int]:
+        # numbers are multiplied before they meet arrays
+        rank = self.b.type_of(self._node(atom)).rank
+        return (rank, atom not in self.sharing.shared, atom)
 
     def _node(self, atom: int) -> int:
         return atom if atom < self.sharing.algebra.size else self.made[atom]

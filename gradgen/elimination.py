@@ -2,7 +2,8 @@
 
 The graph of partial derivatives is reduced, value by value, to edges from the inputs to the
 outputs: A. Griewank and A. Walther, Evaluating Derivatives, 2nd edition, section 9.3 and 9.4.
-Only programs of numbers are taken whose operations are smooth, so that no branch can leak.
+Only programs of numbers are taken whose operations are smooth, so that no branch can leak. What is
+computed item by item for arrays is such a program, as long as it is derived by numbers.
 """
 
 from __future__ import annotations
@@ -42,13 +43,14 @@ class Partials(Sweep):
         graph = self.graph
         needed = reachable(graph, list(values))
         found: list[Edge] = []
+        types = [t for t, need in zip(graph.types, needed, strict=True) if need]
+        if any(t.kind == "array" and (not t.shape or t.dtype != "float64") for t in types):
+            return None  # what is reordered would be rounded to fewer digits, or overflow
         for node in range(len(needed)):
             if not needed[node] or not self.active[node] or node in self.sources:
                 continue
             row, t = OPS[graph.ops[node]], graph.types[node]
-            if t.kind not in ("py", "scalar") or t.dtype not in ("float", "float64"):
-                return None
-            if row.d is None:
+            if row.d is None or t.dtype not in ("float", "float64"):
                 return None
             for arg, rule in zip(graph.args[node], self._rules(node), strict=True):
                 if rule is None or not self.active[arg]:
@@ -245,7 +247,7 @@ def eliminated(
     Of several orders, and with common factors taken out or not, that of the fewest operations. Of
     a `symmetric` matrix each pair is there once. The nodes `kept` are computed in any case.
     """
-    if len(b.graph) > MAX_NODES:
+    if len(b.graph) > MAX_NODES or any(b.graph.types[s].kind == "array" for s in sources):
         return None
     seed = b.leaf("seed", ("partial", ()), FLOAT)
     found = Partials(b, sources).edges(values, seed)

@@ -80,9 +80,10 @@ def number_guard(function: str, numbers: Sequence[str], error: str) -> list[str]
     """
     tests = [f'getattr({text}, "shape", ()) != ()' for text in numbers]
     many = len(numbers) > 1
-    names = _quoted_names(numbers)
-    words = [f"{function} takes", *(["numbers"] if many else ["a number"]), "as", *_listed(names)]
-    given = [] if _NOT_QUOTABLE.intersection("".join(numbers)) else ["arrays" if many else "an array"]
+    names = _listed(_quoted_names(numbers))
+    words = [f"{function} takes", *(["numbers"] if many else ["a number"]), "as", *names]
+    quotable = not _NOT_QUOTABLE.intersection("".join(numbers))
+    given = ["arrays" if many else "an array"] if quotable else []
     return _raised(tests, words, given, error) if tests else []
 
 
