@@ -35,7 +35,7 @@ MAX_NODES = 2_000
 class Partials(Sweep):
     """The partial derivatives of a program of numbers."""
 
-    def edges(self, values: Sequence[int], seed: int) -> list[Edge] | None:
+    def edges(self, values: Sequence[int], seed: int, most: int) -> list[Edge] | None:
         """Those of every operation that values need; None where elimination is not for it.
 
         They are nodes that are linear in the seed.
@@ -58,7 +58,7 @@ class Partials(Sweep):
                 # a branch that is not taken would leak
                 if not rule or (graph.ops[node] != "power" and "where" in rule):
                     return None
-                if len(found) == MAX_EDGES:
+                if len(found) == most:
                     return None
                 found.append((arg, node, self._term(node, rule, seed, None)))
         return found
@@ -240,17 +240,18 @@ def _overflows(algebra: Algebra, entries: Sequence[Terms]) -> bool:
 
 def eliminated(
     b: GraphBuilder, values: Sequence[int], sources: Sequence[int], symmetric: bool = False,
-    orders: Sequence[str] = ORDERS, kept: Sequence[int] = (),
+    orders: Sequence[str] = ORDERS, kept: Sequence[int] = (), most: int = MAX_EDGES,
 ) -> dict[tuple[int, int], int] | None:  # fmt: skip
     """The nodes of the derivatives of values by sources, as positions; None where it is not for it.
 
     Of several orders, and with common factors taken out or not, that of the fewest operations. Of
-    a `symmetric` matrix each pair is there once. The nodes `kept` are computed in any case.
+    a `symmetric` matrix each pair is there once. The nodes `kept` are computed in any case. There
+    may be `most` so many partial derivatives.
     """
     if len(b.graph) > MAX_NODES or any(b.graph.types[s].kind == "array" for s in sources):
         return None
     seed = b.leaf("seed", ("partial", ()), FLOAT)
-    found = Partials(b, sources).edges(values, seed)
+    found = Partials(b, sources).edges(values, seed, most)
     if found is None:
         return None
     algebra = Algebra(b.graph, seed)

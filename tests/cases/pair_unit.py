@@ -17,7 +17,7 @@ def hand(w, b, x, seed=1.0):
 # gradgen-shapes: w=scalar, b=scalar, x=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:4dfb70d14362d1bc03f65be3de301c43d050b2eca87a37b46dc03511ac84fd60
-# gradgen-body: sha256:aa3b1194e137d374791ab30187b984cea422afa9587b79de9fd010cf17394bc8
+# gradgen-body: sha256:ae5befba1a4c981679dc22e51976bfa837eb9a72192f55a2eefc8e79d33ca647
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -40,5 +40,4 @@ def unit_backward(saved, seed):
     if getattr(seed, "shape", ()) != ():
         raise ValueError("unit_backward takes a number as seed, not an array")
     d_b = seed * (1.0 - value * value)
-    d_w = d_b * x
-    return d_w, d_b
+    return d_b * x, d_b
