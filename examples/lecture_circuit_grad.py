@@ -3,7 +3,7 @@
 # gradgen-shapes: x=scalar, y=scalar, z=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:01e3aa0d9b9b898b1310d127215c759680cbaf3094be787b13aad1486df0372c
-# gradgen-body: sha256:6901367453bb68668238c35c0059dca50aac05eb67eb5378dd86db480e3e206f
+# gradgen-body: sha256:28619bc930c6e3538eab336a6f291a783d571a2918eedfa1990ab3c1557f5c4a
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -13,5 +13,4 @@ def f_value_and_grad(x, y, z):
     Taken as numbers, since no shape is declared: x, y, z.
     """
     alpha = x + y
-    value = alpha * z
-    return value, (z, z, alpha)
+    return alpha * z, (z, z, alpha)

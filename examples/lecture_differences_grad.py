@@ -4,7 +4,7 @@
 # gradgen-shapes risk_value_and_grad: w=p, X=n p, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3ebe6efd63d6a62b9047597f2799e515a8d8725472703e94049897404ffe8e9f
-# gradgen-body: sha256:f0bb3b25826cb2c29ba02beb655733d512241ba94939eff2f7df2a3cca569fe3
+# gradgen-body: sha256:dc6b626efc3303b4e82bc57f5045e485fe204ec1ae771651c2de071f436961f4
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -16,13 +16,12 @@ def swell_value_and_grad(x):
     The function of the notes, equation 2.1.
     """
     a = np.exp(x)
-    c = a + a**2
+    a_squared = a**2
+    c = a + a_squared
     exp_c = np.exp(c)
     value = exp_c + np.sin(c)
 
-    d_c = np.cos(c) + exp_c
-    d_a = d_c + 2.0 * d_c * a
-    d_x = d_a * a
+    d_x = (c + a_squared) * (exp_c + np.cos(c))
     return value, d_x
 
 

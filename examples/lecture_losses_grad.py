@@ -9,7 +9,7 @@
 # gradgen-shapes hinge_value_and_grad: a=k, label=scalar:int64
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:a4f622bd5a0841db8d806ddc48a1d5fa771deefb953b8749d5c08640336e55f5
-# gradgen-body: sha256:6c9108912a06eacef4edf5f29699b87a706bb77c4e988e53f5c4b1bcc39c8b74
+# gradgen-body: sha256:b6f6c3171b956012da3f31182b0604fa6c231257c01f7fbc56c19dc2964d605d
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -40,10 +40,7 @@ def l2_value_and_grad(score, target):
     The squared distance of two numbers.
     """
     t1 = target - score
-    value = t1**2
-
-    d_score = -2.0 * t1
-    return value, d_score
+    return t1**2, -2.0 * t1
 
 
 def binary_cross_entropy_value_and_grad(score, target):

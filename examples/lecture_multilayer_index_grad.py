@@ -3,7 +3,7 @@
 # gradgen-shapes: w11=scalar, w12=scalar, w21=scalar, w22=scalar, b1=scalar, b2=scalar, u11=scalar, u12=scalar, u21=scalar, u22=scalar, c1=scalar, c2=scalar, x1=scalar, x2=scalar, t1=scalar, t2=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:37cea8b9f0d02605cab402302f5e572c9b5c71586640451c3e4eb58a4f889ecd
-# gradgen-body: sha256:e7deb92272286f2a73b7cd3d2c492f2ef2dab39190f03ac23bbdabbb1b631e96
+# gradgen-body: sha256:66c80c49af03071404976edefa4c173ed83f45eea872e5542eeedba885a8de05
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -33,31 +33,23 @@ def index_loss_value_and_grad(
     d_y2 = y2 - t2
     L = 0.5 * (d_y1**2 + d_y2**2)
 
-    d_u22 = d_y2 * h2
-    d_u21 = d_y2 * h1
-    d_u12 = d_y1 * h2
-    d_u11 = d_y1 * h1
     d_h2 = d_y2 * u22 + d_y1 * u12
     d_z2 = d_h2 * h2 * (1.0 - h2)
     d_h1 = d_y2 * u21 + d_y1 * u11
     d_z1 = d_h1 * h1 * (1.0 - h1)
-    d_w22 = d_z2 * x2
-    d_w21 = d_z2 * x1
-    d_w12 = d_z1 * x2
-    d_w11 = d_z1 * x1
     return (
         L,
         (
-            d_w11,
-            d_w12,
-            d_w21,
-            d_w22,
+            d_z1 * x1,
+            d_z1 * x2,
+            d_z2 * x1,
+            d_z2 * x2,
             d_z1,
             d_z2,
-            d_u11,
-            d_u12,
-            d_u21,
-            d_u22,
+            d_y1 * h1,
+            d_y1 * h2,
+            d_y2 * h1,
+            d_y2 * h2,
             d_y1,
             d_y2,
         ),

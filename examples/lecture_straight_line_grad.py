@@ -3,7 +3,7 @@
 # gradgen-shapes: x1=scalar, x2=scalar, a=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f5757337b68b26840abe219c4c6035efd8c8ed9ba2ee8b1be686995c9a7da6fd
-# gradgen-body: sha256:c67615ff585272f4810f616c078aad60a7a15c81f980c37fd26b2db1a7b702a7
+# gradgen-body: sha256:9fe1d573a685cc2ebb269419aadce278b3339ddd4299f040e667f06ffb2b92de
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -22,9 +22,8 @@ def f_value_and_grad(x1, x2, a):
     z6 = np.log(z5)
     z7 = z1 + z4 - z6
 
-    d_z5 = -1.0 / z5
+    t1 = 2.0 * x1
     d_z3 = a * z3 ** (a - 1.0)
-    d_z1 = 1.0 + d_z5
-    d_x1 = d_z3 + 2.0 * d_z1 * x1
-    d_x2 = 2.0 * d_z5 * x2 - d_z3
+    d_x1 = t1 - t1 / z5 + d_z3
+    d_x2 = -2.0 * x2 / z5 - d_z3
     return z7, (d_x1, d_x2)

@@ -3,7 +3,7 @@
 # gradgen-shapes: x=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:97039436d5d5826c50f6577c4cf04f164fd29fe7b45cd198d591dd831899d595
-# gradgen-body: sha256:77f72ed3704fdeb7f71bab64bb00c409488e2c980f157806c2d151b7f4753f05
+# gradgen-body: sha256:f40ac3751282f337b21cfc2399981d7c417de1a77335302ab42e7ea4269b18cb
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -23,7 +23,5 @@ def f_value_and_grad(x):
     e = np.sin(c)
     f = d + e
 
-    d_c = np.cos(c) + d
-    d_a = d_c + 2.0 * d_c * a
-    d_x = d_a * a
+    d_x = (c + b) * (d + np.cos(c))
     return f, d_x

@@ -12,7 +12,7 @@
 # gradgen-shapes thurber_jacobian: b=7, x=n, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:241f90a3a139c2c1523cf282e1839f36bded9bc658edf9b69f4a55feebf9c0d7
-# gradgen-body: sha256:e5a6c2919163aede98f64850bd870da10834225ff140dc8228ef4eb859a985d0
+# gradgen-body: sha256:66b5eedb950977ba7986b26654933e3a7397025428154ec49ab0f4270a4a0125
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -30,7 +30,7 @@ def misra1a_jacobian(b, x, y):
         )
     t1 = np.exp(-b[1] * x)
 
-    matrix = np.stack((1 - t1, x * t1 * b[0]), axis=1)
+    matrix = np.stack((1 - t1, b[0] * x * t1), axis=1)
     return matrix
 
 
@@ -46,7 +46,7 @@ def danwood_jacobian(b, x, y):
         )
     t1 = x ** b[1]
 
-    matrix = np.stack((t1, t1 * np.log(np.where(x == 0, 1.0, x)) * b[0]), axis=1)
+    matrix = np.stack((t1, b[0] * t1 * np.log(np.where(x == 0, 1.0, x))), axis=1)
     return matrix
 
 
@@ -60,11 +60,11 @@ def chwirut2_jacobian(b, x, y):
             "chwirut2_jacobian takes shapes b (3,), x (n,) and y (n,), "
             f"not b.shape={b.shape}, x.shape={x.shape} and y.shape={y.shape}"
         )
-    t1 = np.exp(-b[0] * x)
-    t2 = b[1] + b[2] * x
-    t3 = t1 / t2
+    t1 = b[1] + b[2] * x
+    t2 = np.exp(-b[0] * x) / t1
 
-    matrix = np.stack((-(x * t1) / t2, -t3 / t2, -(x * t3) / t2), axis=1)
+    t3 = t2 * x
+    matrix = np.stack((-t3, -(t2 / t1), -(t3 / t1)), axis=1)
     return matrix
 
 
@@ -82,8 +82,8 @@ def mgh10_jacobian(b, x, y):
     t2 = b[1] / t1
     exp_t2 = np.exp(t2)
 
-    t3 = exp_t2 / t1 * b[0]
-    matrix = np.stack((exp_t2, t3, -t2 * t3), axis=1)
+    t3 = b[0] * exp_t2 / t1
+    matrix = np.stack((exp_t2, t3, -(t3 * t2)), axis=1)
     return matrix
 
 
@@ -98,20 +98,12 @@ def eckerle4_jacobian(b, x, y):
             f"not b.shape={b.shape}, x.shape={x.shape} and y.shape={y.shape}"
         )
     b_1 = b[1]
-    t1 = b[0] / b_1
-    t2 = (x - b[2]) / b_1
-    t3 = np.exp(-0.5 * t2**2)
+    t1 = (x - b[2]) / b_1
+    t1_squared = t1**2
 
-    dvalue_db_0 = t3 / b_1
-    t4 = 2.0 * t2
-    matrix = np.stack(
-        (
-            dvalue_db_0,
-            t1 * (0.5 * t2 / b_1 * t4 * t3 - dvalue_db_0),
-            0.5 * t4 * (t1 * dvalue_db_0),
-        ),
-        axis=1,
-    )
+    dvalue_db_0 = np.exp(-0.5 * t1_squared) / b_1
+    t2 = b[0] * dvalue_db_0 / b_1
+    matrix = np.stack((dvalue_db_0, t2 * t1_squared - t2, t2 * t1), axis=1)
     return matrix
 
 
@@ -125,14 +117,20 @@ def bennett5_jacobian(b, x, y):
             "bennett5_jacobian takes shapes b (3,), x (n,) and y (n,), "
             f"not b.shape={b.shape}, x.shape={x.shape} and y.shape={y.shape}"
         )
-    b_0 = b[0]
     t1 = b[1] + x
     b_2 = b[2]
     t2 = -1 / b_2
     t3 = t1**t2
 
-    t4 = -(t2 / b_2 * (t3 * np.log(np.where(t1 == 0, 1.0, t1)))) * b_0
-    matrix = np.stack((t3, t2 * t1 ** (t2 - 1.0) * b_0, t4), axis=1)
+    t4 = b[0] / b_2
+    matrix = np.stack(
+        (
+            t3,
+            -(t4 * t1 ** (t2 - 1.0)),
+            t4 * t3 * np.log(np.where(t1 == 0, 1.0, t1)) / b_2,
+        ),
+        axis=1,
+    )
     return matrix
 
 
@@ -146,13 +144,13 @@ def mgh09_jacobian(b, x, y):
             "mgh09_jacobian takes shapes b (4,), x (n,) and y (n,), "
             f"not b.shape={b.shape}, x.shape={x.shape} and y.shape={y.shape}"
         )
-    b_0 = b[0]
     x_squared = x**2
-    t1 = x_squared + x * b[1]
-    t2 = x_squared + x * b[2] + b[3]
-    t3 = b_0 * t1 / t2
+    t1 = x_squared + x * b[2] + b[3]
 
-    matrix = np.stack((t1 / t2, x * b_0 / t2, -(x * t3) / t2, -t3 / t2), axis=1)
+    dvalue_db_0 = (x_squared + x * b[1]) / t1
+    t2 = b[0] / t1
+    t3 = dvalue_db_0 * t2
+    matrix = np.stack((dvalue_db_0, t2 * x, -(t3 * x), -t3), axis=1)
     return matrix
 
 
@@ -174,8 +172,15 @@ def rat43_jacobian(b, x, y):
     t5 = b[0] / t4
 
     t6 = t1 * (t3 * t2 ** (t3 - 1.0)) * t5
-    t7 = t3 / b_3 * (t4 * np.log(np.where(t2 == 0, 1.0, t2))) * t5 / t4
-    matrix = np.stack((1.0 / t4, -t6 / t4, x * t6 / t4, t7), axis=1)
+    matrix = np.stack(
+        (
+            1.0 / t4,
+            -t6 / t4,
+            x * t6 / t4,
+            t3 / b_3 * np.log(np.where(t2 == 0, 1.0, t2)) * t5,
+        ),
+        axis=1,
+    )
     return matrix
 
 
@@ -214,17 +219,17 @@ def thurber_jacobian(b, x, y):
     t1 = x**3
     above = b[0] + b[1] * x + b[2] * x_squared + b[3] * t1
     below = 1 + b[4] * x + b[5] * x_squared + b[6] * t1
-    t2 = above / below
 
+    t2 = above / below / below
     matrix = np.stack(
         (
             1.0 / below,
             x / below,
             x_squared / below,
             t1 / below,
-            -(x * t2) / below,
-            -(x_squared * t2) / below,
-            -(t1 * t2) / below,
+            -(t2 * x),
+            -(t2 * x_squared),
+            -(t2 * t1),
         ),
         axis=1,
     )

@@ -35,8 +35,11 @@ class Assembly:
             first = next(takes, None)
             if first is None:
                 return self.b.add("neg", self._total([(1.0, p) for _, p in signed]))
-        signed.insert(0, signed.pop(first))
-        return self._total(signed)
+        start = signed.pop(first)
+        # what may cancel is added up while it is as exact as it can be
+        near = set(start[1]) - self.sharing.constants.keys()
+        signed.sort(key=lambda term: near.isdisjoint(term[1]))
+        return self._total([start, *signed])
 
     def _total(self, signed: Sequence[tuple[float, Product]]) -> int:
         (sign, product), *rest = signed
@@ -93,8 +96,10 @@ class Assembly:
             total = b.add("div", total, self._node(atom))
         return b.add("neg", total) if number == -1.0 and above else total
 
-    def _place(self, atom: int) -> tuple[bool, int]:
-        return (atom not in self.sharing.shared, atom)
+    def _place(self, atom: int) -> tuple[int, bool, int]:
+        # numbers are multiplied before they meet arrays
+        rank = self.b.type_of(self._node(atom)).rank
+        return (rank, atom not in self.sharing.shared, atom)
 
     def _node(self, atom: int) -> int:
         return atom if atom < self.sharing.algebra.size else self.made[atom]

@@ -2,7 +2,8 @@
 
 The graph of partial derivatives is reduced, value by value, to edges from the inputs to the
 outputs: A. Griewank and A. Walther, Evaluating Derivatives, 2nd edition, section 9.3 and 9.4.
-Only programs of numbers are taken whose operations are smooth, so that no branch can leak.
+Only programs of numbers are taken whose operations are smooth, so that no branch can leak. What is
+computed item by item for arrays is such a program, as long as it is derived by numbers.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ MAX_NODES = 2_000
 class Partials(Sweep):
     """The partial derivatives of a program of numbers."""
 
-    def edges(self, values: Sequence[int], seed: int) -> list[Edge] | None:
+    def edges(self, values: Sequence[int], seed: int, most: int) -> list[Edge] | None:
         """Those of every operation that values need; None where elimination is not for it.
 
         They are nodes that are linear in the seed.
@@ -42,13 +43,14 @@ class Partials(Sweep):
         graph = self.graph
         needed = reachable(graph, list(values))
         found: list[Edge] = []
+        types = [t for t, need in zip(graph.types, needed, strict=True) if need]
+        if any(t.kind == "array" and (not t.shape or t.dtype != "float64") for t in types):
+            return None  # what is reordered would be rounded to fewer digits, or overflow
         for node in range(len(needed)):
             if not needed[node] or not self.active[node] or node in self.sources:
                 continue
             row, t = OPS[graph.ops[node]], graph.types[node]
-            if t.kind not in ("py", "scalar") or t.dtype not in ("float", "float64"):
-                return None
-            if row.d is None:
+            if row.d is None or t.dtype not in ("float", "float64"):
                 return None
             for arg, rule in zip(graph.args[node], self._rules(node), strict=True):
                 if rule is None or not self.active[arg]:
@@ -56,7 +58,7 @@ class Partials(Sweep):
                 # a branch that is not taken would leak
                 if not rule or (graph.ops[node] != "power" and "where" in rule):
                     return None
-                if len(found) == MAX_EDGES:
+                if len(found) == most:
                     return None
                 found.append((arg, node, self._term(node, rule, seed, None)))
         return found
@@ -238,17 +240,18 @@ def _overflows(algebra: Algebra, entries: Sequence[Terms]) -> bool:
 
 def eliminated(
     b: GraphBuilder, values: Sequence[int], sources: Sequence[int], symmetric: bool = False,
-    orders: Sequence[str] = ORDERS, kept: Sequence[int] = (),
+    orders: Sequence[str] = ORDERS, kept: Sequence[int] = (), most: int = MAX_EDGES,
 ) -> dict[tuple[int, int], int] | None:  # fmt: skip
     """The nodes of the derivatives of values by sources, as positions; None where it is not for it.
 
     Of several orders, and with common factors taken out or not, that of the fewest operations. Of
-    a `symmetric` matrix each pair is there once. The nodes `kept` are computed in any case.
+    a `symmetric` matrix each pair is there once. The nodes `kept` are computed in any case. There
+    may be `most` so many partial derivatives.
     """
-    if len(b.graph) > MAX_NODES:
+    if len(b.graph) > MAX_NODES or any(b.graph.types[s].kind == "array" for s in sources):
         return None
     seed = b.leaf("seed", ("partial", ()), FLOAT)
-    found = Partials(b, sources).edges(values, seed)
+    found = Partials(b, sources).edges(values, seed, most)
     if found is None:
         return None
     algebra = Algebra(b.graph, seed)

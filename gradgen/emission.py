@@ -364,6 +364,11 @@ class FunctionWriter:
         self.classes: dict[Any, str] = {}
         # Lengths that are saved without a name.
         self.inline = {n for n in plan.keep if self.graph.ops[n] in ALWAYS_INLINE}
+        # Results that are written where they are returned, if they are short.
+        self.returned: set[int] = set()
+        self.of_numbers = all(
+            self.graph.types[leaf].kind != "array" for leaf in leaves(plan.results)
+        )
         # Sums that are too long for a line, and are added up in the array of this name.
         self.grown: dict[int, str] = {}
         # How far in the statement at hand stands.
@@ -420,13 +425,30 @@ class FunctionWriter:
                     self.statements.add(buffer)
         for leaf in leaves(self.plan.results):
             if graph.ops[leaf] not in _ATOMS and leaf in self.own and leaf not in self.inline:
-                self.statements.add(leaf)
+                (self.returned if self._is_for_return(leaf) else self.statements).add(leaf)
         for node in self.inline:
             self.statements |= {a for a in graph.args[node] if graph.ops[a] not in _ATOMS}
         for node in reversed(self.plan.nodes) if updated else ():
             if graph.ops[node] in _UPDATES:
                 buffer = graph.args[node][0]
                 self.wanted.setdefault(buffer, self._wanted(node))
+
+    def _is_for_return(self, leaf: int) -> bool:
+        """Whether a result may be written where it is returned: a number that nobody else reads.
+
+        The user gave no name to it, and all results are numbers.
+        """
+        graph = self.graph
+        own = graph.locs[leaf] is None or leaf == self.plan.value
+        plain = graph.names[leaf] is None and graph.ops[leaf] not in _UPDATES
+        read = self.count[leaf] > 1 or leaf in self.plan.keep
+        return own and plain and not read and self.of_numbers
+
+    def _is_short(self, node: int, text: str) -> bool:
+        """Whether a result reads well where it is returned: a value, or one step to an adjoint."""
+        graph, known = self.graph, self.names
+        steps = [a for a in graph.args[node] if graph.ops[a] not in _ATOMS and a not in known]
+        return len(text) <= NAMED_WIDTH and (node == self.plan.value or not steps)
 
     def _stands_alone(self, node: int) -> bool:
         """Whether a value is a statement of its own: named by the user, updated, or read twice."""
@@ -660,9 +682,33 @@ class FunctionWriter:
                 self.exprs[node] = self._atom(node)
                 continue
             self._write_node(node, parts)
+        self._name_returned(parts)
         lines += self._in_order(parts, bool(lines))
         lines += self._return()
         return lines
+
+    def _name_returned(self, parts: list[tuple[int, list[str]]]) -> None:
+        """Give results lines of their own where the return is on one line then, and not before.
+
+        What the value raises is raised before anything that an adjoint does.
+        """
+        graph, value = self.graph, self.plan.value
+        waiting = [n for n in self.plan.nodes if n in self.returned and n not in self.statements]
+        if value in waiting and any(graph.locs[node] is None for node, _ in parts):
+            derived = {graph.ops[n] for n in self.plan.nodes if graph.locs[n] is None}
+            if not derived <= _SILENT:
+                waiting.remove(value)
+                self._promote(value, parts)
+        texts = {node: self.exprs[node] for node in waiting}
+        room = WIDTH - self.indent
+        for group in ([n for n in waiting if n != value], [n for n in waiting if n == value]):
+            if len(self._return()[0]) > room:
+                self.exprs.update((node, Expr(self._name(node))) for node in group)
+        named = [n for n in waiting if self.exprs[n] is not texts[n]]
+        fits = len(self._return()[0]) <= room
+        self.exprs.update(texts)
+        for node in named if fits else ():
+            self._promote(node, parts)
 
     def _guards(self) -> list[str]:
         """The checks of what the program was compiled for: fixed values, and declared shapes.
@@ -781,6 +827,8 @@ class FunctionWriter:
                 self._write_update(node, parts)
                 return
             expr = self._spell(node)
+            if node in self.returned and not self._is_short(node, expr.text):
+                self.statements.add(node)
             alone = node in self.statements
             width = self._width(node, expr) if alone else len(expr.text)
             room = WIDTH - self.indent - 3 - self._name_width(node) if alone else INLINE_WIDTH
@@ -1020,6 +1068,8 @@ class FunctionWriter:
         return [f"def {plan.name}(", *(f"{INDENT}{w}," for w in words), "):"]
 
 
+# What raises nothing on floats.
+_SILENT = {*_ATOMS, "add", "sub", "mul", "neg"}
 _NEVER = -1
 _BUILTIN_NAMES = frozenset({"len", "sum", "min", "max", "abs", "float", "int", "round", "type",
                             "ValueError", "bool", "getattr"})  # fmt: skip

@@ -74,13 +74,16 @@ def shape_guard(
 
 
 def number_guard(function: str, numbers: Sequence[str], error: str) -> list[str]:
-    """The check that tangents and seeds of numbers are numbers, and not arrays of them."""
+    """The check that tangents and seeds of numbers are numbers, and not arrays of them.
+
+    numba decides it while compiling; so the message asks for no `shape`, which floats do not have.
+    """
     tests = [f'getattr({text}, "shape", ()) != ()' for text in numbers]
     many = len(numbers) > 1
-    names = _quoted_names(numbers)
-    words = [f"{function} takes", *(["numbers"] if many else ["a number"]), "as", *_listed(names)]
-    quotable = not many and not _NOT_QUOTABLE.intersection(*numbers)
-    given = [f"{name}.shape={{{name}.shape}}" for name in names] if quotable else []
+    names = _listed(_quoted_names(numbers))
+    words = [f"{function} takes", *(["numbers"] if many else ["a number"]), "as", *names]
+    quotable = not _NOT_QUOTABLE.intersection("".join(numbers))
+    given = ["arrays" if many else "an array"] if quotable else []
     return _raised(tests, words, given, error) if tests else []
 
 
@@ -259,7 +262,7 @@ def _message(words: Sequence[str], given: Sequence[str]) -> list[str]:
     lines = _wrapped(words), _wrapped(["not", *_listed(given)])
     flat = ", ".join(" ".join(part) for part in lines)
     if len(flat) <= _MESSAGE_WIDTH:
-        return [f'f"{flat}"']
+        return [f'{"f" * ("{" in flat)}"{flat}"']
     literals = [*(f"{line} " for line in lines[0][:-1]), f"{lines[0][-1]}, "]
     literals += [*(f"{line} " for line in lines[1][:-1]), lines[1][-1]]
     return [f'{"f" * ("{" in text)}"{text}"' for text in literals]

@@ -68,9 +68,8 @@ def jacobian(asked: Question) -> Graph:
     columns = all(p.items is not None for p in inputs)
     rows = all(v.items is not None for v in values)
     candidates = []
-    if columns and rows:
-        candidates += _by_elimination(asked, values, inputs)
     if columns and _stackable(values, inputs):
+        candidates += _by_elimination(asked, values, inputs)
         candidates.append(_assembled(asked, values, inputs, _by_columns))
     if rows and _stackable(inputs, values):
         candidates.append(_assembled(asked, values, inputs, _by_rows))
@@ -433,11 +432,12 @@ def _block(
     return b.add("stack", *parts, attr=len(value.shape) if whole is value else 0)
 
 
-def operations(graph: Graph) -> int:
-    """How many operations on numbers a graph takes."""
+def operations(graph: Graph) -> tuple[int, int]:
+    """How many operations on arrays a graph takes, and how many on arrays and numbers."""
     needed = reachable(graph, graph.results)
-    return sum(
-        need and graph.ops[node] in OPS and OPS[graph.ops[node]].cost > 0
+    ranks = [
+        graph.types[node].rank for node, need in enumerate(needed)
+        if need and graph.ops[node] in OPS and OPS[graph.ops[node]].cost > 0
         and graph.ops[node] not in ("index", "item", "array", "stack")
-        for node, need in enumerate(needed)
-    )  # fmt: skip
+    ]  # fmt: skip
+    return len(ranks) - ranks.count(0), len(ranks)

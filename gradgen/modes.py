@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from gradgen import derive, passes
-from gradgen.elimination import eliminated
+from gradgen.elimination import MAX_EDGES, MAX_NODES, eliminated
 from gradgen.errors import Location
 from gradgen.forward import Forward
 from gradgen.graph import Graph, GraphBuilder, Param, Record, Tree, leaves, map_tree
 from gradgen.jacobians import hessian, jacobian, operations
 from gradgen.question import Question, as_result, owned
+from gradgen.sweep import LEAVES
 from gradgen.types import FLOAT
 
 MODES = ("value_and_grad", "grad", "pair", "vjp", "jvp", "jacobian", "hvp", "hessian")
@@ -27,8 +28,9 @@ WITH_TANGENTS = ("jvp", "hvp")
 WITH_SEEDS = ("pair", "vjp")
 # Modes that take a value of any shape, and several.
 ANY_VALUE = ("pair", "vjp", "jvp", "jacobian")
-
-
+# In which orders a gradient with its value is also looked for, and of how many partial derivatives:
+# a compilation of a few lines takes some milliseconds.
+SMALL = (("reverse", "forward"), 24)
 # By the mode that asks for a matrix: the mode of its products with vectors.
 PRODUCTS = {"jacobian": "jvp", "hessian": "hvp"}
 
@@ -58,28 +60,49 @@ def _gradient(asked: Question, mode: str) -> Graph:
     derived.results = (value if mode in WITH_VALUE else None, asked.aux, asked.told(grads))
     names = [derive.name_of(graph, n) for n in leaves(asked.trees)]
     found = owned(passes.run(derived), names, "d_")
-    other = _by_elimination(asked) if mode == "grad" else None
-    return found if other is None else min(found, owned(other, names, "d_"), key=operations)
+    if mode not in ("grad", "value_and_grad"):
+        return found
+    others = [owned(other, names, "d_") for other in _by_elimination(asked, mode, found)]
+    return min([found, *others], key=operations)
 
 
-def _by_elimination(asked: Question) -> Graph | None:
-    """The gradient alone of a program of numbers, by what its entries have in common.
+def _by_elimination(asked: Question, mode: str, known: Graph) -> list[Graph]:
+    """The gradient of a program of numbers, by what its entries and the value have in common.
 
-    Where gradients are taken of gradients, most of what reverse mode computes is there before.
+    Of the gradient alone, which is taken of gradients, most is there before; with the value, only
+    of small programs. What it has in common with the `known` gradient is called the same.
     """
-    graph = derive.copied(asked.graph)
     sources = list(leaves(asked.trees))
-    if any(graph.types[n].kind == "array" for n in (*sources, asked.value)):
-        return None
+    arrays = any(asked.graph.types[n].kind == "array" for n in (*sources, asked.value))
+    if arrays or len(asked.graph) > MAX_NODES:
+        return []
+    graph = derive.copied(asked.graph)
     b = GraphBuilder(graph)
-    kept = list(leaves(asked.aux))
-    entries = eliminated(b, [asked.value], sources, orders=("reverse",), kept=kept)
+    kept = list(leaves((asked.value if mode in WITH_VALUE else None, asked.aux)))
+    orders, most = SMALL if mode in WITH_VALUE else (("reverse",), MAX_EDGES)
+    entries = eliminated(b, [asked.value], sources, orders=orders, kept=kept, most=most)
     if entries is None:
-        return None
+        return []
     made = {n: as_result(b, entries.get((0, k)), n) for k, n in enumerate(sources)}
     grads = tuple(map_tree(made.__getitem__, tree) for tree in asked.trees)
-    graph.results = (None, asked.aux, asked.told(grads))
-    return passes.eliminate_dead(graph)
+    graph.results = (asked.value if mode in WITH_VALUE else None, asked.aux, asked.told(grads))
+    _name_alike(b, known)
+    return [passes.eliminate_dead(graph)]
+
+
+def _name_alike(b: GraphBuilder, known: Graph) -> None:
+    """Hints for what another graph computes as well, from what it is called there."""
+    mapping: list[int] = []
+    for node, (op, args) in enumerate(zip(known.ops, known.args, strict=True)):
+        if known.locs[node] is not None or op in LEAVES:
+            mapping.append(b.copy_node(known, node, mapping))
+            continue
+        b.loc = None
+        operands = [mapping[a] for a in args]
+        turned = b.find(op, *reversed(operands)) if op in ("add", "mul") else None
+        same = b.add(op, *operands, attr=known.attrs[node]) if turned is None else turned
+        b.label(same, None, known.hints[node])
+        mapping.append(same)
 
 
 def _jvp(asked: Question) -> Graph:

@@ -151,9 +151,8 @@ class Algebra:
         return Monomial(1.0, ((node, -1),))
 
     def _is_number(self, node: int) -> bool:
-        """Whether it is one float, of 64 bits."""
-        t = self.graph.types[node]
-        return t.kind in ("py", "scalar") and t.dtype in ("float", "float64")
+        """Whether it is a float of 64 bits, or an array of them, which counts item by item."""
+        return self.graph.types[node].dtype in ("float", "float64")
 
     def _note_sum(self, node: int) -> None:
         """Remember the terms of a sum in the text, so that a derived sum of them is the node."""

@@ -7,7 +7,7 @@ keeps its bits; an adjoint may be computed in another order.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -343,6 +343,11 @@ class _Simplifier:
         known = self.b.find("mul", a, b)
         return self.b.find("mul", b, a) if known is None else known
 
+    def _quotient_of_numbers(self, top: int, bottom: int) -> int | None:
+        """A quotient that is there already; one of arrays hides what a sum of them gathers."""
+        known = self.b.find("div", top, bottom)
+        return None if known is None or self.b.type_of(known).rank else known
+
     # -- rules ---------------------------------------------------------------------------------
 
     def mul(self, node: int) -> int | None:
@@ -400,8 +405,8 @@ class _Simplifier:
         return base if ca * cb == 1.0 else self.make(ca * cb, base, fresh)
 
     def _without(self, coefficient: float, base: int) -> int | None:
-        """What is left of the user's product with a number that the coefficient cancels."""
-        if self.ops[base] == "mul" and self.locs[base] is not None:
+        """What is left of a product with a number that the coefficient cancels."""
+        if self.ops[base] == "mul" and abs(coefficient) != 1.0:
             first, second = self.args[base]
             for number, other in ((first, second), (second, first)):
                 value = self.number(number)
@@ -470,9 +475,9 @@ class _Simplifier:
         return None
 
     def _times(self, coefficient: float, base: int, own: bool) -> int:
-        """A number times a node, looking into the user's own product where numbers cancel."""
+        """A number times a node, looking into a product that stays where numbers cancel."""
         graph = self.b.graph
-        if graph.ops[base] == "mul" and graph.locs[base] is not None:
+        if graph.ops[base] == "mul" and not own:
             first, second = graph.args[base]
             for number, other in ((first, second), (second, first)):
                 value = self.number(number)
@@ -511,8 +516,13 @@ class _Simplifier:
             first, second = graph.args[a]
             if below in (first, second):
                 return self.make(ca * sign, second if below == first else first)
+            cancelled = self._cancelled(top, below)
+            if cancelled is not None:
+                return self.make(sign, cancelled)
             for kept, used in ((first, second), (second, first)):
-                share = self._share(used, below, kept)
+                share = self._quotient_of_numbers(used, below)
+                if share is None:
+                    share = self._share(used, below, kept)
                 if share is not None:
                     return self.make(ca * sign, *self.product(kept, False, share, False))
         base, fresh = self.combine("div", a, below)
@@ -728,6 +738,36 @@ class _Simplifier:
             path.append((old.ops[node], self.map[other]))
             node = inner
         return None
+
+    def _cancelled(self, node: int, factor: int) -> int | None:
+        """A product without one of its factors, by which it is divided; None where it has none."""
+        old, steps = self.old, [node]
+        above: dict[int, int] = {}
+        for step in steps:
+            count = 2 if old.ops[step] == "mul" else 1
+            for arg in old.args[step][:count]:
+                above[arg] = step
+                if self.map[arg] == factor and old.ops[step] == "mul":
+                    return self._rebuilt(arg, above)
+                if self._is_step_of_product(arg) and len(steps) < _MAX_DEPTH:
+                    steps.append(arg)
+        return None
+
+    def _rebuilt(self, node: int, above: Mapping[int, int]) -> int:
+        """What stands above a factor of a product, without the factor."""
+        whole: int | None = None
+        while node in above:
+            step = above[node]
+            first, second = self.old.args[step]
+            if whole is None:
+                whole = self.map[second if first == node else first]
+            elif first == node:
+                whole = self.combine(self.old.ops[step], whole, self.map[second])[0]
+            else:
+                whole = self.combine(self.old.ops[step], self.map[first], whole)[0]
+            node = step
+        assert whole is not None
+        return whole
 
     def _is_step_of_product(self, node: int) -> bool:
         """Whether it is a derived product or quotient that is read once."""

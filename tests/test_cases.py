@@ -32,11 +32,7 @@ HAND = [name for name in NAMES if golden.load(name).hand]
 # Derivations by hand that use more than the chain rule, operation by operation: the reason, and
 # what a compiler would have to know. A case that no longer exceeds its derivation has to go.
 BEYOND_REVERSE_MODE = {
-    "ackley": "a prefix that two products share, in another order of their factors",
-    "augmented_assignment": "a factor common to two of three terms that do not stand together",
-    "beale": "x and y, each factored out of three terms",
     "gaussian_log_likelihood": "the sum of squares of the value is z @ z",
-    "lennard_jones": "t * t * t is the power s6",
     "masked_log_array": "safe / safe is 1, except for infinities and NaN",
     "polar_coordinates": "theta / r / r is common to both partials",
     "powers": "np.sqrt(x) is the x**0.5 of the value",

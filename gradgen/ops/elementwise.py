@@ -153,7 +153,7 @@ def power_rule(types: Sequence[Type], values: Sequence[Any]) -> Rules:
     by_exponent = "g * (out * log(where(x == 0, 1.0, x)))"
     n = values[1]
     if not isinstance(n, (int, float)):
-        return ("g * (y * x ** (y - 1))", by_exponent)
+        return ("g * (y * x ** (y - 1.0))", by_exponent)
     if n == 0:
         return (None, by_exponent)
     if n == 1:

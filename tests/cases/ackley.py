@@ -28,7 +28,7 @@ def hand(x, y):
 # gradgen-shapes: x=scalar, y=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:7eae0cc542c089f1650ede64b2808f9b5a8159092b3cacb7f20b38698426fc19
-# gradgen-body: sha256:87a71d89706f803046bbbce2bed6aec1dd1c2ac7998c892b3ae479b37a3e45f1
+# gradgen-body: sha256:dbb2ed08893aaf099fc75f6d764f558cf5d96b2184ca020815937d6dd035afc6
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import math
@@ -48,8 +48,8 @@ def ackley_value_and_grad(x, y):
     exp_c = math.exp(c)
     value = -20.0 * t4 - exp_c + math.e + 20.0
 
-    t5 = 0.5 * exp_c
-    t6 = 2.0 * t4 / s
-    d_x = t5 * math.sin(t2) * t1 + t6 * x
-    d_y = t5 * math.sin(t3) * t1 + t6 * y
+    t5 = 2.0 * t4 / s
+    t6 = math.pi * exp_c
+    d_x = t6 * math.sin(t2) + t5 * x
+    d_y = t6 * math.sin(t3) + t5 * y
     return value, (d_x, d_y)

@@ -26,7 +26,7 @@ def hand(x, y):
 # gradgen-shapes: x=scalar, y=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:ccc16092ae919446e92e3e9f594cd1eece2e9ce5b327a66ab78c2b8aeeb03028
-# gradgen-body: sha256:4fc26ed72d1e89887d5061e0db5ea9b454c43439392aa1b6ed7049502b1832ab
+# gradgen-body: sha256:229a3ba40085b26e1c2ffcd17481e24d3a9e8d50d50bfd9505ad6463795a6f5d
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -38,13 +38,13 @@ def f_value_and_grad(x, y):
     Taken as numbers, since no shape is declared: x, y.
     """
     s = x * y
-    s = s + np.cos(x)
-    s_1 = s * y
-    s_2 = s_1 - x
-    s_3 = s_2 / 2.0
-    value = s_3**2
+    s_1 = s + np.cos(x)
+    s_2 = s_1 * y
+    s_3 = s_2 - x
+    s_4 = s_3 / 2.0
+    value = s_4**2
 
-    d_s = s_3 * y
-    d_x = d_s * y - (s_3 + d_s * np.sin(x))
-    d_y = s_3 * s + d_s * x
+    t1 = 0.5 * s_3
+    d_x = t1 * y * (y - np.sin(x)) - t1
+    d_y = t1 * (s_1 + s)
     return value, (d_x, d_y)

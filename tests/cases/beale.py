@@ -28,7 +28,7 @@ def hand(x, y):
 # gradgen-shapes: x=scalar, y=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:9081875ed4d26928d53b9c0335dc3b9eaf0534d85210bf63d5d02fbb44ae7894
-# gradgen-body: sha256:493c62ec05ec075d6802c5333e4e2130f88dfbf13d5b07b42f1ccd5157c27f0d
+# gradgen-body: sha256:c64aa612594a67026974de5f48191f3ad48092bd84af04e520099b3b43efd78b
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -40,14 +40,12 @@ def beale_value_and_grad(x, y):
     t1 = x * y
     r1 = 1.5 - x + t1
     y_squared = y**2
-    r2 = 2.25 - x + x * y_squared
-    t2 = y**3
-    r3 = 2.625 - x + x * t2
-    value = r1**2 + r2**2 + r3**2
+    t2 = x * y_squared
+    r2 = 2.25 - x + t2
+    t3 = y**3
+    r3 = 2.625 - x + x * t3
 
-    d_r3 = 2.0 * r3
-    d_r2 = 2.0 * r2
     d_r1 = 2.0 * r1
-    d_x = d_r3 * t2 - d_r3 + d_r2 * y_squared - d_r2 + d_r1 * y - d_r1
-    d_y = 3.0 * d_r3 * x * (y * y) + 2.0 * d_r2 * t1 + d_r1 * x
-    return value, (d_x, d_y)
+    d_x = 2.0 * (r2 * (y_squared - 1.0) - r3 * (1.0 - t3)) - d_r1 * (1.0 - y)
+    d_y = 6.0 * t2 * r3 + 4.0 * t1 * r2 + d_r1 * x
+    return r1**2 + r2**2 + r3**2, (d_x, d_y)

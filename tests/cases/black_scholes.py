@@ -18,7 +18,7 @@ def call_price(S, K, r, sigma, T):
 # gradgen-shapes: S=scalar, K=scalar, r=scalar, sigma=scalar, T=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:043d390c78d960376145c06a14537230194c5a85327126a717c79943a68a7bd5
-# gradgen-body: sha256:e9502a7bf3b2f1ac13eb7bf2172dd118a5458fa13b2c778d1bbbd6eb347bee77
+# gradgen-body: sha256:277baf68907752a7b1696842065917d40de4009bc12c7b2177f7bdf3f254837e
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import math
@@ -45,5 +45,5 @@ def call_price_value_and_grad(S, K, r, sigma, T):
     d_d1 = 0.5641895835477563 * S * math.exp(-t3 * t3) / t2 + d_d2
     t6 = d_d1 / spread
     d_S = normal_cdf + t6 / t1 / K
-    d_sigma = t6 * T * sigma - (d_d2 + d_d1 * d1 / spread) * sqrt_T
+    d_sigma = t6 * T * sigma - (d_d2 + d1 * t6) * sqrt_T
     return value, (d_S, d_sigma)

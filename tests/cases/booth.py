@@ -21,7 +21,7 @@ def hand(x, y):
 # gradgen-shapes: x=scalar, y=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:16224285d8972c3ef120f6b4faac19a0f0cab181a2b1f1d13184df094660797c
-# gradgen-body: sha256:540972727e5f6310815f2f44181b0b71fe60333f92c861d5dd54c4e5d58277b4
+# gradgen-body: sha256:668215bf42ae97517629f6c7a86a5a8d358c08045d842fa4efa7e159073a59f2
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -32,10 +32,9 @@ def booth_value_and_grad(x, y):
     """
     t1 = x + 2 * y - 7
     t2 = 2 * x + y - 5
-    value = t1**2 + t2**2
 
     t3 = 2.0 * t2
     t4 = 2.0 * t1
     d_x = 2.0 * t3 + t4
     d_y = t3 + 2.0 * t4
-    return value, (d_x, d_y)
+    return t1**2 + t2**2, (d_x, d_y)

@@ -21,7 +21,7 @@ def hand(x):
 # gradgen-shapes: x=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b59161a4e4de4db0acddc7a7d195e0e8f78c4c6cf41ef1276310dea3d7d68114
-# gradgen-body: sha256:87bf3b58bdd1ce5affef1ed386151ceb6a56406ccbaacbf0475d6b882a97b1b1
+# gradgen-body: sha256:37d232fe8dbad91109ab964b0cd7140c69493cd2608b114e7cdf1556db1f1c5b
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -34,8 +34,7 @@ def f_value_and_grad(x):
     """
     s = np.sin(x)
     c = np.cos(x)
-    value = s * c + s**2 + x * s
+    s_squared = s**2
 
-    d_s = x + 2.0 * s + c
-    d_x = s - s * s + d_s * c
-    return value, d_x
+    d_x = s - s_squared + c * (x + 2.0 * s + c)
+    return s * c + s_squared + x * s, d_x

@@ -33,7 +33,7 @@ def hand(lat1, lon1, lat2, lon2):
 # gradgen-shapes: lat1=scalar, lon1=scalar, lat2=scalar, lon2=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f9295d623d668a8a19fb151d16610c2596fffb64ac6ae532a7ecb2198ee06dbb
-# gradgen-body: sha256:a2aa6949c330107e72b602ac7d0f9c0671b75c75adbbcb04b06c6fdd3d80db7b
+# gradgen-body: sha256:27c50389416d6f2fe62b98b095350214899fa6828862650a3c2e52d3bf780e8f
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import math
@@ -57,8 +57,7 @@ def haversine_value_and_grad(lat1, lon1, lat2, lon2):
     sqrt_a = math.sqrt(a)
     value = 2.0 * RADIUS * math.asin(sqrt_a)
 
-    d_a = RADIUS / math.sqrt((1.0 - sqrt_a) * (1.0 + sqrt_a)) / sqrt_a
-    t5 = d_a * t3_squared * cos_lat2 * math.sin(lat1)
-    d_lon1 = -(d_a * t4 * t3) * math.cos(t2)
-    d_lat1 = -(t5 + d_a * s * math.cos(t1))
+    t5 = RADIUS / sqrt_a / math.sqrt((1.0 - sqrt_a) * (1.0 + sqrt_a))
+    d_lat1 = t5 * -(cos_lat2 * t3_squared * math.sin(lat1) + s * math.cos(t1))
+    d_lon1 = -(t5 * t3 * t4 * math.cos(t2))
     return value, (d_lat1, d_lon1)

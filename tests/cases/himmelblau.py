@@ -21,7 +21,7 @@ def hand(x, y):
 # gradgen-shapes: x=scalar, y=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3a4cb4e8b9ae86fffc855212cdaf3947bb4372489a46e9fddff023065c16459b
-# gradgen-body: sha256:f7b1f590289b622926687ab40fa3eee1b68c9a3c69a7f36558cec066897e6c62
+# gradgen-body: sha256:6ede0c0b2140d79d8a250564f266cb23f241f459b2507f1b79be43af7e0da751
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -32,10 +32,9 @@ def himmelblau_value_and_grad(x, y):
     """
     t1 = x**2 + y - 11.0
     t2 = x + y**2 - 7.0
-    value = t1**2 + t2**2
 
     t3 = 2.0 * t2
     t4 = 2.0 * t1
     d_x = t3 + 2.0 * t4 * x
     d_y = 2.0 * t3 * y + t4
-    return value, (d_x, d_y)
+    return t1**2 + t2**2, (d_x, d_y)

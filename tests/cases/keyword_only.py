@@ -23,7 +23,7 @@ def hand(x: float, *, width: float = 1.0, height: float = 3.0):
 # gradgen-shapes: x=scalar, width=scalar, height=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:21d240729de4b48c25a63d1ba41d5d6413d694427d0348c27421815aaba83571
-# gradgen-body: sha256:cd0fbc0e33e5887ad161c1a17799317b714dd4bb345c1689c0ffaaab84b1f162
+# gradgen-body: sha256:d4bc86141a64058a845220c363e56e78d02191f1981f32831b1db2f2312cff40
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -36,7 +36,6 @@ def lorentzian_value_and_grad(x, *, width=1.0, height=3.0):
     t2 = 1.0 + t1**2
     value = height / t2
 
-    t3 = -2.0 * value / t2 * t1
-    d_x = t3 / width
-    d_width = -(t3 * t1) / width
+    d_x = -2.0 * value / t2 * t1 / width
+    d_width = -t1 * d_x
     return value, (d_x, d_width)

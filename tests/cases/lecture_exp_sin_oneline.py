@@ -22,7 +22,7 @@ def hand(x):
 # gradgen-shapes: x=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:9078358893797f5a3b78ddb4d8b741c0501df48778f38563cd10e418bc0bd4fc
-# gradgen-body: sha256:caa8276e5f18c84622fbdb24a1cc3613cef4b48d86ceabc301a0e9fd8916dc2a
+# gradgen-body: sha256:aa978951427e6593d184551b8e7d694f582108bc17e449c1b2d8482c092ffc98
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -34,10 +34,10 @@ def f_value_and_grad(x):
     Taken as numbers, since no shape is declared: x.
     """
     exp_x = np.exp(x)
-    t1 = exp_x + exp_x**2
+    exp_x_squared = exp_x**2
+    t1 = exp_x + exp_x_squared
     exp_t1 = np.exp(t1)
     value = exp_t1 + np.sin(t1)
 
-    t2 = np.cos(t1) + exp_t1
-    d_x = (t2 + 2.0 * t2 * exp_x) * exp_x
+    d_x = (t1 + exp_x_squared) * (exp_t1 + np.cos(t1))
     return value, d_x

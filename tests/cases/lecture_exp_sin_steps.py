@@ -30,7 +30,7 @@ def hand(x):
 # gradgen-shapes: x=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:bc5e563901fb23a727e3a79306edb968b749088c649555a3a04923eafe032600
-# gradgen-body: sha256:8520fd56641af52ce5010b8b61dd1e07a19b21097c465d1c788001fee470c169
+# gradgen-body: sha256:6caf5fe8d8dd19440538ed90852723f55a7e04a550f9ecf3cf33defbfcb4eb24
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -48,7 +48,5 @@ def f_value_and_grad(x):
     e = np.sin(c)
     f = d + e
 
-    d_c = np.cos(c) + d
-    d_a = d_c + 2.0 * d_c * a
-    d_x = d_a * a
+    d_x = (c + b) * (d + np.cos(c))
     return f, d_x

@@ -21,7 +21,7 @@ def hand(w1, w2, w3, x1, x2, x3):
 # gradgen-shapes: w1=scalar, w2=scalar, w3=scalar, x1=scalar, x2=scalar, x3=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:c01af1925e722184370838478235d9fc5ff49da5dda87219b93cdebde3b199de
-# gradgen-body: sha256:ab339c3e119dac75529d9b1261cbf32c200b05b34e1c81b8ce879b0e53f7ec51
+# gradgen-body: sha256:9c7d23e5ab9e5cb140b49d9b09a230f2a2cb3409bb45fc2f0d667e127358dd6f
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -34,13 +34,6 @@ def loss_value_and_grad(w1, w2, w3, x1, x2, x3):
     """
     t1 = np.exp(-(w1 * x1 + w2 * x2 + w3 * x3))
     t2 = 1 / (1 + t1)
-    value = -np.log(t2)
 
     t3 = -(t2 * t1)
-    d_w3 = t3 * x3
-    d_x3 = t3 * w3
-    d_w2 = t3 * x2
-    d_x2 = t3 * w2
-    d_w1 = t3 * x1
-    d_x1 = t3 * w1
-    return value, (d_w1, d_w2, d_w3, d_x1, d_x2, d_x3)
+    return -np.log(t2), (t3 * x1, t3 * x2, t3 * x3, t3 * w1, t3 * w2, t3 * w3)

@@ -44,7 +44,7 @@ def hand(alpha, beta, delta, epsilon, theta, vartheta):
 # gradgen-shapes: alpha=scalar, beta=scalar, delta=scalar, epsilon=scalar, theta=scalar, vartheta=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b8c7b3c68ff88e79a9d5d6fdd41ce2edbdaeea7e6b0fcfcebccc746e41f7dfc7
-# gradgen-body: sha256:2359dac59fa056234000b1ccabc3f3f900749c3b0da63f28e13eee02b39c615e
+# gradgen-body: sha256:88f85b505216182929a95b3a47f48e742e0b7ae268702c8a7ca85e89570d4245
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -67,7 +67,6 @@ def loss_value_and_grad(alpha, beta, delta, epsilon, theta, vartheta):
     pi = xi + 1
     varpi = 1 / pi
     rho = np.log(varpi)
-    value = -rho
 
     d_mu = -(varpi * xi)
     d_theta = d_mu * vartheta
@@ -76,4 +75,4 @@ def loss_value_and_grad(alpha, beta, delta, epsilon, theta, vartheta):
     d_epsilon = d_mu * delta
     d_alpha = d_mu * beta
     d_beta = d_mu * alpha
-    return value, (d_alpha, d_beta, d_delta, d_epsilon, d_theta, d_vartheta)
+    return -rho, (d_alpha, d_beta, d_delta, d_epsilon, d_theta, d_vartheta)

@@ -51,7 +51,7 @@ def hand(
 # gradgen-shapes: w1_11=scalar, w1_12=scalar, w1_21=scalar, w1_22=scalar, b1_1=scalar, b1_2=scalar, w2_11=scalar, w2_12=scalar, w2_21=scalar, w2_22=scalar, b2_1=scalar, b2_2=scalar, x1=scalar, x2=scalar, t1=scalar, t2=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:31a77a795dee4291970d2003cf1b70e610da97029a02eeeb1a928914a26d24e2
-# gradgen-body: sha256:a3695352295ae62b5cf354e597bf194c7ef17efab0b45a875f5003f2c28be171
+# gradgen-body: sha256:41ab113589f63901786b577f3dcfd45f59f242152f489b7b2db969369fd17afd
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -89,33 +89,24 @@ def loss_value_and_grad(
     y2 = w2_21 * h1 + w2_22 * h2 + b2_2
     d_y1 = y1 - t1
     d_y2 = y2 - t2
-    value = 0.5 * (d_y1**2 + d_y2**2)
 
-    d_w2_22 = d_y2 * h2
-    d_w2_21 = d_y2 * h1
-    d_w2_12 = d_y1 * h2
-    d_w2_11 = d_y1 * h1
     d_h2 = d_y2 * w2_22 + d_y1 * w2_12
     d_z2 = d_h2 * h2 * (1.0 - h2)
     d_h1 = d_y2 * w2_21 + d_y1 * w2_11
     d_z1 = d_h1 * h1 * (1.0 - h1)
-    d_w1_22 = d_z2 * x2
-    d_w1_21 = d_z2 * x1
-    d_w1_12 = d_z1 * x2
-    d_w1_11 = d_z1 * x1
     return (
-        value,
+        0.5 * (d_y1**2 + d_y2**2),
         (
-            d_w1_11,
-            d_w1_12,
-            d_w1_21,
-            d_w1_22,
+            d_z1 * x1,
+            d_z1 * x2,
+            d_z2 * x1,
+            d_z2 * x2,
             d_z1,
             d_z2,
-            d_w2_11,
-            d_w2_12,
-            d_w2_21,
-            d_w2_22,
+            d_y1 * h1,
+            d_y1 * h2,
+            d_y2 * h1,
+            d_y2 * h2,
             d_y1,
             d_y2,
         ),

@@ -28,7 +28,7 @@ def hand(w, b, x, t, lam):
 # gradgen-shapes: w=scalar, b=scalar, x=scalar, t=scalar, lam=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f6d12ad42a98e1f2c75086d86c4477dfd44367def857848871c039c20fb96591
-# gradgen-body: sha256:8ed55da5d323c618958219012812bbef0e11a4344de08e2a5d9ae649abe9a7e1
+# gradgen-body: sha256:71f5881f132bb14ddeeba2df0c80d3b591ceec45aee353810d018d81af86cae8
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -44,8 +44,7 @@ def loss_reg_value_and_grad(w, b, x, t, lam):
     d_y = y - t
     loss = 0.5 * d_y**2
     reg = 0.5 * w**2
-    value = loss + lam * reg
 
     d_z = d_y * y * (1.0 - y)
     d_w = lam * w + d_z * x
-    return value, (d_w, d_z)
+    return loss + lam * reg, (d_w, d_z)

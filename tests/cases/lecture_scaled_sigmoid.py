@@ -18,7 +18,7 @@ def hand(v, s):
 # gradgen-shapes: v=scalar, s=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:70cf835fc7819fcbbc3b81f76488a7230a7244f4410cf0a23fb677235292d6ba
-# gradgen-body: sha256:f63c6646036014791f61f9f679c633fb9348d00ce16ce00bba907077c346a967
+# gradgen-body: sha256:9eefee849996014e0e34a0cbd539a9e4cf1f20392dabbadab5767d1d30f8e303
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -32,6 +32,4 @@ def sigmoid_value_and_grad(v, s):
     value = 1 / (1 + np.exp(-s * v))
 
     t1 = value * (1.0 - value)
-    d_v = t1 * s
-    d_s = t1 * v
-    return value, (d_v, d_s)
+    return value, (t1 * s, t1 * v)

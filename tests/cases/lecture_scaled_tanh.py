@@ -19,7 +19,7 @@ def hand(x, s):
 # gradgen-shapes: x=scalar, s=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:c50454b543a89876a2239a48ef2b37953d4d459f8a629b3c07b83d0d1b6ca5d5
-# gradgen-body: sha256:8a0fcdf3a02af2de29b120db77191500ef630fc7d69793c43c5ffb32d712fc85
+# gradgen-body: sha256:300994e291caff8082c2c6b792485f8a1dc9a36fafb79ee5e047af491a9ad6a1
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -32,7 +32,6 @@ def tanh_s_value_and_grad(x, s):
     """
     t1 = -2 * s
     t2 = 2 / (1 + np.exp(t1 * x))
-    value = t2 - 1
 
     d_x = -(t2 * (1.0 - 0.5 * t2)) * t1
-    return value, d_x
+    return t2 - 1, d_x

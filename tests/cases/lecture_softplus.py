@@ -20,7 +20,7 @@ def hand(x):
 # gradgen-shapes: x=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b10b84a35c65b435bfbf83dbe9c1cff7d5e9482663918f0b2dbe3189a11ec4af
-# gradgen-body: sha256:62acf0e4f30ff36e63a8b56141df9d47c95e3951b1343d28880ff660d4526185
+# gradgen-body: sha256:ba52e4400aa1e4b996fc483de5820675cf74bda5a28db6944afe4fc5f3994381
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Line 5 of the source: log(1 + exp(x)) overflows above x = 709; np.logaddexp(0, x) does not.
 
@@ -34,7 +34,4 @@ def softplus_value_and_grad(x):
     """
     exp_x = np.exp(x)
     t1 = 1 + exp_x
-    value = np.log(t1)
-
-    d_x = exp_x / t1
-    return value, d_x
+    return np.log(t1), exp_x / t1

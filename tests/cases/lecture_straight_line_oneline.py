@@ -25,7 +25,7 @@ def hand(x1, x2, a):
 # gradgen-shapes: x1=scalar, x2=scalar, a=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:d300266afdbdc89d64a5f97a2e2e7fb73848735080be9d7aa1bc1a86149215ea
-# gradgen-body: sha256:7c8a35dab1dd0dfae8898c6b0907aaa824f5d0d8b09c68d8d3290bf007f2035e
+# gradgen-body: sha256:128440ddacd7f4618cf57ddbed0d98214c4fe8bba9ec1fe3c6a8c5ffba9eb46c
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -41,8 +41,8 @@ def f_value_and_grad(x1, x2, a):
     t2 = x1_squared + x2**2
     value = x1_squared + t1**a - np.log(t2)
 
-    t3 = -1.0 / t2
+    t3 = 2.0 * x1
     t4 = a * t1 ** (a - 1.0)
-    d_x1 = t4 + 2.0 * (t3 + 1.0) * x1
-    d_x2 = 2.0 * t3 * x2 - t4
+    d_x1 = t3 - t3 / t2 + t4
+    d_x2 = -2.0 * x2 / t2 - t4
     return value, (d_x1, d_x2)

@@ -22,7 +22,7 @@ def hand(x1, x2):
 # gradgen-shapes: x1=scalar, x2=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:90c1130fff6de88042a147fdd6b9bd6280016a883874dacb7921d4648f13fead
-# gradgen-body: sha256:f0ed96ff6cf2d7bf0dbaff92166f502752c16e1caffe361f1d809010f5d5c8b4
+# gradgen-body: sha256:15a2fc07f82f285f9a556d5fd0035badb1b85c32c6f5935d2912ad158791e742
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -37,7 +37,7 @@ def f_value_and_grad(x1, x2):
     t1 = x1_squared + x2**2
     value = x1_squared + (x1 - x2) ** 1 - np.log(t1)
 
-    t2 = -1.0 / t1
-    d_x1 = 1.0 + 2.0 * (t2 + 1.0) * x1
-    d_x2 = 2.0 * t2 * x2 - 1.0
+    t2 = 2.0 * x1
+    d_x1 = t2 - t2 / t1 + 1.0
+    d_x2 = -2.0 * x2 / t1 - 1.0
     return value, (d_x1, d_x2)

@@ -36,7 +36,7 @@ def hand(x1, x2, a=1.0):
 # gradgen-shapes: x1=scalar, x2=scalar, a=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f8767a76fc9b1d2f8cd820a0d97ead06f53b7734f21d20afa797b95f5eeaf51a
-# gradgen-body: sha256:456431631eb48c0ee255280528542ba5543ad02adf8e84596845e0f9aeacb869
+# gradgen-body: sha256:715dddf75433f4535ee0db45760a064a0665e3ad7f6ae6643a0d9733b757c62a
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -55,9 +55,8 @@ def f_value_and_grad(x1, x2, a=1.0):
     z6 = np.log(z5)
     z7 = z1 + z4 - z6
 
-    d_z5 = -1.0 / z5
+    t1 = 2.0 * x1
     d_z3 = a * z3 ** (a - 1.0)
-    d_z1 = 1.0 + d_z5
-    d_x1 = d_z3 + 2.0 * d_z1 * x1
-    d_x2 = 2.0 * d_z5 * x2 - d_z3
+    d_x1 = t1 - t1 / z5 + d_z3
+    d_x2 = -2.0 * x2 / z5 - d_z3
     return z7, (d_x1, d_x2)

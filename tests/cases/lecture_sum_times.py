@@ -13,7 +13,7 @@ def hand(x, y, z):
 # gradgen-shapes: x=scalar, y=scalar, z=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:e345b5d0a61ccc6e6caedd9c6a603fba7eca6c61d0a187bf3cec29da56ba8be9
-# gradgen-body: sha256:d5d0754a5dc746c7692853023d2d794a9ece0119ccdfeb600b1494cf41583197
+# gradgen-body: sha256:c309be8103d0f7a4c87924c415a9559fd75f0406a67f74d935f7a71209b77bff
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -23,5 +23,4 @@ def f_value_and_grad(x, y, z):
     Taken as numbers, since no shape is declared: x, y, z.
     """
     t1 = x + y
-    value = t1 * z
-    return value, (z, z, t1)
+    return t1 * z, (z, z, t1)

@@ -20,7 +20,7 @@ def hand(x, y, z, epsilon, sigma):
 # gradgen-shapes: x=scalar, y=scalar, z=scalar, epsilon=scalar, sigma=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:0dc3ec403f89e6322c9fe0c9e9d2ee2fbb91be9b5dd87142751f1fd15fc7297d
-# gradgen-body: sha256:4f60648f619a0b68fe6102e2a23b8f044254293eb4552391abdaaf9319c1d319
+# gradgen-body: sha256:52e21e3fef3a80c26a99a1c1d5537c9cf053d803eee5bb6bd02301fca2ab2409
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -30,14 +30,8 @@ def pair_energy_value_and_grad(x, y, z, epsilon, sigma):
     Taken as numbers, since no shape is declared: x, y, z, epsilon, sigma.
     """
     r2 = x**2 + y**2 + z**2
-    t1 = sigma**2 / r2
-    s6 = t1**3
-    t2 = 4.0 * epsilon
-    value = t2 * (s6**2 - s6)
+    s6 = (sigma**2 / r2) ** 3
+    value = 4.0 * epsilon * (s6**2 - s6)
 
-    d_s6 = 2.0 * t2 * s6 - t2
-    t3 = -6.0 * d_s6 * (t1 * t1) * t1 / r2
-    d_z = t3 * z
-    d_y = t3 * y
-    d_x = t3 * x
-    return value, (d_x, d_y, d_z)
+    t1 = epsilon * s6 * (24.0 - 48.0 * s6) / r2
+    return value, (t1 * x, t1 * y, t1 * z)

@@ -29,7 +29,7 @@ def hand(x, r):
 # gradgen-shapes: x=scalar, r=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f8a77527e8a3120f3049b6474eee4a1a42c2020ffead1676381c52bfd27d77a4
-# gradgen-body: sha256:7c956a7c70e3a64df53a7252047ff5cc3db2cd92e2f555ec7c45ca37903ded55
+# gradgen-body: sha256:32beef367c9dd3f438086e9c4db961b764da7ec4d6f23d3d4638cb0a2933ec13
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -38,20 +38,16 @@ def logistic_map_value_and_grad(x, r):
 
     Taken as numbers, since no shape is declared: x, r.
     """
-    t1 = r * x
-    t2 = 1.0 - x
-    x_1 = t1 * t2
-    t3 = r * x_1
-    t4 = 1.0 - x_1
-    x_2 = t3 * t4
-    t5 = r * x_2
-    t6 = 1.0 - x_2
-    x_3 = t5 * t6
+    t1 = 1.0 - x
+    x_1 = r * x * t1
+    t2 = 1.0 - x_1
+    x_2 = r * x_1 * t2
+    t3 = r * x_2
+    t4 = 1.0 - x_2
+    x_3 = t3 * t4
 
-    d_x = t6 * r - t5
-    t7 = d_x * t4
-    d_x_2 = t7 * r - d_x * t3
-    t8 = d_x_2 * t2
-    d_x_1 = t8 * r - d_x_2 * t1
-    d_r = t6 * x_2 + t7 * x_1 + t8 * x
-    return x_3, (d_x_1, d_r)
+    t5 = x_1 - t2
+    d_x_1 = r * t4 - t3
+    d_x = r * r * d_x_1 * t5 * (x - t1)
+    d_r = x_2 * t4 - x_1 * d_x_1 * (t5 - t2)
+    return x_3, (d_x, d_r)

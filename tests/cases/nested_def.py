@@ -29,7 +29,7 @@ def hand(x, k):
 # gradgen-shapes: x=scalar, k=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:a4087338cf40e0395f45ce97f136f3c813e0f5a0d0781cd6db1244af14163a50
-# gradgen-body: sha256:0bcabb941d386e8f0e46eebfdb4a1759e0b3a7c87185896c1696aa45c7e5fbf6
+# gradgen-body: sha256:347a669262f21ae742618ad193d44e6ace3ff5ff574af98cb3c2fdcda448e572
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -41,13 +41,12 @@ def potential_value_and_grad(x, k):
     Taken as numbers, since no shape is declared: x, k.
     """
     t1 = x - 0.0
-    t1_squared = t1**2
-    well = k * t1_squared
+    well = k * t1**2
     t2 = x - 1.0
     t2_squared = t2**2
     well_1 = k * t2_squared
     value = well * well_1 + np.sin(x)
 
-    d_x = np.cos(x) + 2.0 * well * k * t2 + 2.0 * well_1 * k * t1
-    d_k = well * t2_squared + well_1 * t1_squared
+    d_x = np.cos(x) + 2.0 * k * (well * t2 + t1 * well_1)
+    d_k = 2.0 * well * t2_squared
     return value, (d_x, d_k)

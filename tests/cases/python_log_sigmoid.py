@@ -21,7 +21,7 @@ def hand(w: float, b: float, x: float):
 # gradgen-shapes: w=scalar, b=scalar, x=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:813d6b5662fa5ccddc0868d190477b2b307d702bb0b481c2fb2a8ac6f9445b45
-# gradgen-body: sha256:537794e7726d390f97ffa055871d784c559e0ae9e8d6e80f7b6941ca2d763343
+# gradgen-body: sha256:67359094469ad14340fad5b53efd1d9ceac2da47b053e05c9d021aee12febe80
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Line 6 of the source: log(1 + exp(x)) overflows above x = 709; np.logaddexp(0, x) does not.
 
@@ -36,5 +36,4 @@ def loss_value_and_grad(w, b, x):
     value = math.log(t1)
 
     d_z = -(exp_neg_z / t1)
-    d_w = d_z * x
-    return value, (d_w, d_z)
+    return value, (d_z * x, d_z)

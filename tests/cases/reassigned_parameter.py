@@ -25,7 +25,7 @@ def hand(x, y):
 # gradgen-shapes: x=scalar, y=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:725d6b352e5c58b5f1085829eee58f3d710ed8c938191cc97fe6dbb2dd976c2d
-# gradgen-body: sha256:42c1020aa2ba6c5278c585cc4c50d4ec8a21338b0ac6723c903cdbb31488995e
+# gradgen-body: sha256:51a8e64701ba46e22f182c60d1fb69deb1403ff7f285466ae0b71b18a815c7d2
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -40,9 +40,8 @@ def f_value_and_grad(x, y):
     exp_neg_y_1 = np.exp(-y_1)
     x = x + exp_neg_y_1
     y_2 = y_1 * x
-    value = x * y_2
 
     d_x = 2.0 * y_2
     d_y = x * x - d_x * exp_neg_y_1
     d_x_1 = d_x + d_y * y
-    return value, d_x_1
+    return x * y_2, d_x_1

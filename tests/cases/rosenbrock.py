@@ -19,7 +19,7 @@ def hand(x, y):
 # gradgen-shapes: x=scalar, y=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:146d5cf483f65557287942a8319989ca70ba3c026002b7f6a9c27bdd1b5fc1af
-# gradgen-body: sha256:34262cc04cbe647ba9a84430f391f9245788ce2e0da2feb4a96eaa9230b22691
+# gradgen-body: sha256:a26fb483ae0fddb019e79558fdcdc4010dccb6549a63ba4bbabe8ef921b02337
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -30,8 +30,7 @@ def rosenbrock_value_and_grad(x, y):
     """
     t1 = 1.0 - x
     t2 = y - x**2
-    value = t1**2 + 100.0 * t2**2
 
     d_y = 200.0 * t2
     d_x = -2.0 * (d_y * x + t1)
-    return value, (d_x, d_y)
+    return t1**2 + 100.0 * t2**2, (d_x, d_y)

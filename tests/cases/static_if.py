@@ -30,7 +30,7 @@ def hand(x, y):
 # gradgen-shapes: x=scalar, y=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:436ea0cb38e6b75bd012e894b6e26728c15f4e8f790efbc1ddb1d2409eac6446
-# gradgen-body: sha256:7214927fa9f65c2435ff7e99c04146d643af11eb9a1e52e02b087972d8893cea
+# gradgen-body: sha256:3853c1ac045eeeac0f9c1f15543532c6e1c4b9d4b231de8f12f6fbc6de102561
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -44,8 +44,7 @@ def f_value_and_grad(x, y):
     s = x * y
     exp_neg_x = np.exp(-x)
     s = s * exp_neg_x
-    value = s - y
 
     d_x = exp_neg_x * y - s
     d_y = exp_neg_x * x - 1.0
-    return value, (d_x, d_y)
+    return s - y, (d_x, d_y)

@@ -24,7 +24,7 @@ def hand(a, b):
 # gradgen-shapes: a=scalar, b=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:68433f369132c35f2fb3af93b8b604f3b8912797eb2ab0ceea57d6c6775c28cf
-# gradgen-body: sha256:b6d646bba11be075c86080f34392b28a143e117cbc3bce54e1dc00daacffe719
+# gradgen-body: sha256:3173edebc999a4b901f5a9aca07d2e050cc1b06c11725e4db35fc1cae5941212
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -37,10 +37,9 @@ def f_value_and_grad(a, b):
     q = a * b
     q_1 = p - q
     r = q * q_1
-    value = r * q + q_1
 
     d_q = 1.0 + q * q
     d_q_1 = 2.0 * r - d_q
     d_a = d_q_1 * b + d_q
     d_b = d_q_1 * a + d_q
-    return value, (d_a, d_b)
+    return r * q + q_1, (d_a, d_b)

@@ -27,7 +27,7 @@ def hand(a, b, l1, l2, px, py):
 # gradgen-shapes: a=scalar, b=scalar, l1=scalar, l2=scalar, px=scalar, py=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:05c09a7f3f95623a7c8ea244bad3a10f22ef04b0a74dd078bb3ca23c25859c8b
-# gradgen-body: sha256:26e8c1b59e44e568c8242778e4e0df01f44e89f3df48166114dd8d7cc410b7b8
+# gradgen-body: sha256:f6ce6780bd3cbc896e1300ed4ffb7c0bbd09597e271096d7ff5fb95c637fda08
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -38,17 +38,14 @@ def reach_error_value_and_grad(a, b, l1, l2, px, py):
 
     Taken as numbers, since no shape is declared: a, b, l1, l2, px, py.
     """
-    t1 = l1 * np.cos(a)
-    t2 = a + b
-    t3 = l2 * np.cos(t2)
-    x = t1 + t3
-    t4 = l1 * np.sin(a)
-    t5 = l2 * np.sin(t2)
-    y = t4 + t5
+    t1 = a + b
+    t2 = l2 * np.cos(t1)
+    x = l1 * np.cos(a) + t2
+    t3 = l2 * np.sin(t1)
+    y = l1 * np.sin(a) + t3
     d_x = x - px
     d_y = y - py
-    value = 0.5 * (d_x**2 + d_y**2)
 
-    d_b = d_y * t3 - d_x * t5
-    d_a = d_y * t1 + d_b - d_x * t4
-    return value, (d_a, d_b)
+    d_a = x * d_y - y * d_x
+    d_b = t2 * d_y - t3 * d_x
+    return 0.5 * (d_x**2 + d_y**2), (d_a, d_b)

@@ -20,7 +20,7 @@ def hand(x1, x2, a):
 # gradgen-shapes: x1=scalar, x2=scalar, a=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:77342d8d2c1fb04b7af767d0271386b6fbc7cf6d01c89b159dcfa99b1006ff23
-# gradgen-body: sha256:434c98eeddf6476cc5c811d1d444e3eba14eafdf0decf1a7949218619da7d3a3
+# gradgen-body: sha256:3b3a1fd0b017a1e80e99450b95b3706d66e9d92a00a9af38308de74c54ec4df0
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - x**2, x**3 and x**4 are products
@@ -45,8 +45,8 @@ def f_value_and_grad(x1, x2, a):
     t6 = t5 * sin(x2)
     value = t1 + t2**a - log(t3) + t6
 
-    t7 = -1.0 / t3
+    t7 = 2.0 * x1
     t8 = a * t2 ** (a - 1.0)
-    d_x1 = t8 - t6 + 2.0 * (t7 + 1.0) * x1
-    d_x2 = t5 * cos(x2) + 2.0 * t7 * x2 - t8
+    d_x1 = t7 - t7 / t3 + t8 - t6
+    d_x2 = t5 * cos(x2) - 2.0 * x2 / t3 - t8
     return value, (d_x1, d_x2)

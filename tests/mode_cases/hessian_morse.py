@@ -18,7 +18,7 @@ def hand(r, a, D):
 # gradgen-shapes: r=scalar, a=scalar, D=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:2b356e3f0efa8f32aef0897e2d4ff98d8f5e746966bd7a03da197c3df91743c1
-# gradgen-body: sha256:3f4519ccb5f08493bc4180f9a7ce2d56785ec5fc725824f7b130221dad9e51ed
+# gradgen-body: sha256:6ea82f71e306bf86459c52ed88f6e6c6a1bf7929d61854aa86a126864e708a4c
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import math
@@ -36,5 +36,4 @@ def morse_hessian(r, a, D):
     h_r_r = t2 * a * a
     t3 = t2 * r
     h_r_a = 2.0 * t1 * (1.0 - e) + t3 * a
-    h_a_a = t3 * r
-    return (h_r_r, h_r_a), (h_r_a, h_a_a)
+    return (h_r_r, h_r_a), (h_r_a, t3 * r)

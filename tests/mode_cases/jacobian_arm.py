@@ -19,7 +19,7 @@ def hand(t1, t2, l1, l2):
 # gradgen-shapes: t1=scalar, t2=scalar, l1=scalar, l2=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:4be86e339451b54b343a73e6f97a561dbb246504af531df93ee6edb68c837dc9
-# gradgen-body: sha256:66b7f2d20c7d7ee4138d5dc0dae86d9f140d79193fcc076f508ff56cf4d725fc
+# gradgen-body: sha256:c7af883858ad96b062997e662d26a93c20458c9145937efca969157ca981dcca
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -35,7 +35,4 @@ def arm_jacobian(t1, t2, l1, l2):
     x = l1 * np.cos(t1) + t4
     t5 = l2 * np.sin(t3)
     y = l1 * np.sin(t1) + t5
-
-    dx_dt1 = -y
-    dx_dt2 = -t5
-    return (dx_dt1, dx_dt2), (x, t4)
+    return (-y, -t5), (x, t4)

@@ -92,7 +92,7 @@ def hand(w1, w2, w3, t1, t2, t3, f, k1, k2, x, y, z):
 # gradgen-shapes: w1=scalar, w2=scalar, w3=scalar, t1=scalar, t2=scalar, t3=scalar, f=scalar, k1=scalar, k2=scalar, x=scalar, y=scalar, z=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:8f67ed0e456a8fd4524a0a2e022c45585fb5964aa1e080a5009efc08e7692aee
-# gradgen-body: sha256:251436f60f207c4af82cada2aa858015944eb3e3b5508fbda41eb6197a800c8c
+# gradgen-body: sha256:15f65c3451a9e29685b14eb8ae20cd2c8059ecada55c2f6656135eadb759d8a2
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import math
@@ -162,10 +162,8 @@ def project_jacobian(w1, w2, w3, t1, t2, t3, f, k1, k2, x, y, z):
     t38 = t29 - w3 * t27 - w2 * t36
     t39 = t25 + w3 * t30 + w1 * t36
     dvalue_0_dw3 = dvalue_0_dt2 * t38 - dvalue_0_dt1 * t39 - dvalue_0_dt3 * t37
-    dvalue_0_df = u * d
     t40 = f * r2
     dvalue_0_dk1 = t40 * u
-    dvalue_0_dk2 = dvalue_0_dk1 * r2
     t41 = w1 * t7
     t42 = t41 * w3
     t43 = w2 * a
@@ -190,9 +188,7 @@ def project_jacobian(w1, w2, w3, t1, t2, t3, f, k1, k2, x, y, z):
     dvalue_1_dw1 = dvalue_0_dt2 * t31 - dvalue_1_dt2 * t28 - dvalue_1_dt3 * t26
     dvalue_1_dw2 = dvalue_0_dt2 * t35 - dvalue_1_dt2 * t34 - dvalue_1_dt3 * t33
     dvalue_1_dw3 = dvalue_1_dt2 * t38 - dvalue_0_dt2 * t39 - dvalue_1_dt3 * t37
-    dvalue_1_df = v * d
     dvalue_1_dk1 = t40 * v
-    dvalue_1_dk2 = dvalue_1_dk1 * r2
     dvalue_1_dx = dvalue_0_dt2 * t48 + dvalue_1_dt2 * t47 + dvalue_1_dt3 * t44
     dvalue_1_dy = dvalue_0_dt2 * t53 + dvalue_1_dt2 * t52 + dvalue_1_dt3 * t51
     dvalue_1_dz = dvalue_0_dt2 * t56 - dvalue_1_dt2 * t55 + dvalue_1_dt3 * t54
@@ -204,9 +200,9 @@ def project_jacobian(w1, w2, w3, t1, t2, t3, f, k1, k2, x, y, z):
             dvalue_0_dt1,
             dvalue_0_dt2,
             dvalue_0_dt3,
-            dvalue_0_df,
+            u * d,
             dvalue_0_dk1,
-            dvalue_0_dk2,
+            dvalue_0_dk1 * r2,
             dvalue_0_dx,
             dvalue_0_dy,
             dvalue_0_dz,
@@ -218,9 +214,9 @@ def project_jacobian(w1, w2, w3, t1, t2, t3, f, k1, k2, x, y, z):
             dvalue_0_dt2,
             dvalue_1_dt2,
             dvalue_1_dt3,
-            dvalue_1_df,
+            v * d,
             dvalue_1_dk1,
-            dvalue_1_dk2,
+            dvalue_1_dk1 * r2,
             dvalue_1_dx,
             dvalue_1_dy,
             dvalue_1_dz,

@@ -23,7 +23,7 @@ def hand(x, y, z, f, k):
 # gradgen-shapes: x=scalar, y=scalar, z=scalar, f=scalar, k=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3c8a7cb8d57b391666d96a0e4acc25078d9ff6ce96e31dc9b548423f60240157
-# gradgen-body: sha256:86708fc590e5b702e25fee5fadb9a0c76e1da50bd0ef8f611b4578fdab0d4804
+# gradgen-body: sha256:d348dfc73ab239f501ea24f92274fb6fe20c612c17a8be3e031556ebd369ec1a
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 
@@ -47,15 +47,9 @@ def project_jacobian(x, y, z, f, k):
     dvalue_0_dx = t8 + t7 * t1
     dvalue_0_dy = t7 * u * v
     t9 = -(t6 * t4 + t8)
-    dvalue_0_dz = u * t9
-    dvalue_0_df = u * d
     t10 = f * t3
-    dvalue_0_dk = t10 * u
     dvalue_1_dy = t8 + t7 * t2
-    dvalue_1_dz = v * t9
-    dvalue_1_df = v * d
-    dvalue_1_dk = t10 * v
     return (
-        (dvalue_0_dx, dvalue_0_dy, dvalue_0_dz, dvalue_0_df, dvalue_0_dk),
-        (dvalue_0_dy, dvalue_1_dy, dvalue_1_dz, dvalue_1_df, dvalue_1_dk),
+        (dvalue_0_dx, dvalue_0_dy, u * t9, u * d, t10 * u),
+        (dvalue_0_dy, dvalue_1_dy, v * t9, v * d, t10 * v),
     )

@@ -15,7 +15,7 @@ def hand(p, t, y):
 # gradgen-shapes: p=3, t=n, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:2af6a6c72c4214e3dc687cd85b4e036db829eac212c834c85e8aba17de6e18bf
-# gradgen-body: sha256:fe78bb38f4df12a5b14cf2d923a65cd041c354ca5a6717c4534e24012ff0406c
+# gradgen-body: sha256:b9d2363af2f0c2e1eb651ebd8bdc50a177d4ee1fb1406a00391fd55aeb4a8d31
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -35,5 +35,5 @@ def residuals_jacobian(p, t, y):
     k = p[1]
     t1 = np.exp(-k * t)
 
-    matrix = np.stack((t1, -(t * t1) * a, np.ones(len(t))), axis=1)
+    matrix = np.stack((t1, -(a * t * t1), np.ones(len(t))), axis=1)
     return matrix

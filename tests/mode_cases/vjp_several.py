@@ -15,7 +15,7 @@ def hand(r, theta, seed):
 # gradgen-shapes: r=scalar, theta=scalar, seed.0=scalar, seed.1=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:cef7c9ac26b5176a2e99f60518c40a4db36600ebfc70283dc9ba54321fc1b2a7
-# gradgen-body: sha256:def8eaebbd6c663b4b074f3ead4fa05d2acf93fffdfca0e920c5f99a00f7df9d
+# gradgen-body: sha256:cf1dfc7b24e40eb380d9219ac447fb79123532dcdcd8631b8e1a49254ee69d6a
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import math
@@ -27,7 +27,9 @@ def to_plane_vjp(r, theta, seed):
     Taken as numbers, since no shape is declared: r, theta.
     """
     if getattr(seed[0], "shape", ()) != () or getattr(seed[1], "shape", ()) != ():
-        raise ValueError("to_plane_vjp takes numbers as seed[0] and seed[1]")
+        raise ValueError(
+            "to_plane_vjp takes numbers as seed[0] and seed[1], not arrays"
+        )
     cos_theta = math.cos(theta)
     value_0 = r * cos_theta
     sin_theta = math.sin(theta)
