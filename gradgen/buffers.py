@@ -65,13 +65,15 @@ class FastWriter(FunctionWriter):
         for node in self.plan.nodes:
             if self._is_put(node):
                 continue
-            held = [
-                a
-                for a in self.graph.args[node]
-                if self.users[a] == [node] and self.count[a] == 1 and self._can_hold(a, node)
-            ]
+            dying = [
+                a for a in self.graph.args[node]
+                if self.users[a][-1] == node and self.count[a] == len(self.users[a])
+                and self._can_hold(a, node)
+            ]  # fmt: skip
+            held = [a for a in dying if self.count[a] == 1]
             if held:
                 self.next[held[0]] = node
+            if dying:
                 self.writing.add(node)
         super()._choose_statements()
 
@@ -142,7 +144,12 @@ class FastWriter(FunctionWriter):
         if not t.shape or 1 in t.shape:
             # one item in place takes NumPy longer than a new one, and columns take little memory
             return False
-        made = op in _MAKERS or (OPS[op].elementwise and not OPS[op].view)
+        if op == "transpose":
+            # of a product that has no name of its own
+            (whole,) = graph.args[node]
+            made = graph.ops[whole] == "matmul" and self.count[whole] == 1 and whole in self.own
+        else:
+            made = op in _MAKERS or (OPS[op].elementwise and not OPS[op].view)
         return made and not isinstance(attr, Call) and all(map(self._only_reads, self.users[node]))
 
     def _only_reads(self, user: int) -> bool:
@@ -186,8 +193,15 @@ class FastWriter(FunctionWriter):
         if self.graph.ops[node] == "block_rows":
             array, block = (self.exprs[a].text for a in self.graph.args[node])
             return f"{array}_{block}" if array.isidentifier() else TEMPORARY
-        # what is overwritten by something else is not called as what it is at first
-        return TEMPORARY if node in self.next else super()._descriptive(node)
+        if node in self.next:
+            # what is overwritten by something else is not called as what it is at first
+            return TEMPORARY
+        if self.graph.ops[node] == "matmul":
+            factors = self.graph.args[node]
+            summed = [a for a in factors if self.graph.ops[a] != "ones"]
+            name = self.exprs[summed[0]].text if len(summed) == 1 else ""
+            return f"sum_{name}" if name.isidentifier() and len(name) <= 12 else TEMPORARY
+        return super()._descriptive(node)
 
     # -- the body ----------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from gradgen.modes import (
     answer,
 )
 from gradgen.notes import header_notes
+from gradgen.products import as_products
 from gradgen.question import Question
 from gradgen.read import NOT_AGAIN, LengthError, spelled
 from gradgen.render import inspect_unit
@@ -130,6 +131,8 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
         written, kinds = made.graph, made.kinds
         if mode != "pair":
             written, loops = blocked(written)
+        written, more = as_products(written)
+        kinds = [*kinds, *more]
     target = styled(options.target, options.style)
     unit = emit_unit(written, target, mode, doc, guard, options.recompute, writer)
     unit.functions[0].doc += ["", *graph.doc.splitlines()] if graph.doc else []

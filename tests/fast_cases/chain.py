@@ -19,7 +19,7 @@ def hand(x, y, a, b):
 # gradgen-shapes: x=n, y=n, a=scalar, b=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:51c1eafccf92df216eaf878f2003f683dda1dd9f085ff4bf0c41ca2a2c407724
-# gradgen-body: sha256:47c721b513cd0628e8a61a808aff357bd0e6061bd28dc7dac69d3c4df095c128
+# gradgen-body: sha256:80d043d4b340321c9d1a796b4902937f2828ee3d0fc57c8490395e6c38af2b9e
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - x**2, x**3 and x**4 are products
@@ -61,6 +61,7 @@ def chain_value_and_grad(x, y, a, b):
         t5 = t3 * log1p_t4
         value += t3.dot(log1p_t4)
 
+        t4 += 1.0
         t6 = np.multiply(log1p_t4, t2, log1p_t4)
         t1 *= t1
         np.subtract(1.0, t1, t1)
@@ -70,6 +71,6 @@ def chain_value_and_grad(x, y, a, b):
         t5 *= x_i
         np.subtract(t6, t5, d_x[i])
         t3 *= 2.0
-        t3 /= 1.0 + t4
+        t3 /= t4
         np.multiply(t3, y_i, d_y[i])
     return value, (d_x, d_y)

@@ -1,0 +1,329 @@
+"""Sums as products of matrices, for the fast style: BLAS adds up sooner than NumPy does.
+
+They are made in a graph that is otherwise done, loops over blocks included:
+
+    A0.T @ B0 + A1.T @ B1 + ...    np.concatenate((A0, A1, ...)).T @ np.concatenate((B0, B1, ...))
+    x.sum(axis=0), x.sum(axis=1)   np.ones(n) @ x, x @ np.ones(n)
+    x @ W.T                        (W @ x.T).T, one column for each row of x
+
+The last one is for what is computed elementwise of such products only: in that order of the memory
+BLAS multiplies float64 sooner, and a maximum or a sum along the rows is taken of whole columns.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from gradgen.graph import Graph, GraphBuilder, leaves
+from gradgen.liveness import finish, reachable, shell, uses
+from gradgen.ops import OPS
+from gradgen.ops.blocks import BLOCK
+from gradgen.ops.written import Call
+from gradgen.passes import eliminate_dead
+from gradgen.types import Size, Type
+
+_FLOATS = ("float64", "float32")
+# As few products, or sums, are added up one by one.
+_FEWEST = 3
+# NumPy adds up as few items as soon.
+_FEW_ITEMS = 16
+_REDUCTIONS = ("sum", "mean", "max", "min", "any", "all")
+_UPDATES = ("index_set", "index_add")
+# What reads a matrix whatever the order of its memory is.
+_NEUTRAL = (*_REDUCTIONS, "index", "matmul", "transpose", "axis_size", "item_count")
+KINDS = {
+    "batch": "sums of products are one product of what is put together of their operands",
+    "turned": "x.dot(W.T) is W.dot(x.T).T",
+    "ones": "sums along an axis are products with ones",
+}
+
+
+def as_products(graph: Graph) -> tuple[Graph, list[str]]:
+    """The graph with sums as products, and what kinds of them there are."""
+    maker = _Maker(graph)
+    if not maker.is_needed():
+        return graph, []
+    new = maker.run()
+    return eliminate_dead(new), [text for kind, text in KINDS.items() if kind in maker.found]
+
+
+class _Maker:
+    def __init__(self, graph: Graph) -> None:
+        self.old = graph
+        self.needed = reachable(graph, graph.results)
+        self.uses = uses(graph, self.needed)
+        self.results = set(leaves(graph.results))
+        self.b = GraphBuilder(shell(graph))
+        self.map = [-1] * len(graph)
+        self.found: set[str] = set()
+        # By the last addition of a sum: its products, in order.
+        self.batches: dict[int, list[int]] = {}
+        # Operands that are put together for some product.
+        self.together: set[tuple[int, ...]] = set()
+        self._find_batches()
+        self.turned = _turned(graph, self.needed, self.results)
+
+    def is_needed(self) -> bool:
+        """Whether there is anything to rewrite."""
+        return bool(self.batches or self.turned) or "sum" in self.old.ops
+
+    def run(self) -> Graph:
+        """The graph with every sum as a product that is one sooner."""
+        old, b = self.old, self.b
+        for node in range(len(old)):
+            if not self.needed[node] and old.ops[node] != "param":
+                continue
+            b.loc = old.locs[node]
+            new = self._rewritten(node)
+            if new is None or b.type_of(new) != old.types[node]:
+                new = b.copy_node(old, node, self.map)
+            else:
+                b.label(new, old.names[node], old.hints[node])
+            self.map[node] = new
+        return finish(old, b, self.map)
+
+    def _rewritten(self, node: int) -> int | None:
+        if node in self.batches:
+            return self._batch(node)
+        if node in self.turned:
+            self.found.add("turned")
+            left, right = self.old.args[node]
+            product = self.b.add(
+                "matmul", self._transpose(right), self._transpose(left), attr=self.old.attrs[node]
+            )
+            return self.b.add("transpose", product)
+        return self._sum(node) if self.old.ops[node] == "sum" else None
+
+    def _transpose(self, node: int) -> int:
+        old = self.old
+        if _is_transpose(old, node):
+            return self.map[old.args[node][0]]
+        return self.b.add("transpose", self.map[node])
+
+    # -- products put together ---------------------------------------------------------------------
+
+    def _find_batches(self) -> None:
+        """Sums of several products, or of sums over rows, that nobody else reads."""
+        old = self.old
+        inside: set[int] = set()
+        sums: dict[int, list[int]] = {}
+        for node in range(len(old) - 1, -1, -1):
+            if not self.needed[node] or old.ops[node] != "add" or not old.types[node].shape:
+                continue
+            here = [a for a in old.args[node] if old.ops[a] == "add" and self.uses[a] == 1
+                    and old.types[a] == old.types[node]]  # fmt: skip
+            inside.update(here)
+            if node not in inside:
+                sums[node] = [t for t in self._terms(node) if self._parts(t) is not None]
+        for node, terms in sums.items():
+            # an adjoint of what came sooner is computed later
+            terms.sort(key=lambda t: -self._last(t))
+            if len(terms) < _FEWEST or len({old.ops[t] for t in terms}) > 1:
+                continue
+            self.batches[node] = terms
+            if old.ops[terms[0]] == "matmul":
+                self.together.add(tuple(map(self._last, terms)))
+        for node, terms in list(self.batches.items()):
+            # sums over rows that are put together anyway
+            if old.ops[terms[0]] == "sum" and tuple(map(self._last, terms)) not in self.together:
+                del self.batches[node]
+
+    def _terms(self, root: int) -> Iterator[int]:
+        """The terms of a sum."""
+        old = self.old
+        stack = [root]
+        while stack:
+            node = stack.pop()
+            inside = old.ops[node] == "add" and old.types[node] == old.types[root]
+            if node == root or (inside and self.uses[node] == 1):
+                stack += reversed(old.args[node])
+            else:
+                yield node
+
+    def _parts(self, node: int) -> tuple[int, ...] | None:
+        """The matrices of whose rows a term is a sum: two of a product, or one."""
+        old = self.old
+        args, attr = old.args[node], old.attrs[node]
+        if self.uses[node] > 1 or old.types[node].dtype not in _FLOATS:
+            return None
+        if any(old.types[a].rank != 2 or old.types[a].dtype != old.types[node].dtype for a in args):
+            return None
+        if old.ops[node] == "sum":
+            return args if attr == ((0,), False, None) else None
+        if old.ops[node] != "matmul" or attr not in (None, "dot") or not _is_transpose(old, args[0]):
+            return None
+        return old.args[args[0]][0], args[1]
+
+    def _last(self, term: int) -> int:
+        """The second matrix of a product, or the only one of a sum."""
+        parts = self._parts(term)
+        assert parts is not None
+        return parts[-1]
+
+    def _batch(self, node: int) -> int:
+        """A sum of products as one product, of all rows."""
+        old, b = self.old, self.b
+        terms = self.batches[node]
+        columns = list(zip(*(self._parts(t) or () for t in terms), strict=True))
+        whole = [self._joined(column) for column in columns]
+        self.found.add("batch")
+        if len(whole) == 1:
+            total = self._ones_times(whole[0])
+        else:
+            turned = b.add("transpose", whole[0])
+            total = b.add("matmul", turned, whole[1], attr="dot")
+        held = set(terms)
+        for term in self._terms(node):
+            if term not in held:
+                total = b.add("add", total, self.map[term])
+        return total
+
+    def _joined(self, parts: Sequence[int]) -> int:
+        """Matrices one below the other; the items of an array of three axes are its rows."""
+        old, b = self.old, self.b
+        sources = {old.args[p][0] if old.ops[p] == "index" else -1 for p in parts}
+        if len(sources) == 1 and -1 not in sources:
+            (array,) = sources
+            shape = old.types[array].shape
+            items = [old.attrs[p] for p in parts]
+            if shape[0] == len(parts) and items == [(("i", k),) for k in range(len(parts))]:
+                rows = len(parts) * shape[1]
+                return b.add("reshape", self.map[array], b.size(rows), b.size(shape[2]), attr="C")
+        return b.add("concatenate", *(self.map[p] for p in parts), attr=0)
+
+    # -- sums along an axis ------------------------------------------------------------------------
+
+    def _sum(self, node: int) -> int | None:
+        """The sum along one of the last two axes, as a product with ones."""
+        old, b = self.old, self.b
+        (x,) = old.args[node]
+        axes, keepdims, cast = old.attrs[node]
+        t = old.types[x]
+        if axes is None or len(axes) != 1 or keepdims or cast is not None or t.rank < 2:
+            return None
+        (axis,) = axes
+        if t.dtype not in _FLOATS or t.shape[axis] == BLOCK or axis < t.rank - 2:
+            return None
+        if all(isinstance(n, int) for n in t.shape) and _items(t) <= _FEW_ITEMS:
+            return None
+        self.found.add("ones")
+        if axis == t.rank - 2:
+            return self._ones_times(self.map[x], axis)
+        return b.add("matmul", self.map[x], self._ones(self.map[x], axis), attr=_dot(t))
+
+    def _ones_times(self, x: int, axis: int = 0) -> int:
+        b = self.b
+        return b.add("matmul", self._ones(x, axis), x, attr=_dot(b.type_of(x)))
+
+    def _ones(self, x: int, axis: int) -> int:
+        """As many ones as an array is long."""
+        b = self.b
+        t = b.type_of(x)
+        size = t.shape[axis]
+        length = self._length(size)
+        if length is None:
+            length = b.add("axis_size", x, attr=axis)
+        return b.add("ones", length, attr=None if t.dtype == "float64" else t.dtype)
+
+    def _length(self, size: Size) -> int | None:
+        """The node of a length, where the arguments tell it."""
+        b = self.b
+        for atom in getattr(size, "atoms", ()):
+            node, axis = self.old.lengths.get(atom, (0, None))
+            if axis is None or self.map[node] < 0 or self.old.ops[node] != "param":
+                return None
+            b.graph.lengths[atom] = (self.map[node], axis)
+        return b.size(size)
+
+
+def _dot(t: Type) -> str | None:
+    return "dot" if t.rank == 2 else None
+
+
+def _items(t: Type) -> int:
+    total = 1
+    for n in t.shape:
+        total *= n if isinstance(n, int) else 0
+    return total
+
+
+def _is_transpose(graph: Graph, node: int) -> bool:
+    """Whether a node is the transpose of a matrix."""
+    return (
+        graph.ops[node] == "transpose" and graph.types[node].rank == 2
+        and graph.attrs[node] in (None, (1, 0))
+    )  # fmt: skip
+
+
+# -- the order of memory ---------------------------------------------------------------------------
+
+
+def _turned(graph: Graph, needed: Sequence[bool], results: set[int]) -> set[int]:
+    """Products of matrices that are computed transposed, with all that is computed of them.
+
+    Of matrices that meet elementwise, all or none are: they are joined to groups.
+    """
+    group = list(range(len(graph)))
+
+    def find(node: int) -> int:
+        while group[node] != node:
+            group[node] = group[group[node]]
+            node = group[node]
+        return node
+
+    for node, need in enumerate(needed):
+        if need and _is_matrix(graph, node) and _is_done_by_item(graph, node):
+            for arg in graph.args[node]:
+                if graph.types[arg].shape == graph.types[node].shape:
+                    group[find(arg)] = find(node)
+    wanted: set[int] = set()
+    fixed: set[int] = set()
+    products: list[int] = []
+    for node, need in enumerate(needed):
+        if not need:
+            continue
+        op = graph.ops[node]
+        if _is_matrix(graph, node) and not _is_done_by_item(graph, node):
+            if _is_product(graph, node):
+                products.append(node)
+                if _is_transpose(graph, graph.args[node][1]) and (
+                    graph.types[node].dtype == "float64"
+                ):  # fmt: skip
+                    wanted.add(find(node))
+            else:
+                fixed.add(find(node))
+        if node in results:
+            fixed.add(find(node))
+        for arg in graph.args[node]:
+            if not _is_matrix(graph, arg):
+                continue
+            if op in ("max", "min") and graph.attrs[node][0] == (1,):
+                wanted.add(find(arg))
+            inside = _is_matrix(graph, node) and _is_done_by_item(graph, node)
+            if op not in _NEUTRAL and not (inside and find(arg) == find(node)):
+                fixed.add(find(arg))
+    return {node for node in products if find(node) in wanted - fixed}
+
+
+def _is_matrix(graph: Graph, node: int) -> bool:
+    t = graph.types[node]
+    return t.kind == "array" and t.rank == 2 and t.is_float and 1 not in t.shape
+
+
+def _is_done_by_item(graph: Graph, node: int) -> bool:
+    """Whether an array has the order of its operands."""
+    op, attr = graph.ops[node], graph.attrs[node]
+    if isinstance(attr, Call) or op in ("param", "const", "global", "constant", "seed"):
+        return False
+    return op in _UPDATES or OPS[op].elementwise
+
+
+def _is_product(graph: Graph, node: int) -> bool:
+    return (
+        graph.ops[node] == "matmul" and graph.attrs[node] in (None, "dot")
+        and all(graph.types[a].rank == 2 for a in graph.args[node])
+    )  # fmt: skip
+
+
+__all__ = ["as_products"]
