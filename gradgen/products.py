@@ -12,8 +12,7 @@ BLAS multiplies float64 sooner, and a maximum or a sum along the rows is taken o
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from gradgen.graph import Graph, GraphBuilder, leaves
 from gradgen.liveness import finish, reachable, shell, uses
@@ -151,7 +150,7 @@ class _Maker:
             return None
         if old.ops[node] == "sum":
             return args if attr == ((0,), False, None) else None
-        if old.ops[node] != "matmul" or attr not in (None, "dot") or not _is_transpose(old, args[0]):
+        if not _is_product(old, node) or not _is_transpose(old, args[0]):
             return None
         return old.args[args[0]][0], args[1]
 
@@ -163,7 +162,7 @@ class _Maker:
 
     def _batch(self, node: int) -> int:
         """A sum of products as one product, of all rows."""
-        old, b = self.old, self.b
+        b = self.b
         terms = self.batches[node]
         columns = list(zip(*(self._parts(t) or () for t in terms), strict=True))
         whole = [self._joined(column) for column in columns]
