@@ -47,6 +47,11 @@ class FastWriter(FunctionWriter):
         # The loop over blocks in which a node is, and its last node, by its first.
         self.loop: dict[int, int] = {}
         self.end: dict[int, int] = {}
+        # Of statements: the operand in whose memory they are computed.
+        self.buffers: dict[int, int | None] = {}
+        # What is computed in the rows of a result, to become them in place: which result.
+        self.rows: dict[int, int] = {}
+        self.begun: set[int] = set()
         # Whether any value is, and where the check of the dtypes stands that this asks for.
         self.in_place = False
         self.guarded = 0
@@ -84,13 +89,20 @@ class FastWriter(FunctionWriter):
             if graph.ops[node] in _GIVEN:
                 given, _, block = graph.args[node][:3]
                 self.next[given] = node
-                self.end[block] = node
+                while graph.ops[given] == "index_set" and self.count[given] == 1:
+                    self.next[graph.args[given][0]] = given
+                    given = graph.args[given][0]
+                self.end[self._head(block)] = node
         block = -1
         for node in self.plan.nodes:
             if graph.ops[node] == "row_block":
                 block = node
             elif block >= 0 and node <= self.end[block]:
                 self.loop[node] = block
+
+    def _head(self, block: int) -> int:
+        """The loop of a block."""
+        return self.graph.args[block][0] if self.graph.ops[block] == "moved_block" else block
 
     def _is_put(self, node: int) -> bool:
         """Whether a value is computed where it is stored."""
@@ -102,6 +114,8 @@ class FastWriter(FunctionWriter):
         op = self.graph.ops[node]
         if node in self.next or node in self.writing or op in _GIVEN or op == "row_block":
             return True
+        if op == "moved_block":
+            return False
         users = self.users.get(node, ())
         if op not in ALWAYS_INLINE and any(self._is_from_outside(node, u) for u in users):
             return True
@@ -124,6 +138,54 @@ class FastWriter(FunctionWriter):
                 if self._is_view(user, node):
                     self.last[node] = max(self.last[node], self.last[user])
             self.last[node] = max(self.last[node], far.get(node, -1))
+        self._choose_buffers()
+
+    def _choose_buffers(self) -> None:
+        """In whose memory a statement is computed, and what begins in the rows of a result."""
+        graph = self.graph
+        for node in self.plan.nodes:
+            if graph.ops[node] == "store_block" and self._is_put(graph.args[node][1]):
+                self._begin_in_result(node)
+            elif node in self.statements:
+                self.buffers[node] = self._find_buffer(node, node)
+
+    def _find_buffer(self, node: int, end: int) -> int | None:
+        """The operand in whose memory a value can be computed that is there until `end`."""
+        args = self.graph.args[node]
+        if _ufunc(self.graph.ops[node], self.graph.attrs[node]) is None:
+            return None
+        found = [
+            at for at, arg in enumerate(args)
+            if arg in self.statements and self.last[arg] <= end and self._can_hold(arg, node)
+        ]  # fmt: skip
+        # where the name can stay, there is an operator
+        return next((at for at in found if self._may_keep_name(args[at], node)),
+                    found[0] if found else None)  # fmt: skip
+
+    def _may_keep_name(self, buffer: int, node: int) -> bool:
+        """Whether a value computed in the memory of another may go by its name."""
+        unnamed = self._wanted(node) is None and self._wanted(buffer) is None
+        return self.next.get(buffer) == node or unnamed
+
+    def _begin_in_result(self, store: int) -> None:
+        """Let the rows of a result be the memory of what they are computed from, in place."""
+        graph = self.graph
+        array, value, *_ = graph.args[store]
+        at = self._find_buffer(value, store)
+        if at is None or value + 1 != store or graph.ops[array] != "empty" or store in self.next:
+            return
+        first = graph.args[value][at]
+        while (before := self.buffers.get(first)) is not None:
+            first = graph.args[first][before]
+        if (
+            first in self.rows or self.loop.get(first) != self.loop[store]
+            or _ufunc(graph.ops[first], graph.attrs[first]) is None
+        ):  # fmt: skip
+            return
+        self.rows[first] = store
+        self.begun.add(store)
+        self.buffers[value] = at
+        self.statements.add(value)
 
     def _can_hold(self, node: int, user: int) -> bool:
         """Whether a user of a value may write into its memory, if nothing reads it later."""
@@ -192,6 +254,7 @@ class FastWriter(FunctionWriter):
     def _descriptive(self, node: int) -> str:
         if self.graph.ops[node] == "block_rows":
             array, block = (self.exprs[a].text for a in self.graph.args[node])
+            block = block if block.isidentifier() else "rows"
             return f"{array}_{block}" if array.isidentifier() else TEMPORARY
         if node in self.next:
             # what is overwritten by something else is not called as what it is at first
@@ -248,10 +311,16 @@ class FastWriter(FunctionWriter):
     def _write_loop(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
         """The head of a loop over blocks of rows."""
         length, step = (self.exprs[a].text for a in self.graph.args[node])
-        start, block = self._claim(node, "start", True), self._claim(node, "i", True)
-        self.exprs[node] = Expr(block)
+        moved = self.graph.attrs[node]
+        start = self._claim(node, "start", True)
+        block = self._claim(node, "stop" if moved else "i", True)
         turns = call(self.function("builtins.range"), ["0", length, step]).text
-        part = call(self.function("builtins.slice"), [start, f"{start} + {step}"]).text
+        if moved:
+            self.exprs[node] = Expr(f"{start}:{block}")
+            part = call(self.function("builtins.min"), [f"{start} + {step}", length]).text
+        else:
+            self.exprs[node] = Expr(block)
+            part = call(self.function("builtins.slice"), [start, f"{start} + {step}"]).text
         parts.append((node, [f"for {start} in {turns}:", f"{INDENT}{block} = {part}"]))
 
     def _write_given(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
@@ -262,11 +331,18 @@ class FastWriter(FunctionWriter):
         self.names[node] = name
         self.holders[name] = node
         self.exprs[node] = Expr(name)
+        if node in self.begun:
+            return
         place = f"{name}[{self.exprs[block].text}]"
         ufunc = _ufunc(graph.ops[value], graph.attrs[value]) if value not in self.statements else ""
         if part:
-            line = f"{self.exprs[part[0]].text}[{self.exprs[block].text}] += {expr.text}"
-        elif graph.ops[node] == "add_block":
+            place = f"{self.exprs[part[0]].text}[{self.exprs[block].text}]"
+        if graph.ops[node] == "add_to_block":
+            rows = self._claim(node, f"{name}_rows", True)
+            self.names[node] = name
+            parts.append((node, [f"{rows} = {place}", f"{rows} += {expr.text}"]))
+            return
+        if graph.ops[node] == "add_block":
             line = f"{name} += {expr.text}"
         elif ufunc:
             texts = [self.exprs[a] for a in graph.args[value]]
@@ -283,6 +359,13 @@ class FastWriter(FunctionWriter):
     def _put_statement(self, node: int, expr: Expr, parts: list[tuple[int, list[str]]]) -> None:
         at = self._buffer(node)
         if at is None:
+            if node in self.rows:
+                ufunc = _ufunc(self.graph.ops[node], self.graph.attrs[node])
+                assert ufunc is not None
+                operands = [self.exprs[a] for a in self.graph.args[node]]
+                array, _, block = self.graph.args[self.rows[node]]
+                place = f"{self.exprs[array].text}[{self.exprs[block].text}]"
+                expr = self._call_into(ufunc, operands, place)
             super()._put_statement(node, expr, parts)
             return
         self.in_place = True
@@ -294,7 +377,7 @@ class FastWriter(FunctionWriter):
         ufunc = _ufunc(graph.ops[node], graph.attrs[node])
         assert ufunc is not None
         if self.next.get(buffer) == node or (
-            self._wanted(node) is None and self._wanted(buffer) is None and held[:1] == "t"
+            self._may_keep_name(buffer, node) and held[:1] == TEMPORARY
         ):  # fmt: skip
             self.names[node] = held
             self.holders[held] = node
@@ -317,16 +400,11 @@ class FastWriter(FunctionWriter):
 
     def _buffer(self, node: int) -> int | None:
         """The operand in whose memory a statement's value is computed."""
-        graph = self.graph
-        if _ufunc(graph.ops[node], graph.attrs[node]) is None:
-            return None
-        for at, arg in enumerate(graph.args[node]):
-            if (
-                arg in self.statements and self.last[arg] <= node and self._can_hold(arg, node)
-                and self.exprs[arg].text == self.names.get(arg)
-            ):  # fmt: skip
-                return at
-        return None
+        if node not in self.buffers:  # it was written into another statement, and was too long
+            self.buffers[node] = self._find_buffer(node, node)
+        at = self.buffers[node]
+        arg = None if at is None else self.graph.args[node][at]
+        return at if arg is not None and self.exprs[arg].text == self.names.get(arg) else None
 
 
 def _ufunc(op: str, attr: object) -> str | None:

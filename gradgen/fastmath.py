@@ -10,6 +10,7 @@ way round, but for sums whose terms are infinite.
     np.sum(x * y)                  x.dot(y), np.vdot(x, y); one of each row by np.einsum
     np.sum(2 * x**2 + y**2)        2 * x.dot(x) + y.dot(y), whose terms are not negative
     np.sum(x * w, axis=0)          x.sum(axis=0) * w, where w has no such axis
+    x * y - z * x                  (y - z) * x, of arrays in an adjoint
     np.logaddexp(0, x)             np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
     A @ B                          A.dot(B) of matrices
     np.sin(x) of a number          math.sin(x)
@@ -19,8 +20,9 @@ from __future__ import annotations
 
 import string
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 from gradgen import passes
@@ -62,9 +64,12 @@ def faster(graph: Graph, numbers_only: bool) -> Faster:
 
     With `numbers_only` the target has Python's and math's functions anyway.
     """
-    rewriter = _Rewriter(graph)
-    new = passes.settle(rewriter.run())
-    kinds = [text for kind, text in _KINDS.items() if kind in rewriter.found]
+    new, found = graph, set[str]()
+    for rules in (_RULES, _LATE_RULES):
+        rewriter = _Rewriter(new, rules)
+        new = passes.settle(rewriter.run())
+        found |= rewriter.found
+    kinds = [text for kind, text in _KINDS.items() if kind in found]
     numbers = None if numbers_only else _with_numbers(new)
     if numbers is not None:
         return Faster(passes.settle(numbers), [*kinds, *_NUMBERS])
@@ -76,6 +81,7 @@ _KINDS = {
     "mean": "np.mean is a sum and a quotient",
     "dot": "sums of products are np.dot's, np.vdot's or np.einsum's",
     "factor": "what a sum over the first axis has in common is multiplied after it",
+    "common": "what two products have in common is multiplied after they are added",
     "softplus": "np.logaddexp(0, x) is np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))",
     "matmul": "products of matrices are np.dot's",
 }
@@ -109,8 +115,9 @@ class _Term(NamedTuple):
 
 
 class _Rewriter:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, rules: Mapping[str, _Rule]) -> None:
         self.old = graph
+        self.rules = rules
         self.needed = reachable(graph, graph.results)
         self.uses = uses(graph, self.needed)
         self.b = GraphBuilder(shell(graph))
@@ -125,7 +132,7 @@ class _Rewriter:
             if not self.needed[node] and old.ops[node] != "param":
                 continue
             b.loc = old.locs[node]
-            rule = _RULES.get(old.ops[node])
+            rule = self.rules.get(old.ops[node])
             self.kinds = set()
             new = rule(self, node) if rule is not None else None
             if new is None or b.type_of(new) != old.types[node]:
@@ -307,6 +314,42 @@ class _Rewriter:
         self.kinds = {"dot"}
         return b.add("einsum", *(self.map[n] for n in pair), attr=(text, None))
 
+    def common(self, node: int) -> int | None:
+        """A derived sum of two products of arrays with a factor in common, which comes last."""
+        old, b = self.old, self.b
+        t = old.types[node]
+        if old.locs[node] is not None or not t.shape or not t.is_float:
+            return None
+        left, right = (self.all_factors(a) for a in old.args[node])
+        shared = [f for f in left if f in right and old.types[f] == t]
+        if not shared:
+            return None
+        factor = shared[0]
+        left.remove(factor)
+        right.remove(factor)
+        if not left or not right or all(
+            old.types[f] != t for side in (left, right) for f in side
+        ):  # fmt: skip
+            return None
+        self.kinds = {"common"}
+        sides = [reduce(partial(b.add, "mul"), (self.map[f] for f in side))
+                 for side in (left, right)]  # fmt: skip
+        return b.add("mul", b.add(old.ops[node], *sides), self.map[factor])
+
+    def all_factors(self, node: int) -> list[int]:
+        """The factors of a derived product, in order, and those of factors read by it alone."""
+        old = self.old
+        found: list[int] = []
+        stack = [node]
+        while stack:
+            at = stack.pop()
+            own = at != node or old.locs[at] is None
+            if old.ops[at] == "mul" and own and self.uses[at] == 1 and len(found) < _MOST_TERMS:
+                stack += old.args[at][::-1]
+            else:
+                found.append(at)
+        return found
+
     def softplus(self, node: int) -> int | None:
         """`np.logaddexp(0, x)` of an array."""
         old, b = self.old, self.b
@@ -352,6 +395,8 @@ _RULES: dict[str, _Rule] = {
     "axis_size": _Rewriter.size,
     "item_count": _Rewriter.size,
 }
+# Where sums of products do not need the products any more.
+_LATE_RULES: dict[str, _Rule] = {"add": _Rewriter.common, "sub": _Rewriter.common}
 
 
 # -- numbers ---------------------------------------------------------------------------------------

@@ -32,8 +32,10 @@ def _given(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
 def register_rows() -> None:
     """Enter the rows of this family."""
     why = "it is written, and not read"
-    # the loop: over a length, in steps of the second operand
+    # the loop: over a length, in steps of the second operand; whether some block is a moved one
     register(Op(name="row_block", infer=_index, fresh=True, why=why))
+    # the block so many rows further on
+    register(Op(name="moved_block", infer=_index, why=why))
     # what `x[block]` reads of an array
     register(Op(name="block_rows", infer=_rows, view=True, why=why))
     # `y[block] = value`: the array, the value, the block
@@ -41,5 +43,5 @@ def register_rows() -> None:
     # `total = 0.0`, of the type in the attribute, and `total += value` in a block
     register(Op(name="zero_total", infer=_given, fresh=True, why=why))
     register(Op(name="add_block", infer=_given, why=why))
-    # `part[block] += value`: the array of zeros, the value, the block, the part of the array
+    # `y[block] += value`: the array, the value, the block; or `part[block]`, a part of the array
     register(Op(name="add_to_block", infer=_given, why=why))
