@@ -4,6 +4,9 @@ They are made in a graph that is otherwise done, loops over blocks included:
 
     A0.T @ B0 + A1.T @ B1 + ...    np.concatenate((A0, A1, ...)).T @ np.concatenate((B0, B1, ...))
     x.sum(axis=0), x.sum(axis=1)   np.ones(n) @ x, x @ np.ones(n)
+    x * v + x @ M                  x @ P, where P is M with v added to its diagonal
+    np.einsum("ij,ij->j", x, y)    the diagonal of x.T @ y, where that is there
+    -(v * x)                       -v * x, where v is broadcast
     x @ W.T                        (W @ x.T).T, one column for each row of x
 
 The last one is for what is computed elementwise of such products only: in that order of the memory
@@ -12,12 +15,13 @@ BLAS multiplies float64 sooner, and a maximum or a sum along the rows is taken o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gradgen.graph import Graph, GraphBuilder, leaves
 from gradgen.liveness import finish, reachable, shell, uses
 from gradgen.ops import OPS
 from gradgen.ops.blocks import BLOCK
+from gradgen.ops.indexing import WHOLE
 from gradgen.ops.written import Call
 from gradgen.passes import eliminate_dead
 from gradgen.types import Size, Type
@@ -33,6 +37,7 @@ _UPDATES = ("index_set", "index_add")
 _NEUTRAL = (*_REDUCTIONS, "index", "matmul", "transpose", "axis_size", "item_count")
 KINDS = {
     "batch": "sums of products are one product of what is put together of their operands",
+    "diagonal": "products with what lies along a row are those with a diagonal of a matrix",
     "turned": "x.dot(W.T) is W.dot(x.T).T",
     "ones": "sums along an axis are products with ones",
 }
@@ -62,10 +67,19 @@ class _Maker:
         self.together: set[tuple[int, ...]] = set()
         self._find_batches()
         self.turned = _turned(graph, self.needed, self.results)
+        # Products of stacks of transposed matrices, by their operands.
+        self.squares = {
+            (graph.args[args[0]][0], args[1]): node
+            for node, args in enumerate(graph.args)
+            if graph.ops[node] == "matmul"
+            and graph.ops[args[0]] == "transpose"
+            and graph.attrs[args[0]] == _swap(graph.types[args[0]].rank)
+            and self.needed[node]
+        }
 
     def is_needed(self) -> bool:
         """Whether there is anything to rewrite."""
-        return bool(self.batches or self.turned) or "sum" in self.old.ops
+        return bool(self.batches or self.turned) or not _RULES.keys().isdisjoint(self.old.ops)
 
     def run(self) -> Graph:
         """The graph with every sum as a product that is one sooner."""
@@ -92,7 +106,8 @@ class _Maker:
                 "matmul", self._transpose(right), self._transpose(left), attr=self.old.attrs[node]
             )
             return self.b.add("transpose", product)
-        return self._sum(node) if self.old.ops[node] == "sum" else None
+        rule = _RULES.get(self.old.ops[node])
+        return None if rule is None else rule(self, node)
 
     def _transpose(self, node: int) -> int:
         old = self.old
@@ -191,6 +206,68 @@ class _Maker:
                 return b.add("reshape", self.map[array], b.size(rows), b.size(shape[2]), attr="C")
         return b.add("concatenate", *(self.map[p] for p in parts), attr=0)
 
+    # -- diagonals ---------------------------------------------------------------------------------
+
+    def _scaled(self, node: int) -> int | None:
+        """A matrix times another, and the first with each column times a number, added."""
+        old, b = self.old, self.b
+        for product, scaled in (old.args[node], old.args[node][::-1]):
+            if old.ops[product] != "matmul" or old.ops[scaled] != "mul":
+                continue
+            x, matrix = old.args[product]
+            t = old.types[matrix]
+            others = [a for a in old.args[scaled] if a != x]
+            if len(others) != 1 or t.rank < 2 or t.shape[-1] != t.shape[-2] or any(
+                self.uses[a] > 1 or old.types[a] != old.types[node] for a in (product, scaled)
+            ):  # fmt: skip
+                continue
+            row = self._row(others[0])
+            if row is None or old.types[row] != Type("array", t.dtype, t.shape[:-1]):
+                continue
+            self.found.add("diagonal")
+            place = b.add("arange", self._size(t.shape[-1], self.map[matrix], t.rank - 1))
+            template = (*[WHOLE] * (t.rank - 2), "a", "a")
+            whole = b.add("index_add", self.map[matrix], self.map[row], place, place, attr=template)
+            return b.add("matmul", self.map[x], whole, attr=old.attrs[product])
+        return None
+
+    def _row(self, node: int) -> int | None:
+        """What is the same for all rows of matrices, without the axis of the rows."""
+        old = self.old
+        if old.types[node].rank == 1:
+            return node
+        stacked = old.ops[node] == "index" and old.attrs[node] in (
+            (WHOLE, "n", WHOLE), (WHOLE, "n")
+        )  # fmt: skip
+        (x, *_) = old.args[node] or (node,)
+        return x if stacked and old.types[x].rank == 2 else None
+
+    def _diagonal(self, node: int) -> int | None:
+        """Sums of products along columns, where the product of the matrices has them."""
+        old, b = self.old, self.b
+        if old.attrs[node] not in (("ij,ij->j", None), ("ijk,ijk->ik", None)):
+            return None
+        one, other = old.args[node]
+        square = self.squares.get((one, other), self.squares.get((other, one), -1))
+        if square < 0 or self.map[square] < 0:
+            return None
+        t = old.types[square]
+        self.found.add("diagonal")
+        place = b.add("arange", self._size(t.shape[-1], self.map[square], t.rank - 1))
+        template = (*[WHOLE] * (t.rank - 2), "a", "a")
+        return b.add("index", self.map[square], place, place, attr=template)
+
+    def _negated(self, node: int) -> int | None:
+        """Minus a product with what is broadcast: its sign is changed sooner."""
+        old, b = self.old, self.b
+        (product,) = old.args[node]
+        if old.ops[product] != "mul" or self.uses[product] > 1 or not old.types[node].shape:
+            return None
+        for small, large in (old.args[product], old.args[product][::-1]):
+            if old.types[large] == old.types[node] != old.types[small] and old.types[small].shape:
+                return b.add("mul", b.add("neg", self.map[small]), self.map[large])
+        return None
+
     # -- sums along an axis ------------------------------------------------------------------------
 
     def _sum(self, node: int) -> int | None:
@@ -219,11 +296,13 @@ class _Maker:
         """As many ones as an array is long."""
         b = self.b
         t = b.type_of(x)
-        size = t.shape[axis]
-        length = self._length(size)
-        if length is None:
-            length = b.add("axis_size", x, attr=axis)
+        length = self._size(t.shape[axis], x, axis)
         return b.add("ones", length, attr=None if t.dtype == "float64" else t.dtype)
+
+    def _size(self, size: Size, x: int, axis: int) -> int:
+        """The node of the length of an axis of an array."""
+        length = self._length(size)
+        return self.b.add("axis_size", x, attr=axis) if length is None else length
 
     def _length(self, size: Size) -> int | None:
         """The node of a length, where the arguments tell it."""
@@ -234,6 +313,19 @@ class _Maker:
                 return None
             b.graph.lengths[atom] = (self.map[node], axis)
         return b.size(size)
+
+
+_RULES: dict[str, Callable[[_Maker, int], int | None]] = {
+    "sum": _Maker._sum,
+    "add": _Maker._scaled,
+    "einsum": _Maker._diagonal,
+    "neg": _Maker._negated,
+}
+
+
+def _swap(rank: int) -> tuple[int, ...] | None:
+    """The attribute of a transpose that swaps the last two axes."""
+    return (*range(rank - 2), rank - 1, rank - 2) if rank > 2 else None
 
 
 def _dot(t: Type) -> str | None:
