@@ -114,7 +114,7 @@ class FastWriter(FunctionWriter):
         op = self.graph.ops[node]
         if node in self.next or node in self.writing or op in _GIVEN or op == "row_block":
             return True
-        if op == "moved_block":
+        if op in ("moved_block", "joined_parts"):
             return False
         users = self.users.get(node, ())
         if op not in ALWAYS_INLINE and any(self._is_from_outside(node, u) for u in users):

@@ -11,6 +11,7 @@ way round, but for sums whose terms are infinite.
     np.sum(2 * x**2 + y**2)        2 * x.dot(x) + y.dot(y), whose terms are not negative
     np.sum(x * w, axis=0)          x.sum(axis=0) * w, where w has no such axis
     x * y - z * x                  (y - z) * x, of arrays in an adjoint
+    x / y                          x * r, where r = 1 / y is there and y is 1 + exp(z) or such
     np.logaddexp(0, x)             np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
     A @ B                          A.dot(B) of matrices
     np.sin(x) of a number          math.sin(x)
@@ -35,6 +36,8 @@ from gradgen.types import Dim, Size, Type
 # What is added up in its own precision.
 _ADDED_UP = ("float64", "float32")
 _ALL_AXES = (None, False, None)
+# What has no values below zero.
+_NOT_NEGATIVE = ("exp", "exp2", "square", "absolute", "cosh")
 # A sum of more terms than these is left as it is.
 _MOST_TERMS = 8
 # What `math.exp` takes without an OverflowError.
@@ -82,6 +85,7 @@ _KINDS = {
     "dot": "sums of products are np.dot's, np.vdot's or np.einsum's",
     "factor": "what a sum over the first axis has in common is multiplied after it",
     "common": "what two products have in common is multiplied after they are added",
+    "reciprocal": "x / y is x * (1 / y) where 1 / y is there",
     "softplus": "np.logaddexp(0, x) is np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))",
     "matmul": "products of matrices are np.dot's",
 }
@@ -123,6 +127,12 @@ class _Rewriter:
         self.b = GraphBuilder(shell(graph))
         self.map = [-1] * len(graph)
         self.found: set[str] = set()
+        # Of numbers and arrays: their reciprocals.
+        self.reciprocals = {
+            args[1]: node for node, args in enumerate(graph.args)
+            if graph.ops[node] == "div" and self.needed[node] and graph.values[args[0]] == 1
+            and graph.ops[args[0]] == "const"
+        }  # fmt: skip
         # The kinds of the rewrite that is being made.
         self.kinds: set[str] = set()
 
@@ -336,6 +346,22 @@ class _Rewriter:
                  for side in (left, right)]  # fmt: skip
         return b.add("mul", b.add(old.ops[node], *sides), self.map[factor])
 
+    def quotient(self, node: int) -> int | None:
+        """A quotient by what the reciprocal is known of; it is neither tiny nor infinite."""
+        old, b = self.old, self.b
+        x, y = old.args[node]
+        known = self.reciprocals.get(y, node)
+        if known == node or self.map[known] < 0 or old.types[node] != old.types[y]:
+            return None
+        if old.ops[y] != "add" or not old.types[node].shape:
+            return None
+        for number, other in (old.args[y], old.args[y][::-1]):
+            value = old.values[number]
+            if old.ops[number] == "const" and value >= 1 and old.ops[other] in _NOT_NEGATIVE:
+                self.kinds = {"reciprocal"}
+                return b.add("mul", self.map[x], self.map[known])
+        return None
+
     def all_factors(self, node: int) -> list[int]:
         """The factors of a derived product, in order, and those of factors read by it alone."""
         old = self.old
@@ -396,7 +422,11 @@ _RULES: dict[str, _Rule] = {
     "item_count": _Rewriter.size,
 }
 # Where sums of products do not need the products any more.
-_LATE_RULES: dict[str, _Rule] = {"add": _Rewriter.common, "sub": _Rewriter.common}
+_LATE_RULES: dict[str, _Rule] = {
+    "add": _Rewriter.common,
+    "sub": _Rewriter.common,
+    "div": _Rewriter.quotient,
+}
 
 
 # -- numbers ---------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 They are made in a graph that is otherwise done, loops over blocks included:
 
-    A0.T @ B0 + A1.T @ B1 + ...    np.concatenate((A0, A1, ...)).T @ np.concatenate((B0, B1, ...))
     x.sum(axis=0), x.sum(axis=1)   np.ones(n) @ x, x @ np.ones(n)
     x * v + x @ M                  x @ P, where P is M with v added to its diagonal
     np.einsum("ij,ij->j", x, y)    the diagonal of x.T @ y, where that is there
@@ -15,7 +14,7 @@ BLAS multiplies float64 sooner, and a maximum or a sum along the rows is taken o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from gradgen.graph import Graph, GraphBuilder, leaves
 from gradgen.liveness import finish, reachable, shell, uses
@@ -27,8 +26,6 @@ from gradgen.passes import eliminate_dead
 from gradgen.types import Size, Type
 
 _FLOATS = ("float64", "float32")
-# As few products, or sums, are added up one by one.
-_FEWEST = 3
 # NumPy adds up as few items as soon.
 _FEW_ITEMS = 16
 _REDUCTIONS = ("sum", "mean", "max", "min", "any", "all")
@@ -36,7 +33,6 @@ _UPDATES = ("index_set", "index_add")
 # What reads a matrix whatever the order of its memory is.
 _NEUTRAL = (*_REDUCTIONS, "index", "matmul", "transpose", "axis_size", "item_count")
 KINDS = {
-    "batch": "sums of products are one product of what is put together of their operands",
     "diagonal": "products with what lies along a row are those with a diagonal of a matrix",
     "turned": "x.dot(W.T) is W.dot(x.T).T",
     "ones": "sums along an axis are products with ones",
@@ -61,11 +57,6 @@ class _Maker:
         self.b = GraphBuilder(shell(graph))
         self.map = [-1] * len(graph)
         self.found: set[str] = set()
-        # By the last addition of a sum: its products, in order.
-        self.batches: dict[int, list[int]] = {}
-        # Operands that are put together for some product.
-        self.together: set[tuple[int, ...]] = set()
-        self._find_batches()
         self.turned = _turned(graph, self.needed, self.results)
         # Products of stacks of transposed matrices, by their operands.
         self.squares = {
@@ -79,7 +70,7 @@ class _Maker:
 
     def is_needed(self) -> bool:
         """Whether there is anything to rewrite."""
-        return bool(self.batches or self.turned) or not _RULES.keys().isdisjoint(self.old.ops)
+        return bool(self.turned) or not _RULES.keys().isdisjoint(self.old.ops)
 
     def run(self) -> Graph:
         """The graph with every sum as a product that is one sooner."""
@@ -97,8 +88,6 @@ class _Maker:
         return finish(old, b, self.map)
 
     def _rewritten(self, node: int) -> int | None:
-        if node in self.batches:
-            return self._batch(node)
         if node in self.turned:
             self.found.add("turned")
             left, right = self.old.args[node]
@@ -114,97 +103,6 @@ class _Maker:
         if _is_transpose(old, node):
             return self.map[old.args[node][0]]
         return self.b.add("transpose", self.map[node])
-
-    # -- products put together ---------------------------------------------------------------------
-
-    def _find_batches(self) -> None:
-        """Sums of several products, or of sums over rows, that nobody else reads."""
-        old = self.old
-        inside: set[int] = set()
-        sums: dict[int, list[int]] = {}
-        for node in range(len(old) - 1, -1, -1):
-            if not self.needed[node] or old.ops[node] != "add" or not old.types[node].shape:
-                continue
-            here = [a for a in old.args[node] if old.ops[a] == "add" and self.uses[a] == 1
-                    and old.types[a] == old.types[node]]  # fmt: skip
-            inside.update(here)
-            if node not in inside:
-                sums[node] = [t for t in self._terms(node) if self._parts(t) is not None]
-        for node, terms in sums.items():
-            # an adjoint of what came sooner is computed later
-            terms.sort(key=lambda t: -self._last(t))
-            if len(terms) < _FEWEST or len({old.ops[t] for t in terms}) > 1:
-                continue
-            self.batches[node] = terms
-            if old.ops[terms[0]] == "matmul":
-                self.together.add(tuple(map(self._last, terms)))
-        for node, terms in list(self.batches.items()):
-            # sums over rows that are put together anyway
-            if old.ops[terms[0]] == "sum" and tuple(map(self._last, terms)) not in self.together:
-                del self.batches[node]
-
-    def _terms(self, root: int) -> Iterator[int]:
-        """The terms of a sum."""
-        old = self.old
-        stack = [root]
-        while stack:
-            node = stack.pop()
-            inside = old.ops[node] == "add" and old.types[node] == old.types[root]
-            if node == root or (inside and self.uses[node] == 1):
-                stack += reversed(old.args[node])
-            else:
-                yield node
-
-    def _parts(self, node: int) -> tuple[int, ...] | None:
-        """The matrices of whose rows a term is a sum: two of a product, or one."""
-        old = self.old
-        args, attr = old.args[node], old.attrs[node]
-        if self.uses[node] > 1 or old.types[node].dtype not in _FLOATS:
-            return None
-        if any(old.types[a].rank != 2 or old.types[a].dtype != old.types[node].dtype for a in args):
-            return None
-        if old.ops[node] == "sum":
-            return args if attr == ((0,), False, None) else None
-        if not _is_product(old, node) or not _is_transpose(old, args[0]):
-            return None
-        return old.args[args[0]][0], args[1]
-
-    def _last(self, term: int) -> int:
-        """The second matrix of a product, or the only one of a sum."""
-        parts = self._parts(term)
-        assert parts is not None
-        return parts[-1]
-
-    def _batch(self, node: int) -> int:
-        """A sum of products as one product, of all rows."""
-        b = self.b
-        terms = self.batches[node]
-        columns = list(zip(*(self._parts(t) or () for t in terms), strict=True))
-        whole = [self._joined(column) for column in columns]
-        self.found.add("batch")
-        if len(whole) == 1:
-            total = self._ones_times(whole[0])
-        else:
-            turned = b.add("transpose", whole[0])
-            total = b.add("matmul", turned, whole[1], attr="dot")
-        held = set(terms)
-        for term in self._terms(node):
-            if term not in held:
-                total = b.add("add", total, self.map[term])
-        return total
-
-    def _joined(self, parts: Sequence[int]) -> int:
-        """Matrices one below the other; the items of an array of three axes are its rows."""
-        old, b = self.old, self.b
-        sources = {old.args[p][0] if old.ops[p] == "index" else -1 for p in parts}
-        if len(sources) == 1 and -1 not in sources:
-            (array,) = sources
-            shape = old.types[array].shape
-            items = [old.attrs[p] for p in parts]
-            if shape[0] == len(parts) and items == [(("i", k),) for k in range(len(parts))]:
-                rows = len(parts) * shape[1]
-                return b.add("reshape", self.map[array], b.size(rows), b.size(shape[2]), attr="C")
-        return b.add("concatenate", *(self.map[p] for p in parts), attr=0)
 
     # -- diagonals ---------------------------------------------------------------------------------
 

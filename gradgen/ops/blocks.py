@@ -40,6 +40,9 @@ def register_rows() -> None:
     register(Op(name="block_rows", infer=_rows, view=True, why=why))
     # `y[block] = value`: the array, the value, the block
     register(Op(name="store_block", infer=_given, why=why))
+    # rows of an array that is filled part by part, from one to another; and the array, when it is
+    register(Op(name="part_rows", infer=_given, why=why))
+    register(Op(name="joined_parts", infer=lambda types, attr, values: types[0], why=why))
     # `total = 0.0`, of the type in the attribute, and `total += value` in a block
     register(Op(name="zero_total", infer=_given, fresh=True, why=why))
     register(Op(name="add_block", infer=_given, why=why))
