@@ -15,6 +15,7 @@ import numpy as np
 from gradgen.emission import ALWAYS_INLINE, INDENT, TEMPORARY, FunctionWriter, ModuleWriter, Plan
 from gradgen.guards import argument_parts
 from gradgen.ops import OPS
+from gradgen.ops.blocks import GIVEN, loops
 from gradgen.ops.written import Call
 from gradgen.targets import Expr
 from gradgen.targets.base import call, quoted
@@ -29,8 +30,6 @@ _READERS = (
     "reshape", "flat_vdot", "axis_size", "item_count", "index_set", "index_add",
     "block_rows", "store_block", "add_block", "add_to_block",
 )  # fmt: skip
-# What a loop gives: an array, of which it stores rows, and a total.
-_GIVEN = ("store_block", "add_block", "add_to_block")
 _COMMUTATIVE = ("add", "mul")
 _BY_KEYWORD = ("numpy.maximum", "numpy.minimum")
 _FLOATS = ("float64", "float32")
@@ -85,24 +84,14 @@ class FastWriter(FunctionWriter):
     def _find_loops(self) -> None:
         """A loop reaches to the last value that is stored or added up in it."""
         graph = self.graph
+        self.end, self.loop = loops(graph, self.plan.nodes)
         for node in self.plan.nodes:
-            if graph.ops[node] in _GIVEN:
-                given, _, block = graph.args[node][:3]
+            if graph.ops[node] in GIVEN:
+                given = graph.args[node][0]
                 self.next[given] = node
                 while graph.ops[given] == "index_set" and self.count[given] == 1:
                     self.next[graph.args[given][0]] = given
                     given = graph.args[given][0]
-                self.end[self._head(block)] = node
-        block = -1
-        for node in self.plan.nodes:
-            if graph.ops[node] == "row_block":
-                block = node
-            elif block >= 0 and node <= self.end[block]:
-                self.loop[node] = block
-
-    def _head(self, block: int) -> int:
-        """The loop of a block."""
-        return self.graph.args[block][0] if self.graph.ops[block] == "moved_block" else block
 
     def _is_put(self, node: int) -> bool:
         """Whether a value is computed where it is stored."""
@@ -112,7 +101,7 @@ class FastWriter(FunctionWriter):
     def _stands_alone(self, node: int) -> bool:
         """A value in whose memory another is computed is a statement, and so is the other."""
         op = self.graph.ops[node]
-        if node in self.next or node in self.writing or op in _GIVEN or op == "row_block":
+        if node in self.next or node in self.writing or op in GIVEN or op == "row_block":
             return True
         if op in ("moved_block", "joined_parts"):
             return False
@@ -303,7 +292,7 @@ class FastWriter(FunctionWriter):
         op = self.graph.ops[node]
         if op == "row_block":
             self._write_loop(node, parts)
-        elif op in _GIVEN:
+        elif op in GIVEN:
             self._write_given(node, parts)
         else:
             super()._write_node(node, parts)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from gradgen.graph import Graph, GraphBuilder, leaves
 from gradgen.liveness import finish, reachable, shell, uses
 from gradgen.ops import OPS
-from gradgen.ops.blocks import BLOCK
+from gradgen.ops.blocks import BLOCK, loops
 from gradgen.ops.indexing import WHOLE
 from gradgen.ops.written import Call
 from gradgen.passes import eliminate_dead
@@ -56,7 +56,12 @@ class _Maker:
         self.results = set(leaves(graph.results))
         self.b = GraphBuilder(shell(graph))
         self.map = [-1] * len(graph)
+        # The loop in which the node at hand is.
+        self.inside = -1
         self.found: set[str] = set()
+        # Ones by their dtype, what counts them, and the loop in which they are.
+        self.ones: dict[tuple[str, int, int], int] = {}
+        _, self.loop = loops(graph, [n for n, need in enumerate(self.needed) if need])
         self.turned = _turned(graph, self.needed, self.results)
         # Products of stacks of transposed matrices, by their operands.
         self.squares = {
@@ -79,6 +84,7 @@ class _Maker:
             if not self.needed[node] and old.ops[node] != "param":
                 continue
             b.loc = old.locs[node]
+            self.inside = self.loop.get(node, -1)
             new = self._rewritten(node)
             if new is None or b.type_of(new) != old.types[node]:
                 new = b.copy_node(old, node, self.map)
@@ -95,7 +101,10 @@ class _Maker:
                 "matmul", self._transpose(right), self._transpose(left), attr=self.old.attrs[node]
             )
             return self.b.add("transpose", product)
-        rule = _RULES.get(self.old.ops[node])
+        op = self.old.ops[node]
+        if self.inside >= 0 and op != "sum":
+            return None  # what a loop computes first may be shared, and not be there without rows
+        rule = _RULES.get(op)
         return None if rule is None else rule(self, node)
 
     def _transpose(self, node: int) -> int:
@@ -195,11 +204,17 @@ class _Maker:
         b = self.b
         t = b.type_of(x)
         length = self._size(t.shape[axis], x, axis)
-        return b.add("ones", length, attr=None if t.dtype == "float64" else t.dtype)
+        key = (t.dtype, length, self.inside)
+        if key not in self.ones:
+            attr = None if t.dtype == "float64" else t.dtype
+            self.ones[key] = b.add("ones", length, attr=attr)
+            b.label(self.ones[key], None, "ones")
+        return self.ones[key]
 
     def _size(self, size: Size, x: int, axis: int) -> int:
         """The node of the length of an axis of an array."""
-        length = self._length(size)
+        simple = isinstance(size, int) or str(size) in self.old.lengths
+        length = self._length(size) if simple or self.inside < 0 else None
         return self.b.add("axis_size", x, attr=axis) if length is None else length
 
     def _length(self, size: Size) -> int | None:

@@ -6,12 +6,14 @@ that was derived.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gradgen.ops.table import Op, register
 from gradgen.types import INT, Dim, Type
 
+# What a loop gives: rows of an array, or a total.
+GIVEN = ("store_block", "add_block", "add_to_block")
 # The length of the first axis of a block.
 BLOCK = Dim.symbol("[block]")
 
@@ -26,6 +28,29 @@ def _rows(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
 
 def _given(types: Sequence[Type], attr: Any, values: Sequence[Any]) -> Type:
     found: Type = attr
+    return found
+
+
+def loops(graph: Any, nodes: Iterable[int]) -> tuple[dict[int, int], dict[int, int]]:
+    """The last node of each loop, by its head, and the head of the loop of each node in one."""
+    nodes = list(nodes)
+    end: dict[int, int] = {}
+    for node in nodes:
+        if graph.ops[node] in GIVEN:
+            end[head(graph, graph.args[node][2])] = node
+    inside: dict[int, int] = {}
+    block = -1
+    for node in nodes if end else ():
+        if graph.ops[node] == "row_block":
+            block = node
+        elif block >= 0 and node <= end[block]:
+            inside[node] = block
+    return end, inside
+
+
+def head(graph: Any, block: int) -> int:
+    """The loop of a block."""
+    found: int = graph.args[block][0] if graph.ops[block] == "moved_block" else block
     return found
 
 

@@ -25,7 +25,7 @@ def hand(alphas, means, scales, X):
 # gradgen-shapes: alphas=k, means=k d, scales=k d, X=n d
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b54f3c2e945f81d37d7e5895274db0ef4dd46e1688a4b5b01d511f20baa7060e
-# gradgen-body: sha256:80d4f6b4fb98db8a31f0e6eb437a108140a94e7055751c7bf53fcdc93456935c
+# gradgen-body: sha256:5e2d0e62d2beb827dac70118feb6ceb8681fc8a77921a22dae760e37f838dc89
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - sums of products are np.dot's, np.vdot's or np.einsum's
@@ -91,7 +91,8 @@ def log_likelihood_value_and_grad(alphas, means, scales, X):
         t7 = np.divide(1.0, sum_t5, sum_t5)
         d_q = np.multiply(t7[:, None], t5, t5)
         d_alphas += d_q.sum(axis=0)
-        d_d = np.multiply(-d_q[:, :, None], d, d)
+        d_d = np.multiply(d_q[:, :, None], d, d)
+        np.negative(d_d, d_d)
         t2 += np.einsum("ijk,ijk->jk", d_d, t4)
         t3 += d_d.sum(axis=0)
     d_scales = t2 * exp_scales

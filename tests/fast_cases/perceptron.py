@@ -28,7 +28,7 @@ def hand(W1, b1, W2, b2, X, labels):
 # gradgen-shapes: W1=h d, b1=h, W2=k h, b2=k, X=n d, labels=n:int64
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:98ab80e3250812e91f63d2fd16e767a7b3caaa01ca83d3028759cf634cb3f22a
-# gradgen-body: sha256:58752bc2d98a42ec10feb40478cb637360e17821f85eaae766a5cd53a00cd6e5
+# gradgen-body: sha256:7c436bdefdfcd1e4c96aa6b1a80ccd9d2befa945a685a790261b0f9639dff296
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - np.mean is a sum and a quotient
@@ -87,12 +87,13 @@ def loss_value_and_grad(W1, b1, W2, b2, X, labels):
     t4 = np.divide(t3, sum_exp_F, sum_exp_F)
     d_F = np.multiply(t4[:, None], exp_F, exp_F)
     d_F[t1, labels] -= t3
-    d_b2 = np.ones(X.shape[0]).dot(d_F)
+    ones = np.ones(X.shape[0])
+    d_b2 = ones.dot(d_F)
     d_H = W2.T.dot(d_F.T).T
     d_W2 = d_F.T.dot(H)
     t5 = np.multiply(H, H, H)
     np.subtract(1.0, t5, t5)
     d_H *= t5
-    d_b1 = np.ones(X.shape[0]).dot(d_H)
+    d_b1 = ones.dot(d_H)
     d_W1 = d_H.T.dot(X)
     return value, (d_W1, d_b1, d_W2, d_b2)
