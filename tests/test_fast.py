@@ -425,6 +425,23 @@ def test_trap_16_the_logistic_function_and_softplus_have_their_tails():
     np.testing.assert_allclose(slope, [0.0, *want], rtol=1e-13, atol=0.0)
 
 
+def test_a_known_reciprocal_of_the_logistic_function_loses_no_digits_in_its_tails():
+    def f(x, w):
+        p = 1.0 / (1.0 + np.exp(-x)) * w
+        return np.sum(np.tanh(p) * p)
+
+    fast = gradgen.value_and_grad(f, wrt="x", shapes="x=n, w=n", style="fast")
+    assert fast.source.count("np.divide(1.0") == 1
+    assert "/=" not in fast.source
+    x = np.array([-150.0, -30.0, -1.0, 0.0, 5.0, 40.0, 700.0])
+    with mpmath.workdps(40):
+        z = [mpmath.exp(-mpmath.mpf(t)) for t in x]
+        p = [1 / (1 + t) for t in z]
+        want = [(mpmath.tanh(q) + q * (1 - mpmath.tanh(q) ** 2)) * q * q * t
+                for q, t in zip(p, z, strict=True)]  # fmt: skip
+    np.testing.assert_allclose(fast(x, np.ones(7))[1], [float(t) for t in want], rtol=1e-14)
+
+
 def test_a_number_that_overflows_exp_is_inf_and_does_not_raise():
     fast = gradgen.value_and_grad(lambda x: np.exp(x), shapes="x=scalar", style="fast")
     assert "exp(x) if x < 709.0 else np.exp(x)" in fast.source
