@@ -16,7 +16,7 @@ from typing import NamedTuple
 from gradgen.graph import Graph, GraphBuilder, leaves
 from gradgen.liveness import finish, shell
 from gradgen.ops import OPS
-from gradgen.ops.indexing import WHOLE, resolve
+from gradgen.ops.indexing import WHOLE, are_apart, resolve
 from gradgen.ops.written import Call
 from gradgen.types import Dim, Size, Type, product
 
@@ -211,8 +211,18 @@ class _Plan:
             chain = [node]
             while op == "zeros" and self._stored(chain[-1]) is not None:
                 chain.append(self.users[chain[-1]][0])
+                if not self._adds_up(chain):
+                    chain.pop()
+                    break
             if len(chain) > 1:
                 yield chain
+
+    def _adds_up(self, chain: Sequence[int]) -> bool:
+        """Whether the last store of a chain adds to zeros, or to what was stored before."""
+        graph = self.graph
+        if graph.ops[chain[-1]] == "index_add" or len(chain) == 2:
+            return True
+        return are_apart([graph.attrs[store] for store in chain[1:]], graph.types[chain[0]])
 
     def _stored(self, buffer: int) -> int | None:
         """What the only reader of an array stores into it, where these are rows of a loop."""
@@ -229,6 +239,21 @@ class _Plan:
         rows = self.reads[value] is not None and not self.adds(value)
         along = rows and first[0] == "s" and graph.types[value].rank == graph.types[buffer].rank
         return value if args[0] == buffer and same and along else None
+
+    def offset(self, node: int, array: int) -> int | None:
+        """At which row of an array the rows begin that an index reads, or an update stores."""
+        template = list(resolve(self.graph.attrs[node], self.graph.types[array].rank))
+        kind, start, _, step = template[0] if template[0][0] == "s" else ("i", 0, 0, 0)
+        if kind != "s" or step not in (None, 1) or any(item != WHOLE for item in template[1:]):
+            return None
+        start = 0 if start is None else start
+        return start if isinstance(start, int) and start >= 0 else None
+
+    def behind(self, store: int, zeros: int) -> int | None:
+        """How many rows there are behind those that are stored; None where nobody knows."""
+        offset = self.offset(store, zeros)
+        left = self.graph.types[zeros].shape[0] - self.size - (offset or 0)
+        return left if isinstance(left, int) and left >= 0 and offset is not None else None
 
     def stage_of(self, chain: Sequence[int]) -> int | None:
         """The loop that computes all that is stored in a chain, if one does."""
@@ -381,6 +406,12 @@ class _Rebuilt:
         for chain in plan.chains.values():
             if plan.stage_of(chain) is not None:
                 self.stores.update(dict.fromkeys(chain[1:], chain))
+        # By the zeros: the store that comes first, where it spares most of them.
+        self.first: dict[int, int] = {}
+        for chain in plan.chains.values():
+            first = self._first(chain) if chain[1] in self.stores else None
+            if first is not None:
+                self.first[chain[0]] = first
         ahead = {chain[0]: number[plan.stage[self.old.args[store][1]]]
                  for store, chain in self.stores.items()}  # fmt: skip
         place = [2 * last] * len(self.old)
@@ -404,8 +435,36 @@ class _Rebuilt:
                 self._loop(group)
                 continue
             for node in group:
-                self.map[node] = self._copy(node)
+                self.map[node] = self._zeros(node) if node in self.first else self._copy(node)
         self.graph = finish(self.old, self.b, self.map)
+
+    def _first(self, chain: Sequence[int]) -> int | None:
+        """The store that comes first to all rows it stores, so that these need no zeros.
+
+        It is the first one in the loop, and no other one begins further on.
+        """
+        plan, old = self.plan, self.old
+        offsets = [plan.offset(store, chain[0]) for store in chain[1:]]
+        store = min(chain[1:], key=lambda s: old.args[s][1])
+        if any(offset is None for offset in offsets) or plan.behind(store, chain[0]) is None:
+            return None
+        others = [offset or 0 for s, offset in zip(chain[1:], offsets, strict=True) if s != store]
+        if len({old.args[s][1] for s in chain[1:]}) < len(chain) - 1:
+            return None
+        return store if all(n <= (plan.offset(store, chain[0]) or 0) for n in others) else None
+
+    def _zeros(self, zeros: int) -> int:
+        """An array with zeros where its first store leaves out rows."""
+        old, b = self.old, self.b
+        store = self.first[zeros]
+        before, behind = self.plan.offset(store, zeros), self.plan.behind(store, zeros)
+        b.loc = old.locs[zeros]
+        new = b.add("empty", *(self.map[a] for a in old.args[zeros]), attr=old.attrs[zeros])
+        for part in [("s", None, before, None)] * bool(before) + [
+            ("s", -(behind or 0), None, None)
+        ] * bool(behind):
+            new = b.add("index_set", new, b.const(0.0), attr=(part,))
+        return new
 
     def _copy(self, node: int) -> int:
         return self.b.copy_node(self.old, node, self.map)
@@ -433,32 +492,48 @@ class _Rebuilt:
             elif plan.is_whole(node):
                 given[node] = b.add("empty", *map(self._size, t.shape), attr=_attr(t))
         parts = self._parts(group)
+        moved = any(offset for stores in parts.values() for _, _, offset in stores) or any(
+            self._moved(a) is not None
+            for node in group for a, row in plan.operands(node) if row
+        )  # fmt: skip
         step = plan.step(plan.stage[group[0]])
         width = b.const(step) if isinstance(step, int) else self._width(*step)
-        block = b.add("row_block", self._size(plan.size), width)
+        block = b.add("row_block", self._size(plan.size), width, attr=moved or None)
         for node in group:
             self._inside(node, given.get(node), block)
-            for store, part in parts.get(node, ()):
-                self._store(store, part, block)
+            for store, part, offset in parts.get(node, ()):
+                self._store(store, part, self._block(block, offset))
 
-    def _parts(self, group: Sequence[int]) -> dict[int, list[tuple[int, int]]]:
-        """By what is stored: into which arrays, and into which parts of them."""
+    def _block(self, block: int, offset: int) -> int:
+        return self.b.add("moved_block", block, attr=offset) if offset else block
+
+    def _moved(self, source: int) -> int | None:
+        """At which row of an array the rows begin that are read before the loop."""
+        if self.old.ops[source] != "index" or len(self.old.args[source]) > 1:
+            return None
+        return self.plan.offset(source, self.old.args[source][0])
+
+    def _parts(self, group: Sequence[int]) -> dict[int, list[tuple[int, list[int], int]]]:
+        """By what is stored: into which arrays, which part of them, and from which row on."""
         old, b = self.old, self.b
-        found: dict[int, list[tuple[int, int]]] = {}
+        found: dict[int, list[tuple[int, list[int], int]]] = {}
         for store, chain in self.stores.items():
             value = old.args[store][1]
             if value in group:
-                part = b.add("index", self.map[chain[0]], attr=old.attrs[store])
-                found.setdefault(value, []).append((store, part))
+                offset, part = self.plan.offset(store, chain[0]), []
+                if offset is None:
+                    part = [b.add("index", self.map[chain[0]], attr=old.attrs[store])]
+                found.setdefault(value, []).append((store, part, offset or 0))
         return found
 
-    def _store(self, store: int, part: int, block: int) -> None:
+    def _store(self, store: int, part: Sequence[int], block: int) -> None:
         old, b = self.old, self.b
         chain = self.stores[store]
         zeros, last = chain[0], chain[-1]
         before = self.map[last] if self.map[last] >= 0 else self.map[zeros]
         value = self.inner[old.args[store][1]]
-        self.map[last] = b.add("add_to_block", before, value, block, part, attr=old.types[last])
+        op = "store_block" if store in self.first.values() else "add_to_block"
+        self.map[last] = b.add(op, before, value, block, *part, attr=old.types[last])
         b.label(self.map[last], old.names[last], old.hints[last])
 
     def _width(self, items: int, row: Size) -> int:
@@ -493,7 +568,9 @@ class _Rebuilt:
         """The rows of a value in the loop: computed there, or read of the whole array."""
         if source not in self.inner:
             loc, self.b.loc = self.b.loc, None
-            new = self.b.add("block_rows", self.map[source], block)
+            offset = self._moved(source)
+            array = source if offset is None else self.old.args[source][0]
+            new = self.b.add("block_rows", self.map[array], self._block(block, offset or 0))
             self.b.loc = loc
             self.b.graph.locs[new] = loc
             self.inner[source] = new

@@ -15,6 +15,7 @@ import numpy as np
 from gradgen.emission import ALWAYS_INLINE, INDENT, TEMPORARY, FunctionWriter, ModuleWriter, Plan
 from gradgen.guards import argument_parts
 from gradgen.ops import OPS
+from gradgen.ops.blocks import GIVEN, loops
 from gradgen.ops.written import Call
 from gradgen.targets import Expr
 from gradgen.targets.base import call, quoted
@@ -29,8 +30,6 @@ _READERS = (
     "reshape", "flat_vdot", "axis_size", "item_count", "index_set", "index_add",
     "block_rows", "store_block", "add_block", "add_to_block",
 )  # fmt: skip
-# What a loop gives: an array, of which it stores rows, and a total.
-_GIVEN = ("store_block", "add_block", "add_to_block")
 _COMMUTATIVE = ("add", "mul")
 _BY_KEYWORD = ("numpy.maximum", "numpy.minimum")
 _FLOATS = ("float64", "float32")
@@ -47,6 +46,11 @@ class FastWriter(FunctionWriter):
         # The loop over blocks in which a node is, and its last node, by its first.
         self.loop: dict[int, int] = {}
         self.end: dict[int, int] = {}
+        # Of statements: the operand in whose memory they are computed.
+        self.buffers: dict[int, int | None] = {}
+        # What is computed in the rows of a result, to become them in place: which result.
+        self.rows: dict[int, int] = {}
+        self.begun: set[int] = set()
         # Whether any value is, and where the check of the dtypes stands that this asks for.
         self.in_place = False
         self.guarded = 0
@@ -65,30 +69,29 @@ class FastWriter(FunctionWriter):
         for node in self.plan.nodes:
             if self._is_put(node):
                 continue
-            held = [
-                a
-                for a in self.graph.args[node]
-                if self.users[a] == [node] and self.count[a] == 1 and self._can_hold(a, node)
-            ]
+            dying = [
+                a for a in self.graph.args[node]
+                if self.users[a][-1] == node and self.count[a] == len(self.users[a])
+                and self._can_hold(a, node)
+            ]  # fmt: skip
+            held = [a for a in dying if self.count[a] == 1]
             if held:
                 self.next[held[0]] = node
+            if dying:
                 self.writing.add(node)
         super()._choose_statements()
 
     def _find_loops(self) -> None:
         """A loop reaches to the last value that is stored or added up in it."""
         graph = self.graph
+        self.end, self.loop = loops(graph, self.plan.nodes)
         for node in self.plan.nodes:
-            if graph.ops[node] in _GIVEN:
-                given, _, block = graph.args[node][:3]
+            if graph.ops[node] in GIVEN:
+                given = graph.args[node][0]
                 self.next[given] = node
-                self.end[block] = node
-        block = -1
-        for node in self.plan.nodes:
-            if graph.ops[node] == "row_block":
-                block = node
-            elif block >= 0 and node <= self.end[block]:
-                self.loop[node] = block
+                while graph.ops[given] == "index_set" and self.count[given] == 1:
+                    self.next[graph.args[given][0]] = given
+                    given = graph.args[given][0]
 
     def _is_put(self, node: int) -> bool:
         """Whether a value is computed where it is stored."""
@@ -98,8 +101,10 @@ class FastWriter(FunctionWriter):
     def _stands_alone(self, node: int) -> bool:
         """A value in whose memory another is computed is a statement, and so is the other."""
         op = self.graph.ops[node]
-        if node in self.next or node in self.writing or op in _GIVEN or op == "row_block":
+        if node in self.next or node in self.writing or op in GIVEN or op == "row_block":
             return True
+        if op in ("moved_block", "joined_parts"):
+            return False
         users = self.users.get(node, ())
         if op not in ALWAYS_INLINE and any(self._is_from_outside(node, u) for u in users):
             return True
@@ -122,6 +127,54 @@ class FastWriter(FunctionWriter):
                 if self._is_view(user, node):
                     self.last[node] = max(self.last[node], self.last[user])
             self.last[node] = max(self.last[node], far.get(node, -1))
+        self._choose_buffers()
+
+    def _choose_buffers(self) -> None:
+        """In whose memory a statement is computed, and what begins in the rows of a result."""
+        graph = self.graph
+        for node in self.plan.nodes:
+            if graph.ops[node] == "store_block" and self._is_put(graph.args[node][1]):
+                self._begin_in_result(node)
+            elif node in self.statements:
+                self.buffers[node] = self._find_buffer(node, node)
+
+    def _find_buffer(self, node: int, end: int) -> int | None:
+        """The operand in whose memory a value can be computed that is there until `end`."""
+        args = self.graph.args[node]
+        if _ufunc(self.graph.ops[node], self.graph.attrs[node]) is None:
+            return None
+        found = [
+            at for at, arg in enumerate(args)
+            if arg in self.statements and self.last[arg] <= end and self._can_hold(arg, node)
+        ]  # fmt: skip
+        # where the name can stay, there is an operator
+        return next((at for at in found if self._may_keep_name(args[at], node)),
+                    found[0] if found else None)  # fmt: skip
+
+    def _may_keep_name(self, buffer: int, node: int) -> bool:
+        """Whether a value computed in the memory of another may go by its name."""
+        unnamed = self._wanted(node) is None and self._wanted(buffer) is None
+        return self.next.get(buffer) == node or unnamed
+
+    def _begin_in_result(self, store: int) -> None:
+        """Let the rows of a result be the memory of what they are computed from, in place."""
+        graph = self.graph
+        array, value, *_ = graph.args[store]
+        at = self._find_buffer(value, store)
+        if at is None or value + 1 != store or graph.ops[array] != "empty" or store in self.next:
+            return
+        first = graph.args[value][at]
+        while (before := self.buffers.get(first)) is not None:
+            first = graph.args[first][before]
+        if (
+            first in self.rows or self.loop.get(first) != self.loop[store]
+            or _ufunc(graph.ops[first], graph.attrs[first]) is None
+        ):  # fmt: skip
+            return
+        self.rows[first] = store
+        self.begun.add(store)
+        self.buffers[value] = at
+        self.statements.add(value)
 
     def _can_hold(self, node: int, user: int) -> bool:
         """Whether a user of a value may write into its memory, if nothing reads it later."""
@@ -142,7 +195,12 @@ class FastWriter(FunctionWriter):
         if not t.shape or 1 in t.shape:
             # one item in place takes NumPy longer than a new one, and columns take little memory
             return False
-        made = op in _MAKERS or (OPS[op].elementwise and not OPS[op].view)
+        if op == "transpose":
+            # of a product that has no name of its own
+            (whole,) = graph.args[node]
+            made = graph.ops[whole] == "matmul" and self.count[whole] == 1 and whole in self.own
+        else:
+            made = op in _MAKERS or (OPS[op].elementwise and not OPS[op].view)
         return made and not isinstance(attr, Call) and all(map(self._only_reads, self.users[node]))
 
     def _only_reads(self, user: int) -> bool:
@@ -185,9 +243,17 @@ class FastWriter(FunctionWriter):
     def _descriptive(self, node: int) -> str:
         if self.graph.ops[node] == "block_rows":
             array, block = (self.exprs[a].text for a in self.graph.args[node])
+            block = block if block.isidentifier() else "rows"
             return f"{array}_{block}" if array.isidentifier() else TEMPORARY
-        # what is overwritten by something else is not called as what it is at first
-        return TEMPORARY if node in self.next else super()._descriptive(node)
+        if node in self.next:
+            # what is overwritten by something else is not called as what it is at first
+            return TEMPORARY
+        if self.graph.ops[node] == "matmul":
+            factors = self.graph.args[node]
+            summed = [a for a in factors if self.graph.ops[a] != "ones"]
+            name = self.exprs[summed[0]].text if len(summed) == 1 else ""
+            return f"sum_{name}" if name.isidentifier() and len(name) <= 12 else TEMPORARY
+        return super()._descriptive(node)
 
     # -- the body ----------------------------------------------------------------------------------
 
@@ -226,7 +292,7 @@ class FastWriter(FunctionWriter):
         op = self.graph.ops[node]
         if op == "row_block":
             self._write_loop(node, parts)
-        elif op in _GIVEN:
+        elif op in GIVEN:
             self._write_given(node, parts)
         else:
             super()._write_node(node, parts)
@@ -234,10 +300,16 @@ class FastWriter(FunctionWriter):
     def _write_loop(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
         """The head of a loop over blocks of rows."""
         length, step = (self.exprs[a].text for a in self.graph.args[node])
-        start, block = self._claim(node, "start", True), self._claim(node, "i", True)
-        self.exprs[node] = Expr(block)
+        moved = self.graph.attrs[node]
+        start = self._claim(node, "start", True)
+        block = self._claim(node, "stop" if moved else "i", True)
         turns = call(self.function("builtins.range"), ["0", length, step]).text
-        part = call(self.function("builtins.slice"), [start, f"{start} + {step}"]).text
+        if moved:
+            self.exprs[node] = Expr(f"{start}:{block}")
+            part = call(self.function("builtins.min"), [f"{start} + {step}", length]).text
+        else:
+            self.exprs[node] = Expr(block)
+            part = call(self.function("builtins.slice"), [start, f"{start} + {step}"]).text
         parts.append((node, [f"for {start} in {turns}:", f"{INDENT}{block} = {part}"]))
 
     def _write_given(self, node: int, parts: list[tuple[int, list[str]]]) -> None:
@@ -248,11 +320,18 @@ class FastWriter(FunctionWriter):
         self.names[node] = name
         self.holders[name] = node
         self.exprs[node] = Expr(name)
+        if node in self.begun:
+            return
         place = f"{name}[{self.exprs[block].text}]"
         ufunc = _ufunc(graph.ops[value], graph.attrs[value]) if value not in self.statements else ""
         if part:
-            line = f"{self.exprs[part[0]].text}[{self.exprs[block].text}] += {expr.text}"
-        elif graph.ops[node] == "add_block":
+            place = f"{self.exprs[part[0]].text}[{self.exprs[block].text}]"
+        if graph.ops[node] == "add_to_block":
+            rows = self._claim(node, f"{name}_rows", True)
+            self.names[node] = name
+            parts.append((node, [f"{rows} = {place}", f"{rows} += {expr.text}"]))
+            return
+        if graph.ops[node] == "add_block":
             line = f"{name} += {expr.text}"
         elif ufunc:
             texts = [self.exprs[a] for a in graph.args[value]]
@@ -269,6 +348,13 @@ class FastWriter(FunctionWriter):
     def _put_statement(self, node: int, expr: Expr, parts: list[tuple[int, list[str]]]) -> None:
         at = self._buffer(node)
         if at is None:
+            if node in self.rows:
+                ufunc = _ufunc(self.graph.ops[node], self.graph.attrs[node])
+                assert ufunc is not None
+                operands = [self.exprs[a] for a in self.graph.args[node]]
+                array, _, block = self.graph.args[self.rows[node]]
+                place = f"{self.exprs[array].text}[{self.exprs[block].text}]"
+                expr = self._call_into(ufunc, operands, place)
             super()._put_statement(node, expr, parts)
             return
         self.in_place = True
@@ -280,7 +366,7 @@ class FastWriter(FunctionWriter):
         ufunc = _ufunc(graph.ops[node], graph.attrs[node])
         assert ufunc is not None
         if self.next.get(buffer) == node or (
-            self._wanted(node) is None and self._wanted(buffer) is None and held[:1] == "t"
+            self._may_keep_name(buffer, node) and held[:1] == TEMPORARY
         ):  # fmt: skip
             self.names[node] = held
             self.holders[held] = node
@@ -303,16 +389,11 @@ class FastWriter(FunctionWriter):
 
     def _buffer(self, node: int) -> int | None:
         """The operand in whose memory a statement's value is computed."""
-        graph = self.graph
-        if _ufunc(graph.ops[node], graph.attrs[node]) is None:
-            return None
-        for at, arg in enumerate(graph.args[node]):
-            if (
-                arg in self.statements and self.last[arg] <= node and self._can_hold(arg, node)
-                and self.exprs[arg].text == self.names.get(arg)
-            ):  # fmt: skip
-                return at
-        return None
+        if node not in self.buffers:  # it was written into another statement, and was too long
+            self.buffers[node] = self._find_buffer(node, node)
+        at = self.buffers[node]
+        arg = None if at is None else self.graph.args[node][at]
+        return at if arg is not None and self.exprs[arg].text == self.names.get(arg) else None
 
 
 def _ufunc(op: str, attr: object) -> str | None:

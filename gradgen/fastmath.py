@@ -10,6 +10,8 @@ way round, but for sums whose terms are infinite.
     np.sum(x * y)                  x.dot(y), np.vdot(x, y); one of each row by np.einsum
     np.sum(2 * x**2 + y**2)        2 * x.dot(x) + y.dot(y), whose terms are not negative
     np.sum(x * w, axis=0)          x.sum(axis=0) * w, where w has no such axis
+    x * y - z * x                  (y - z) * x, of arrays in an adjoint
+    x / y                          x * r, where r = 1 / y is there and y is 1 + exp(z) or such
     np.logaddexp(0, x)             np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
     A @ B                          A.dot(B) of matrices
     np.sin(x) of a number          math.sin(x)
@@ -19,8 +21,9 @@ from __future__ import annotations
 
 import string
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 from gradgen import passes
@@ -33,6 +36,8 @@ from gradgen.types import Dim, Size, Type
 # What is added up in its own precision.
 _ADDED_UP = ("float64", "float32")
 _ALL_AXES = (None, False, None)
+# What has no values below zero.
+_NOT_NEGATIVE = ("exp", "exp2", "square", "absolute", "cosh")
 # A sum of more terms than these is left as it is.
 _MOST_TERMS = 8
 # What `math.exp` takes without an OverflowError.
@@ -62,9 +67,12 @@ def faster(graph: Graph, numbers_only: bool) -> Faster:
 
     With `numbers_only` the target has Python's and math's functions anyway.
     """
-    rewriter = _Rewriter(graph)
-    new = passes.settle(rewriter.run())
-    kinds = [text for kind, text in _KINDS.items() if kind in rewriter.found]
+    new, found = graph, set[str]()
+    for rules in (_RULES, _LATE_RULES):
+        rewriter = _Rewriter(new, rules)
+        new = passes.settle(rewriter.run())
+        found |= rewriter.found
+    kinds = [text for kind, text in _KINDS.items() if kind in found]
     numbers = None if numbers_only else _with_numbers(new)
     if numbers is not None:
         return Faster(passes.settle(numbers), [*kinds, *_NUMBERS])
@@ -76,6 +84,8 @@ _KINDS = {
     "mean": "np.mean is a sum and a quotient",
     "dot": "sums of products are np.dot's, np.vdot's or np.einsum's",
     "factor": "what a sum over the first axis has in common is multiplied after it",
+    "common": "what two products have in common is multiplied after they are added",
+    "reciprocal": "x / y is x * (1 / y) where 1 / y is there",
     "softplus": "np.logaddexp(0, x) is np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))",
     "matmul": "products of matrices are np.dot's",
 }
@@ -109,13 +119,20 @@ class _Term(NamedTuple):
 
 
 class _Rewriter:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, rules: Mapping[str, _Rule]) -> None:
         self.old = graph
+        self.rules = rules
         self.needed = reachable(graph, graph.results)
         self.uses = uses(graph, self.needed)
         self.b = GraphBuilder(shell(graph))
         self.map = [-1] * len(graph)
         self.found: set[str] = set()
+        # Of numbers and arrays: their reciprocals.
+        self.reciprocals = {
+            args[1]: node for node, args in enumerate(graph.args)
+            if graph.ops[node] == "div" and self.needed[node] and graph.values[args[0]] == 1
+            and graph.ops[args[0]] == "const"
+        }  # fmt: skip
         # The kinds of the rewrite that is being made.
         self.kinds: set[str] = set()
 
@@ -125,7 +142,7 @@ class _Rewriter:
             if not self.needed[node] and old.ops[node] != "param":
                 continue
             b.loc = old.locs[node]
-            rule = _RULES.get(old.ops[node])
+            rule = self.rules.get(old.ops[node])
             self.kinds = set()
             new = rule(self, node) if rule is not None else None
             if new is None or b.type_of(new) != old.types[node]:
@@ -307,6 +324,58 @@ class _Rewriter:
         self.kinds = {"dot"}
         return b.add("einsum", *(self.map[n] for n in pair), attr=(text, None))
 
+    def common(self, node: int) -> int | None:
+        """A derived sum of two products of arrays with a factor in common, which comes last."""
+        old, b = self.old, self.b
+        t = old.types[node]
+        if old.locs[node] is not None or not t.shape or not t.is_float:
+            return None
+        left, right = (self.all_factors(a) for a in old.args[node])
+        shared = [f for f in left if f in right and old.types[f] == t]
+        if not shared:
+            return None
+        factor = shared[0]
+        left.remove(factor)
+        right.remove(factor)
+        if not left or not right or all(
+            old.types[f] != t for side in (left, right) for f in side
+        ):  # fmt: skip
+            return None
+        self.kinds = {"common"}
+        sides = [reduce(partial(b.add, "mul"), (self.map[f] for f in side))
+                 for side in (left, right)]  # fmt: skip
+        return b.add("mul", b.add(old.ops[node], *sides), self.map[factor])
+
+    def quotient(self, node: int) -> int | None:
+        """A quotient by what the reciprocal is known of; it is neither tiny nor infinite."""
+        old, b = self.old, self.b
+        x, y = old.args[node]
+        known = self.reciprocals.get(y, node)
+        if known == node or self.map[known] < 0 or old.types[node] != old.types[y]:
+            return None
+        if old.ops[y] != "add" or not old.types[node].shape:
+            return None
+        for number, other in (old.args[y], old.args[y][::-1]):
+            value = old.values[number]
+            if old.ops[number] == "const" and value >= 1 and old.ops[other] in _NOT_NEGATIVE:
+                self.kinds = {"reciprocal"}
+                return b.add("mul", self.map[x], self.map[known])
+        return None
+
+    def all_factors(self, node: int) -> list[int]:
+        """The factors of a derived product, in order, and those of factors read by it alone."""
+        old = self.old
+        found: list[int] = []
+        stack = [node]
+        while stack:
+            at = stack.pop()
+            own = at != node or old.locs[at] is None
+            if old.ops[at] == "mul" and own and self.uses[at] == 1 and len(found) < _MOST_TERMS:
+                stack += old.args[at][::-1]
+            else:
+                found.append(at)
+        return found
+
     def softplus(self, node: int) -> int | None:
         """`np.logaddexp(0, x)` of an array."""
         old, b = self.old, self.b
@@ -351,6 +420,12 @@ _RULES: dict[str, _Rule] = {
     "matmul": _Rewriter.matmul,
     "axis_size": _Rewriter.size,
     "item_count": _Rewriter.size,
+}
+# Where sums of products do not need the products any more.
+_LATE_RULES: dict[str, _Rule] = {
+    "add": _Rewriter.common,
+    "sub": _Rewriter.common,
+    "div": _Rewriter.quotient,
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradgen import derive, passes
+from gradgen.batches import batched
 from gradgen.blocks import blocked
 from gradgen.bounds import length_guard, needed_lengths
 from gradgen.buffers import FastWriter
@@ -32,6 +33,7 @@ from gradgen.modes import (
     answer,
 )
 from gradgen.notes import header_notes
+from gradgen.products import as_products
 from gradgen.question import Question
 from gradgen.read import NOT_AGAIN, LengthError, spelled
 from gradgen.render import inspect_unit
@@ -130,6 +132,9 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
         written, kinds = made.graph, made.kinds
         if mode != "pair":
             written, loops = blocked(written)
+        for step in (batched, as_products):
+            written, more = step(written)
+            kinds = [*kinds, *more]
     target = styled(options.target, options.style)
     unit = emit_unit(written, target, mode, doc, guard, options.recompute, writer)
     unit.functions[0].doc += ["", *graph.doc.splitlines()] if graph.doc else []

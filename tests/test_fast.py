@@ -175,10 +175,18 @@ def normalised(x, w):
     return np.sum(np.tanh(scaled * w) ** 2 + np.exp(-scaled) * np.sin(w) * scaled + scaled / w)
 
 
+def curvature(x, w):
+    """Three stencils, of which the last one stored begins further on than the others."""
+    bend = x[2:] - 2.0 * x[1:-1] + x[:-2]
+    slope = x[2:] - x[:-2]
+    return np.sum(np.exp(-bend * bend) * np.tanh(slope) + np.sin(w[1:-1]) * bend * slope)
+
+
 CHAIN = {"wrt": ("x", "y"), "shapes": "x=n, y=n, a=scalar, b=scalar"}
 MIXTURE = {"wrt": ("alphas", "means", "icf"), "shapes": "alphas=k, means=k d, icf=k d, X=n d"}
 LOGISTIC = {"wrt": "w", "shapes": "w=d, X=n d, y=n"}
 NORMALISED = {"wrt": ("x", "w"), "shapes": "x=n, w=n"}
+CURVATURE = {"wrt": ("x", "w"), "shapes": "x=n, w=n"}
 
 
 def arguments(f, n, rng):
@@ -192,11 +200,12 @@ def arguments(f, n, rng):
     return rng.normal(size=n), rng.uniform(0.5, 2.0, size=n)
 
 
-BLOCKED = [(chain, CHAIN), (mixture, MIXTURE), (logistic, LOGISTIC), (normalised, NORMALISED)]
+BLOCKED = [(chain, CHAIN), (mixture, MIXTURE), (logistic, LOGISTIC), (normalised, NORMALISED),
+           (curvature, CURVATURE)]  # fmt: skip
 
 
 @pytest.mark.parametrize(("f", "options"), BLOCKED, ids=[f.__name__ for f, _ in BLOCKED])
-@pytest.mark.parametrize("n", [1, 7, 16_384, 16_385, 70_000])
+@pytest.mark.parametrize("n", [2, 7, 16_384, 16_387, 70_000])
 def test_blocks_of_any_number_agree_with_the_default_style(f, options, n):
     rng = np.random.default_rng(n)
     given = arguments(f, n, rng)
@@ -225,6 +234,42 @@ def test_what_needs_a_sum_over_all_rows_is_in_another_loop(small_blocks):
                    for s in ("fast", "default"))  # fmt: skip
     assert fast.source.count("for start in range(0") >= 2
     same(fast(*given), plain(*given), 1e-11)
+
+
+def overwritten(x, w):
+    y = np.zeros(len(x))
+    y[1:] = np.tanh(x[1:]) * np.exp(-x[1:]) * np.sin(x[1:])
+    y[:-1] = np.tanh(x[:-1]) * np.exp(-x[:-1]) * np.cos(x[:-1])
+    return np.sum(y * y * w)
+
+
+def added(x, w):
+    y = np.zeros(len(x))
+    y[:-2] = np.tanh(x[:-2]) * np.exp(-x[:-2]) * np.sin(x[:-2])
+    y[2:] += np.tanh(x[2:]) * np.exp(-x[2:]) * np.cos(x[2:])
+    return np.sum(y * y * w)
+
+
+@pytest.mark.parametrize("f", [overwritten, added])
+@pytest.mark.parametrize("n", [2, 3, 8])
+def test_trap_34_rows_stored_where_others_were_replace_them_and_added_ones_add(f, n, small_blocks):
+    given = arguments(curvature, n, np.random.default_rng(n))
+    fast, plain = (gradgen.value_and_grad(f, style=s, **CURVATURE) for s in ("fast", "default"))
+    assert "for start in range(0" in fast.source
+    same(fast(*given), plain(*given))
+
+
+def test_rows_that_are_stored_first_need_no_zeros():
+    def rosenbrock(x):
+        return np.sum(100.0 * (x[1:] - x[:-1] ** 2) ** 2 + (1.0 - x[:-1]) ** 2)
+
+    fast, plain = (gradgen.value_and_grad(rosenbrock, shapes="x=n", style=s)
+                   for s in ("fast", "default"))  # fmt: skip
+    assert "d_x[:1] = 0.0" in fast.source
+    assert "zeros" not in fast.source
+    for n in (1, 2, 16_385, 16_386, 40_000):
+        x = np.random.default_rng(n).normal(size=n)
+        same(fast(x), plain(x))
 
 
 def test_arrays_that_are_no_rows_in_memory_are_read_as_they_are():
@@ -380,6 +425,23 @@ def test_trap_16_the_logistic_function_and_softplus_have_their_tails():
     np.testing.assert_allclose(slope, [0.0, *want], rtol=1e-13, atol=0.0)
 
 
+def test_a_known_reciprocal_of_the_logistic_function_loses_no_digits_in_its_tails():
+    def f(x, w):
+        p = 1.0 / (1.0 + np.exp(-x)) * w
+        return np.sum(np.tanh(p) * p)
+
+    fast = gradgen.value_and_grad(f, wrt="x", shapes="x=n, w=n", style="fast")
+    assert fast.source.count("np.divide(1.0") == 1
+    assert "/=" not in fast.source
+    x = np.array([-150.0, -30.0, -1.0, 0.0, 5.0, 40.0, 700.0])
+    with mpmath.workdps(40):
+        z = [mpmath.exp(-mpmath.mpf(t)) for t in x]
+        p = [1 / (1 + t) for t in z]
+        want = [(mpmath.tanh(q) + q * (1 - mpmath.tanh(q) ** 2)) * q * q * t
+                for q, t in zip(p, z, strict=True)]  # fmt: skip
+    np.testing.assert_allclose(fast(x, np.ones(7))[1], [float(t) for t in want], rtol=1e-14)
+
+
 def test_a_number_that_overflows_exp_is_inf_and_does_not_raise():
     fast = gradgen.value_and_grad(lambda x: np.exp(x), shapes="x=scalar", style="fast")
     assert "exp(x) if x < 709.0 else np.exp(x)" in fast.source
@@ -448,6 +510,7 @@ def test_the_style_is_in_the_header_and_files_are_made_again_checked_and_verifie
         "# Fast style, which may be rounded otherwise than the source:",
         "# - x**2, x**3 and x**4 are products",
         "# - sums of products are np.dot's, np.vdot's or np.einsum's",
+        "# - what two products have in common is multiplied after they are added",
         "# - values are computed in the memory of others that are not needed any more",
         "# - what belongs to the same rows is done in blocks of them, and summed block by block",
     ]

@@ -347,6 +347,18 @@ def _zero(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
     return Expr("0.0") if name == "float64" else call(f"{writer.root('numpy')}.{name}", ["0.0"])
 
 
+def _part_rows(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    array, *start, stop = args
+    template = (("s", "a" if start else None, "a", None),)
+    return Expr(f"{array.text}[{subscript(writer, template, [*start, stop])}]")
+
+
+def _moved_block(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
+    start, stop = args[0].text.split(":")
+    offset = writer.graph.attrs[node]
+    return Expr(f"{start} + {offset} : {stop} + {offset}")
+
+
 _REDUCTIONS = ("sum", "mean", "max", "min", "prod", "any", "all")
 
 NUMPY = Target(
@@ -404,6 +416,9 @@ FAST = replace(
         "where": _where,
         "matmul": _dot,
         "block_rows": lambda w, n, a: Expr(f"{a[0].at(ATOM)}[{a[1].text}]", ATOM, a[0].depth),
+        "moved_block": _moved_block,
+        "part_rows": _part_rows,
+        "joined_parts": lambda w, n, a: a[0],
         "zero_total": _zero,
     },
 )

@@ -19,11 +19,12 @@ def hand(x, y, a, b):
 # gradgen-shapes: x=n, y=n, a=scalar, b=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:51c1eafccf92df216eaf878f2003f683dda1dd9f085ff4bf0c41ca2a2c407724
-# gradgen-body: sha256:47c721b513cd0628e8a61a808aff357bd0e6061bd28dc7dac69d3c4df095c128
+# gradgen-body: sha256:443285a74af45a04066bbd5723a7e564e1726cd082b61508359814dc3460a9b9
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - x**2, x**3 and x**4 are products
 # - sums of products are np.dot's, np.vdot's or np.einsum's
+# - what two products have in common is multiplied after they are added
 # - values are computed in the memory of others that are not needed any more
 # - what belongs to the same rows is done in blocks of them, and summed block by block
 
@@ -51,25 +52,23 @@ def chain_value_and_grad(x, y, a, b):
         t1 = a * x_i
         t1 += b
         np.tanh(t1, t1)
-        t2 = x_i * x_i
+        t2 = np.multiply(x_i, x_i, d_x[i])
         np.negative(t2, t2)
         np.exp(t2, t2)
-        t3 = t1 * t2
+        t3 = np.multiply(t1, t2, d_y[i])
         y_i = y[i]
         t4 = y_i * y_i
         log1p_t4 = np.log1p(t4)
-        t5 = t3 * log1p_t4
         value += t3.dot(log1p_t4)
 
-        t6 = np.multiply(log1p_t4, t2, log1p_t4)
+        t4 += 1.0
         t1 *= t1
         np.subtract(1.0, t1, t1)
-        t6 *= t1
-        t6 *= a
-        t5 *= 2.0
-        t5 *= x_i
-        np.subtract(t6, t5, d_x[i])
+        t2 *= t1
+        t2 *= a
         t3 *= 2.0
-        t3 /= 1.0 + t4
-        np.multiply(t3, y_i, d_y[i])
+        t2 -= t3 * x_i
+        t2 *= log1p_t4
+        t3 /= t4
+        t3 *= y_i
     return value, (d_x, d_y)

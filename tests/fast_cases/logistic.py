@@ -19,7 +19,7 @@ def hand(w, X, y):
 # gradgen-shapes: w=d, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:69e63de3d98ca9d6303a27c4c7c5cde5fc7ba92449bf3fbca4da1d3470dbc117
-# gradgen-body: sha256:8c0cc30644e3967c7e58e687dde4099ff8ed70564e8049a5d8699251630bab1c
+# gradgen-body: sha256:593fb9921a2c35e0d5e02e191f5d0b3583a7d6bc421f328b5e275b9682aac906
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - np.mean is a sum and a quotient
@@ -65,10 +65,10 @@ def loss_value_and_grad(w, X, y):
         np.subtract(t3, t4, t4)
         total += t4.sum()
 
-        t5 = np.subtract(z, t3, z)
-        np.exp(t5, t5)
-        t5 -= y_i
-        t1 += X_i.T.dot(t5)
+        np.subtract(z, t3, t3)
+        np.exp(t3, t3)
+        t3 -= y_i
+        t1 += X_i.T.dot(t3)
     value = total / X.shape[0]
     d_w = t1 / X.shape[0]
     return value, d_w

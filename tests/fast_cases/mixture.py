@@ -25,11 +25,12 @@ def hand(alphas, means, scales, X):
 # gradgen-shapes: alphas=k, means=k d, scales=k d, X=n d
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b54f3c2e945f81d37d7e5895274db0ef4dd46e1688a4b5b01d511f20baa7060e
-# gradgen-body: sha256:0a14c22420fff669adf65efc52cc3461f73bbc60cd4acc1e170e10411683dca8
+# gradgen-body: sha256:5e2d0e62d2beb827dac70118feb6ceb8681fc8a77921a22dae760e37f838dc89
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - sums of products are np.dot's, np.vdot's or np.einsum's
 # - what a sum over the first axis has in common is multiplied after it
+# - sums along an axis are products with ones
 # - values are computed in the memory of others that are not needed any more
 # - what belongs to the same rows is done in blocks of them, and summed block by block
 
@@ -65,7 +66,7 @@ def log_likelihood_value_and_grad(alphas, means, scales, X):
             "log_likelihood_value_and_grad takes arrays of float64 as declared"
         )
     exp_scales = np.exp(scales)
-    t1 = scales.sum(axis=1)
+    t1 = scales.dot(np.ones(means.shape[1]))
     t1 += alphas
     value = 0.0
     d_alphas = np.zeros(len(alphas))
@@ -82,12 +83,13 @@ def log_likelihood_value_and_grad(alphas, means, scales, X):
         m = q.max(axis=1, keepdims=True)
         t5 = np.subtract(q, m, q)
         np.exp(t5, t5)
-        sum_t5 = t5.sum(axis=1)
+        sum_t5 = t5.dot(np.ones(len(alphas)))
         t6 = np.log(sum_t5)
         t6 += m[:, 0]
         value += t6.sum()
 
-        d_q = np.multiply((1.0 / sum_t5)[:, None], t5, t5)
+        t7 = np.divide(1.0, sum_t5, sum_t5)
+        d_q = np.multiply(t7[:, None], t5, t5)
         d_alphas += d_q.sum(axis=0)
         d_d = np.multiply(d_q[:, :, None], d, d)
         np.negative(d_d, d_d)

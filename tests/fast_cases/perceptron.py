@@ -28,11 +28,13 @@ def hand(W1, b1, W2, b2, X, labels):
 # gradgen-shapes: W1=h d, b1=h, W2=k h, b2=k, X=n d, labels=n:int64
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:98ab80e3250812e91f63d2fd16e767a7b3caaa01ca83d3028759cf634cb3f22a
-# gradgen-body: sha256:74789d050345080c82c8a7c5a92234684b9c103e86318a46aec985996c918546
+# gradgen-body: sha256:7c436bdefdfcd1e4c96aa6b1a80ccd9d2befa945a685a790261b0f9639dff296
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - np.mean is a sum and a quotient
 # - products of matrices are np.dot's
+# - x.dot(W.T) is W.dot(x.T).T
+# - sums along an axis are products with ones
 # - values are computed in the memory of others that are not needed any more
 
 import numpy as np
@@ -67,29 +69,31 @@ def loss_value_and_grad(W1, b1, W2, b2, X, labels):
         or X.dtype != float
     ):
         raise ValueError("loss_value_and_grad takes arrays of float64 as declared")
-    H = X.dot(W1.T)
+    H = W1.dot(X.T).T
     H += b1
     np.tanh(H, H)
-    F = H.dot(W2.T)
+    F = W2.dot(H.T).T
     F += b2
     F = np.subtract(F, F.max(axis=1, keepdims=True), F)
     t1 = np.arange(X.shape[0])
     picked = F[t1, labels]
     exp_F = np.exp(F)
-    sum_exp_F = exp_F.sum(axis=1)
+    sum_exp_F = exp_F.dot(np.ones(W2.shape[0]))
     t2 = np.log(sum_exp_F)
     t2 -= picked
     value = t2.sum() / X.shape[0]
 
     t3 = 1.0 / X.shape[0]
-    d_F = np.multiply((t3 / sum_exp_F)[:, None], exp_F, exp_F)
+    t4 = np.divide(t3, sum_exp_F, sum_exp_F)
+    d_F = np.multiply(t4[:, None], exp_F, exp_F)
     d_F[t1, labels] -= t3
-    d_b2 = d_F.sum(axis=0)
-    d_H = d_F.dot(W2)
+    ones = np.ones(X.shape[0])
+    d_b2 = ones.dot(d_F)
+    d_H = W2.T.dot(d_F.T).T
     d_W2 = d_F.T.dot(H)
-    t4 = np.multiply(H, H, H)
-    np.subtract(1.0, t4, t4)
-    d_H *= t4
-    d_b1 = d_H.sum(axis=0)
+    t5 = np.multiply(H, H, H)
+    np.subtract(1.0, t5, t5)
+    d_H *= t5
+    d_b1 = ones.dot(d_H)
     d_W1 = d_H.T.dot(X)
     return value, (d_W1, d_b1, d_W2, d_b2)

@@ -21,7 +21,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:66be72ce5205c36011f8c700b5efb29d60f833ee22c7a32f82f566c7dd737a92
-# gradgen-body: sha256:0b528b2411912a56366f11e439c8a6008b0491e9f4e8603c0260346b9e5893fb
+# gradgen-body: sha256:63fd3ca281fad73d5408dbbadcb5530904af178cc84d36956d7afedd0641fa1e
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - x**2, x**3 and x**4 are products
@@ -45,28 +45,26 @@ def rosenbrock_value_and_grad(x):
         raise ValueError(
             "rosenbrock_value_and_grad takes arrays of float64 as declared"
         )
-    t1 = x[1:]
-    t2 = x[:-1]
 
-    d_x = np.zeros(len(x))
+    d_x = np.empty(len(x))
+    d_x[:1] = 0.0
     total = 0.0
     total_1 = 0.0
-    t3 = d_x[:-1]
-    t4 = d_x[1:]
-    t5 = len(x) - 1
-    for start in range(0, t5, 16384):
-        i = slice(start, start + 16384)
-        t2_i = t2[i]
-        t6 = t2_i * t2_i
-        np.subtract(t1[i], t6, t6)
-        t7 = 1.0 - t2_i
-        total += t6.dot(t6)
-        total_1 += t7.dot(t7)
-        t6 *= 200.0
-        t4[i] += t6
-        t6 *= t2_i
-        t7 += t6
-        t7 *= -2.0
-        t3[i] += t7
+    t1 = len(x) - 1
+    for start in range(0, t1, 16384):
+        stop = min(start + 16384, t1)
+        x_rows = x[start:stop]
+        t2 = x_rows * x_rows
+        np.subtract(x[start + 1 : stop + 1], t2, t2)
+        t3 = 1.0 - x_rows
+        total += t2.dot(t2)
+        total_1 += t3.dot(t3)
+        t2 *= 200.0
+        d_x[start + 1 : stop + 1] = t2
+        t2 *= x_rows
+        t3 += t2
+        t3 *= -2.0
+        d_x_rows = d_x[start:stop]
+        d_x_rows += t3
     value = 100.0 * total + total_1
     return value, d_x
