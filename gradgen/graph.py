@@ -169,7 +169,17 @@ class GraphBuilder:
                 _inferred[op, attr, operands] = found
         if static and value is None:
             value = _evaluate(op, [values[a] for a in args], found)
-        return self._append(key, op, args, attr, found, value)
+        node = self._known[key] = len(types)
+        end_op, end_args, end_attr, end_type, end_value, end_loc, end_name, end_hint = self._ends
+        end_op(op)
+        end_args(args)
+        end_attr(attr)
+        end_type(found)
+        end_value(value)
+        end_loc(self.loc)
+        end_name(None)
+        end_hint(None)
+        return node
 
     def _append(
         self, key: Any, op: str, args: tuple[int, ...], attr: Any, found: Any, value: Any

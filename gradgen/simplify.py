@@ -32,8 +32,8 @@ _FEW = 1_000
 _LARGEST = 1e300
 _COUNTS = ("axis_size", "item_count")
 _ALL_AXES = (None, False, None)
-# What a product looks into, where it is one of its factors.
-_OPEN = frozenset({"mul", "div", "where"})
+# What a product looks into besides products, where it is one of its factors.
+_OPEN = frozenset({"div", "where"})
 _SUMS = frozenset({"add", "sub"})
 # What makes arrays of numbers.
 _MAKERS = ("array", "full", "broadcast_to", "stack", "concatenate", "reshape")
@@ -64,7 +64,7 @@ class _Simplifier:
         self.changed = 0
         self.b = GraphBuilder(shell(graph))
         # Columns of the new graph, in which every rule looks.
-        self.ops, self.args = self.b.graph.ops, self.b.graph.args
+        self.ops, self.args, self.types = self.b.graph.ops, self.b.graph.args, self.b.graph.types
         self.locs, self.values = self.b.graph.locs, self.b.graph.values
         self.map = [-1] * len(graph)
         # Whether the node being rewritten is read more than once.
@@ -100,10 +100,11 @@ class _Simplifier:
         for at, (new, kept, count, op, attr, operands) in enumerate(rows):
             if new < 0:
                 continue
-            if kept or not derived[at] or (
-                ops[new] == op and args[new] == tuple(map(mapped, operands))
-                and attrs[new] == attr
-            ):  # fmt: skip
+            if kept or not derived[at]:
+                before[new] = count
+            elif (
+                ops[new] == op and args[new] == tuple(map(mapped, operands)) and attrs[new] == attr
+            ):
                 before[new] = count
             else:
                 self.changed += 1
@@ -173,7 +174,7 @@ class _Simplifier:
         self.shared = self.uses[node] > 1
         if rule is not None:
             new = rule(self, node)
-            if new is not None and self.fits(new, node):
+            if new is not None and (self.types[new] is old.types[node] or self.fits(new, node)):
                 return new
         plain = b.add(op, *[self.map[a] for a in old.args[node]], attr=old.attrs[node])
         if op in _MAKERS and b.type_of(plain).dtype != old.types[node].dtype:
@@ -191,9 +192,7 @@ class _Simplifier:
 
     def fits(self, new: int, node: int) -> bool:
         """Whether a rewritten node may stand for the old one."""
-        have, want = self.b.graph.types[new], self.old.types[node]
-        if have is want:
-            return True
+        have, want = self.types[new], self.old.types[node]
         if have.shape != want.shape or have.is_float != want.is_float:
             return False
         return have.dtype == want.dtype or "py" in (have.kind, want.kind)
@@ -337,11 +336,14 @@ class _Simplifier:
                         if whole is not None:
                             return whole, False
                         return self.combine("mul", kept, known)
-        return self.combine("mul", a, b)
+        node = self.b.add("mul", a, b)
+        self.fresh.add(node)
+        return node, True
 
     def _find_product(self, a: int, b: int) -> int | None:
-        known = self.b.find("mul", a, b)
-        return self.b.find("mul", b, a) if known is None else known
+        find = self.b.find
+        known = find("mul", a, b)
+        return find("mul", b, a) if known is None else known
 
     def _quotient_of_numbers(self, top: int, bottom: int) -> int | None:
         """A quotient that is there already; one of arrays hides what a sum of them gathers."""
@@ -352,11 +354,16 @@ class _Simplifier:
 
     def mul(self, node: int) -> int | None:
         left, right = self.old.args[node]
+        x, y = self.map[left], self.map[right]
+        values, scaled, uses = self.values, self.scaled, self.uses
+        if values[x] is None and values[y] is None:
+            # what most products are is decided at once: two nodes without coefficients
+            x_own, y_own = uses[left] == 1, uses[right] == 1
+            if not (x_own and (x in scaled or self.ops[x] in _OPEN)) and not (
+                y_own and (y in scaled or self.ops[y] in _OPEN)
+            ):
+                return self.product(x, x_own, y, y_own)[0]
         (ca, a, a_own), (cb, b, b_own) = self.split(left), self.split(right)
-        if ca == 1.0 == cb and a is not None and b is not None:
-            a_open, b_open = a_own and self.ops[a] in _OPEN, b_own and self.ops[b] in _OPEN
-            if not (a_open or b_open):
-                return self.product(a, False, b, False)[0]
         if ca * cb < 0 < self.signed(left)[0] * self.signed(right)[0]:
             (ca, a, a_own), (cb, b, b_own) = self.signed(left), self.signed(right)
         if not math.isfinite(ca * cb):
