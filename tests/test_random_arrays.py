@@ -369,7 +369,7 @@ def run(count):
 
 
 def test_random_array_programs_agree_with_complex_step_or_differences():
-    run(300)
+    run(700)
 
 
 @pytest.mark.slow

@@ -367,7 +367,7 @@ def run(arrays, count):
 
 @pytest.mark.parametrize("arrays", [False, True], ids=["numbers", "arrays"])
 def test_random_programs_agree_with_complex_step(arrays):
-    run(arrays, 150)
+    run(arrays, 300)
 
 
 @pytest.mark.slow
