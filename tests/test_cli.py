@@ -535,7 +535,7 @@ def test_diff_shows_what_would_change(emitted, project):
     assert out == (
         "--- model_grad.py\n+++ model_grad.py (as gradgen emits it)\n@@ -14,7 +14,7 @@\n"
         " \n     Taken as numbers, since no shape is declared: x, y.\n \n"
-        '-    Prodigy.\n+    Product.\n     """\n     value = x * y * WIDTH\n \n'
+        '-    Prodigy.\n+    Product.\n     """\n     return x * y * WIDTH, WIDTH * y\n \n'
     )
     assert err == (
         "model_grad.py: edited by hand: the body is not the one that its header tells of\n"
@@ -681,7 +681,7 @@ def test_a_template_lays_out_the_module(top, template, project):
     edit(project / "model.py", "x * y", "x + y")
     _, err = run(*args, "--check", code=1)
     assert err == "model_grad.py: stale: the source or the options have changed\n"
-    edit(project / "model_grad.py", "value = x", "value = x + x")
+    edit(project / "model_grad.py", "return x", "return x + x")
     assert run(*args, "--check", code=1)[1].startswith("model_grad.py: edited by hand: the body")
 
 
