@@ -26,6 +26,8 @@ BATCHES = "several products of matrices are one, of all their rows"
 
 def batched(graph: Graph) -> tuple[Graph, list[str]]:
     """The graph with one product for several, and what the header says of it."""
+    if "matmul" not in graph.ops:
+        return graph, []
     batcher = _Batcher(graph)
     if not batcher.batches and not batcher.items:
         return graph, []

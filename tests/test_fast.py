@@ -250,7 +250,15 @@ def added(x, w):
     return np.sum(y * y * w)
 
 
-@pytest.mark.parametrize("f", [overwritten, added])
+def started(x, w):
+    """Rows that begin with those of the loop, of an array that is one longer."""
+    y = np.zeros(len(x) + 1)
+    y[:-1] = np.tanh(x) * np.exp(-x) * np.sin(x)
+    y[1:] += np.cumsum(w)
+    return np.sum(y * y * y)
+
+
+@pytest.mark.parametrize("f", [overwritten, added, started])
 @pytest.mark.parametrize("n", [2, 3, 8])
 def test_trap_34_rows_stored_where_others_were_replace_them_and_added_ones_add(f, n, small_blocks):
     given = arguments(curvature, n, np.random.default_rng(n))
