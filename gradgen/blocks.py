@@ -512,6 +512,8 @@ class _Rebuilt:
         """At which row of an array the rows begin that are read before the loop."""
         if self.old.ops[source] != "index" or len(self.old.args[source]) > 1:
             return None
+        if source in self.plan.stage:
+            return None  # rows of a value that may not be whole
         return self.plan.offset(source, self.old.args[source][0])
 
     def _parts(self, group: Sequence[int]) -> dict[int, list[tuple[int, list[int], int]]]:
