@@ -30,8 +30,8 @@ _FLOATS = ("float64", "float32")
 _FEW_ITEMS = 16
 _REDUCTIONS = ("sum", "mean", "max", "min", "any", "all")
 _UPDATES = ("index_set", "index_add")
-# What reads a matrix whatever the order of its memory is.
-_NEUTRAL = (*_REDUCTIONS, "index", "matmul", "transpose", "axis_size", "item_count")
+# What reads a matrix whatever the order of its memory is; parts that are matrices have it too.
+_NEUTRAL = (*_REDUCTIONS, "matmul", "transpose", "axis_size", "item_count")
 KINDS = {
     "diagonal": "products with what lies along a row are those with a diagonal of a matrix",
     "turned": "x.dot(W.T) is W.dot(x.T).T",
@@ -301,7 +301,8 @@ def _turned(graph: Graph, needed: Sequence[bool], results: set[int]) -> set[int]
             if op in ("max", "min") and graph.attrs[node][0] == (1,):
                 wanted.add(find(arg))
             inside = _is_matrix(graph, node) and _is_done_by_item(graph, node)
-            if op not in _NEUTRAL and not (inside and find(arg) == find(node)):
+            picked = op == "index" and graph.types[node].rank < 2
+            if not (op in _NEUTRAL or picked or (inside and find(arg) == find(node))):
                 fixed.add(find(arg))
     return {node for node in products if find(node) in wanted - fixed}
 
