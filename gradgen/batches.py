@@ -26,6 +26,8 @@ BATCHES = "several products of matrices are one, of all their rows"
 
 def batched(graph: Graph) -> tuple[Graph, list[str]]:
     """The graph with one product for several, and what the header says of it."""
+    if "matmul" not in graph.ops:
+        return graph, []
     batcher = _Batcher(graph)
     if not batcher.batches and not batcher.items:
         return graph, []
@@ -211,24 +213,29 @@ class _Batcher:
     def _find_homes(self) -> None:
         """Matrices that are put together, of which each was filled into an array of its own."""
         old = self.old
-        for terms, _ in self.batches.values():
+        for root, (terms, _) in self.batches.items():
             for parts in zip(*(self._parts(t) for t in terms), strict=True):
-                arrays = [self._filled(p) for p in parts]
+                arrays = [self._filled(p, old.locs[root] is None) for p in parts]
                 alike = len({(old.types[p].shape, old.types[p].dtype) for p in parts}) == 1
                 if -1 in arrays or not alike or not self.places.keys().isdisjoint(arrays):
                     continue
                 if len(set(arrays)) == len(parts) and self._are_told(old.types[parts[0]].shape):
                     self.places |= {array: (parts, k) for k, array in enumerate(arrays)}
 
-    def _filled(self, node: int) -> int:
-        """The empty array into which all of a matrix was stored, read by nobody else; or -1."""
+    def _filled(self, node: int, derived: bool) -> int:
+        """The empty array into which all of a matrix was stored, read by nobody else; or -1.
+
+        It is `derived` as what it is put together for: the two functions of a pair share no array.
+        """
         old = self.old
         if node in self.results or old.ops[node] not in _UPDATES:
             return -1
-        node = old.args[node][0]
-        while old.ops[node] in _UPDATES and self.uses[node] == 1:
+        while old.ops[node] in _UPDATES and (old.locs[node] is None) == derived:
             node = old.args[node][0]
-        return node if old.ops[node] in ("empty", "zeros") and self.uses[node] == 1 else -1
+            if self.uses[node] > 1:
+                return -1
+        made = old.ops[node] in ("empty", "zeros") and (old.locs[node] is None) == derived
+        return node if made else -1
 
     def _rows(self, node: int) -> int:
         """The rows of the one array that a matrix is."""

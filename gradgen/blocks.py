@@ -492,7 +492,8 @@ class _Rebuilt:
             elif plan.is_whole(node):
                 given[node] = b.add("empty", *map(self._size, t.shape), attr=_attr(t))
         parts = self._parts(group)
-        moved = any(offset for stores in parts.values() for _, _, offset in stores) or any(
+        # where arrays go on behind the rows, the last block has to end with these
+        moved = any(not part for stores in parts.values() for _, part, _ in stores) or any(
             self._moved(a) is not None
             for node in group for a, row in plan.operands(node) if row
         )  # fmt: skip
@@ -511,6 +512,8 @@ class _Rebuilt:
         """At which row of an array the rows begin that are read before the loop."""
         if self.old.ops[source] != "index" or len(self.old.args[source]) > 1:
             return None
+        if source in self.plan.stage:
+            return None  # rows of a value that may not be whole
         return self.plan.offset(source, self.old.args[source][0])
 
     def _parts(self, group: Sequence[int]) -> dict[int, list[tuple[int, list[int], int]]]:

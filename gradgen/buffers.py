@@ -345,6 +345,10 @@ class FastWriter(FunctionWriter):
                   for node, lines in parts]  # fmt: skip
         return super()._in_order(inside, started)
 
+    def _grow(self, node: int, parts: list[tuple[int, list[str]]]) -> bool:
+        # what has its place is computed there
+        return self.buffers.get(node) is None and super()._grow(node, parts)
+
     def _put_statement(self, node: int, expr: Expr, parts: list[tuple[int, list[str]]]) -> None:
         at = self._buffer(node)
         if at is None:
@@ -370,16 +374,15 @@ class FastWriter(FunctionWriter):
         ):  # fmt: skip
             self.names[node] = held
             self.holders[held] = node
-            self.exprs[node] = Expr(held)
-            symbol = OPS[graph.ops[node]].infix
-            if symbol and (at == 0 or graph.ops[node] in _COMMUTATIVE):
-                line = f"{held} {symbol}= {texts[1 - at].text}"
-            else:
-                line = self._call_into(ufunc, texts, held).text
-        else:
-            name = self._name(node)
-            self.exprs[node] = Expr(name)
+        name = self._name(node)
+        self.exprs[node] = Expr(name)
+        symbol = OPS[graph.ops[node]].infix
+        if name != held:
             line = f"{name} = {self._call_into(ufunc, texts, held).text}"
+        elif symbol and (at == 0 or graph.ops[node] in _COMMUTATIVE):
+            line = f"{held} {symbol}= {texts[1 - at].text}"
+        else:
+            line = self._call_into(ufunc, texts, held).text
         parts.append((node, [line]))
 
     def _call_into(self, ufunc: str, operands: Sequence[Expr], place: str) -> Expr:

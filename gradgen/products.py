@@ -30,8 +30,8 @@ _FLOATS = ("float64", "float32")
 _FEW_ITEMS = 16
 _REDUCTIONS = ("sum", "mean", "max", "min", "any", "all")
 _UPDATES = ("index_set", "index_add")
-# What reads a matrix whatever the order of its memory is.
-_NEUTRAL = (*_REDUCTIONS, "index", "matmul", "transpose", "axis_size", "item_count")
+# What reads a matrix whatever the order of its memory is; parts that are matrices have it too.
+_NEUTRAL = (*_REDUCTIONS, "matmul", "transpose", "axis_size", "item_count")
 KINDS = {
     "diagonal": "products with what lies along a row are those with a diagonal of a matrix",
     "turned": "x.dot(W.T) is W.dot(x.T).T",
@@ -41,9 +41,9 @@ KINDS = {
 
 def as_products(graph: Graph) -> tuple[Graph, list[str]]:
     """The graph with sums as products, and what kinds of them there are."""
-    maker = _Maker(graph)
-    if not maker.is_needed():
+    if not {"matmul", "einsum", "sum"}.intersection(graph.ops):
         return graph, []
+    maker = _Maker(graph)
     new = maker.run()
     return eliminate_dead(new), [text for kind, text in KINDS.items() if kind in maker.found]
 
@@ -72,10 +72,6 @@ class _Maker:
             and graph.attrs[args[0]] == _swap(graph.types[args[0]].rank)
             and self.needed[node]
         }
-
-    def is_needed(self) -> bool:
-        """Whether there is anything to rewrite."""
-        return bool(self.turned) or not _RULES.keys().isdisjoint(self.old.ops)
 
     def run(self) -> Graph:
         """The graph with every sum as a product that is one sooner."""
@@ -186,7 +182,7 @@ class _Maker:
         if axes is None or len(axes) != 1 or keepdims or cast is not None or t.rank < 2:
             return None
         (axis,) = axes
-        if t.dtype not in _FLOATS or t.shape[axis] == BLOCK or axis < t.rank - 2:
+        if t.dtype not in _FLOATS or t.shape[axis] in (BLOCK, 1) or axis < t.rank - 2:
             return None
         if all(isinstance(n, int) for n in t.shape) and _items(t) <= _FEW_ITEMS:
             return None
@@ -305,7 +301,8 @@ def _turned(graph: Graph, needed: Sequence[bool], results: set[int]) -> set[int]
             if op in ("max", "min") and graph.attrs[node][0] == (1,):
                 wanted.add(find(arg))
             inside = _is_matrix(graph, node) and _is_done_by_item(graph, node)
-            if op not in _NEUTRAL and not (inside and find(arg) == find(node)):
+            picked = op == "index" and graph.types[node].rank < 2
+            if not (op in _NEUTRAL or picked or (inside and find(arg) == find(node))):
                 fixed.add(find(arg))
     return {node for node in products if find(node) in wanted - fixed}
 

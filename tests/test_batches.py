@@ -46,11 +46,22 @@ def weighted(W, U, b, X):
     return np.sum(h) + np.sum(W**3) + np.sum(U * U)
 
 
+def filled(W, U, b, X):
+    """What is multiplied is filled part by part in the forward pass."""
+    h = np.zeros((X.shape[1], 3))
+    for t in range(4):
+        z = np.zeros((X.shape[1], 5))
+        z[:, :2] = X[t]
+        z[:, 2:] = h
+        h = np.tanh(z @ np.concatenate((W, U)) + b)
+    return np.sum(h * h)
+
+
 CASES = [
     (recurrent, "W=2 3, U=3 3, b=3, X=4 5 2"), (recurrent, "W=d h, U=h h, b=h, X=4 n d"),
     (gated, "W=2 6, U=3 6, b=6, X=4 5 2"), (gated, "W=d 6, U=3 6, b=6, X=4 n d"),
     (backwards, "W=d h, U=h h, b=h, X=4 n d"), (three, "W=d h, U=h h, b=h, X=4 n d"),
-    (weighted, "W=d h, U=h h, b=h, X=4 n d"),
+    (weighted, "W=d h, U=h h, b=h, X=4 n d"), (filled, "W=2 3, U=3 3, b=3, X=4 n 2"),
 ]  # fmt: skip
 
 
@@ -99,12 +110,15 @@ def test_a_term_that_is_read_elsewhere_is_computed_by_itself():
     same(fast(*arguments), plain(*arguments), 1e-13)
 
 
-def test_the_two_functions_of_a_pair_share_what_they_put_together():
-    options = {"wrt": ("W", "U", "b"), "shapes": "W=d 6, U=3 6, b=6, X=4 n d"}
-    arguments = given(gated)
+@pytest.mark.parametrize(("f", "shapes"), [
+    (gated, "W=d 6, U=3 6, b=6, X=4 n d"), (filled, "W=2 3, U=3 3, b=3, X=4 n 2"),
+])  # fmt: skip
+def test_the_backward_function_of_a_pair_has_all_that_it_puts_together(f, shapes):
+    options = {"wrt": ("W", "U", "b"), "shapes": shapes}
+    arguments = given(f)
     namespace = {}
-    exec(gradgen.emit(gated, mode="pair", style="fast", **options), namespace)
-    value, saved = namespace["gated_forward"](*arguments)
-    want = gradgen.value_and_grad(gated, **options)(*arguments)
-    same((value, namespace["gated_backward"](saved, 1.0)), want, 1e-13)
-    same((value, namespace["gated_backward"](saved, 1.0)), want, 1e-13)
+    exec(gradgen.emit(f, mode="pair", style="fast", **options), namespace)
+    value, saved = namespace[f"{f.__name__}_forward"](*arguments)
+    want = gradgen.value_and_grad(f, **options)(*arguments)
+    for _ in range(2):
+        same((value, namespace[f"{f.__name__}_backward"](saved, 1.0)), want, 1e-13)

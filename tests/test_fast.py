@@ -228,9 +228,16 @@ def in_two(x, w):
     return np.sum(np.exp(-w * s) * np.sin(w * s) * np.tanh(x * s) * np.cos(w))
 
 
-def test_what_needs_a_sum_over_all_rows_is_in_another_loop(small_blocks):
+def in_two_of_a_part(x, w):
+    part = (np.exp(-x) * np.sin(x))[:, None][:, 0][:]
+    s = np.sum(part * np.tanh(x * w) * part)
+    return np.sum(np.exp(-w * s) * np.sin(part * s) * np.tanh(x * s) * np.cos(w))
+
+
+@pytest.mark.parametrize("f", [in_two, in_two_of_a_part])
+def test_what_needs_a_sum_over_all_rows_is_in_another_loop(f, small_blocks):
     given = arguments(normalised, 9, np.random.default_rng(6))
-    fast, plain = (gradgen.value_and_grad(in_two, style=s, **NORMALISED)
+    fast, plain = (gradgen.value_and_grad(f, style=s, **NORMALISED)
                    for s in ("fast", "default"))  # fmt: skip
     assert fast.source.count("for start in range(0") >= 2
     same(fast(*given), plain(*given), 1e-11)
@@ -250,7 +257,15 @@ def added(x, w):
     return np.sum(y * y * w)
 
 
-@pytest.mark.parametrize("f", [overwritten, added])
+def started(x, w):
+    """Rows that begin with those of the loop, of an array that is one longer."""
+    y = np.zeros(len(x) + 1)
+    y[:-1] = np.tanh(x) * np.exp(-x) * np.sin(x)
+    y[1:] += np.cumsum(w)
+    return np.sum(y * y * y)
+
+
+@pytest.mark.parametrize("f", [overwritten, added, started])
 @pytest.mark.parametrize("n", [2, 3, 8])
 def test_trap_34_rows_stored_where_others_were_replace_them_and_added_ones_add(f, n, small_blocks):
     given = arguments(curvature, n, np.random.default_rng(n))
