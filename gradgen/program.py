@@ -15,12 +15,13 @@ from gradgen.blocks import blocked
 from gradgen.bounds import length_guard, needed_lengths
 from gradgen.buffers import FastWriter
 from gradgen.collector import paused
-from gradgen.emission import Unit
+from gradgen.emission import FunctionWriter, Unit
 from gradgen.emission import emit as emit_unit
 from gradgen.errors import GradgenError, Location, NeedsLength, SourceError
 from gradgen.fastmath import fast_lines, faster
 from gradgen.graph import Graph, Param, Record, Tree, leaves, map_tree
 from gradgen.guards import argument_parts
+from gradgen.inplace import InPlaceWriter, pays
 from gradgen.jacobians import WholeArray, in_rows
 from gradgen.kernels import choose_kernels
 from gradgen.loops import Loops, structured
@@ -123,7 +124,8 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     _refuse_arrays(derived, options)
     typed = _typed(derived, [p for p in derived.params if mode != "pair" or not p.added])
     doc = _doc(graph, typed, mode, [p.name for p in chosen], lost)
-    written, kinds, loops, writer = derived, [], 0, None
+    written, kinds, loops = derived, [], 0
+    writer: type[FunctionWriter] | None = InPlaceWriter if pays(derived) else None
     if options.style == "fast":
         writer = FastWriter
         made = faster(derived, TARGETS[options.target].scalars_only)

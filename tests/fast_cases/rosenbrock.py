@@ -21,7 +21,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:66be72ce5205c36011f8c700b5efb29d60f833ee22c7a32f82f566c7dd737a92
-# gradgen-body: sha256:0b528b2411912a56366f11e439c8a6008b0491e9f4e8603c0260346b9e5893fb
+# gradgen-body: sha256:168dd3aa7e6f87103a871987c53f30ffab9129bd467825084205c6eea04d1fa7
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - x**2, x**3 and x**4 are products
@@ -51,8 +51,8 @@ def rosenbrock_value_and_grad(x):
     d_x = np.zeros(len(x))
     total = 0.0
     total_1 = 0.0
-    t3 = d_x[:-1]
-    t4 = d_x[1:]
+    t3 = d_x[1:]
+    t4 = d_x[:-1]
     t5 = len(x) - 1
     for start in range(0, t5, 16384):
         i = slice(start, start + 16384)
@@ -63,10 +63,10 @@ def rosenbrock_value_and_grad(x):
         total += t6.dot(t6)
         total_1 += t7.dot(t7)
         t6 *= 200.0
-        t4[i] += t6
+        t3[i] += t6
         t6 *= t2_i
         t7 += t6
         t7 *= -2.0
-        t3[i] += t7
+        t4[i] += t7
     value = 100.0 * total + total_1
     return value, d_x
