@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradgen import derive, passes
+from gradgen.batching import batch_products
 from gradgen.blocks import blocked
 from gradgen.bounds import length_guard, needed_lengths
 from gradgen.buffers import FastWriter
@@ -113,7 +114,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     graph.least = _lengths(graph, guard)
     asked = Question(graph, chosen, bare, value, aux)
     mode, derived = _answered(options, asked)
-    lost, derived = _lost(derived), choose_kernels(passes.without_stops(derived))
+    lost, derived = _lost(derived), choose_kernels(batch_products(passes.without_stops(derived)))
     warning, vanishes = _vanishing(asked, mode, derived)
     value, aux, derivatives = derived.results
     if mode in WITH_VALUE:

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 ORDER = [
     "collector", "definitions", "directives", "errors", "types", "ops", "graph", "read", "rules",
     "sweep", "derive", "forward", "liveness", "vanishing", "simplify", "shifts", "passes",
-    "kernels", "question", "columns", "monomials", "sharing", "assembly", "elimination",
+    "kernels", "batching", "question", "columns", "monomials", "sharing", "assembly", "elimination",
     "jacobians", "modes", "targets", "spelling", "fastmath", "blocks", "stabilize", "layout",
     "guards", "bounds", "saved", "emission", "buffers", "dtypes", "inplace", "loops", "notes",
     "render", "certificate", "program", "header", "cache", "live", "differences", "oracles",
