@@ -1,35 +1,33 @@
-"""Several products of matrices as one, for the fast style: BLAS computes one large one sooner.
+"""Products and matrices of the steps of a loop as rows of one array, for the fast style.
 
-    A0.T @ B0 + A1.T @ B1 + ...    np.concatenate((A0, A1, ...)).T @ np.concatenate((B0, B1, ...))
-    B0.sum(axis=0) + ...           the sum of all these rows
-    X[0] @ W, X[1] @ W, ...        the items of one product of all rows of X
+    X[0] @ W, X[1] @ W, ...             the items of one product of all rows of X
+    np.concatenate((X[0], X[1], ...))   X.reshape(...)
 
-So the adjoints of the weights of a network that is unrolled over time are computed. Matrices that
-are filled part by part, and put together then, are rows of one array from the beginning.
+Matrices that are filled part by part, and put together then, are rows of one array from the
+beginning. So the adjoints of the weights of a network that is unrolled over time are computed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from gradgen.graph import Graph, GraphBuilder, leaves
 from gradgen.liveness import finish, reachable, shell, uses
 from gradgen.passes import eliminate_dead
 from gradgen.types import Dim, Size
 
-_FLOATS = ("float64", "float32")
 _UPDATES = ("index_set", "index_add")
 # Fewer products are as soon computed one by one.
 _FEWEST = 3
-BATCHES = "several products of matrices are one, of all their rows"
+BATCHES = "matrices of several steps are rows of one, and their products one"
 
 
 def batched(graph: Graph) -> tuple[Graph, list[str]]:
-    """The graph with one product for several, and what the header says of it."""
-    if "matmul" not in graph.ops:
+    """The graph with one array for several, and what the header says of it."""
+    if "matmul" not in graph.ops and "concatenate" not in graph.ops:
         return graph, []
     batcher = _Batcher(graph)
-    if not batcher.batches and not batcher.items:
+    if not batcher.joined and not batcher.items:
         return graph, []
     return eliminate_dead(batcher.run()), [BATCHES]
 
@@ -42,9 +40,8 @@ class _Batcher:
         self.results = set(leaves(graph.results))
         self.b = GraphBuilder(shell(graph))
         self.map = [-1] * len(graph)
-        # By the last addition of a sum: its products, in order, and its other terms.
-        self.batches: dict[int, tuple[list[int], list[int]]] = {}
-        self._find_batches()
+        # What puts together all items of an array, or matrices that become rows of one: its parts.
+        self.joined: dict[int, tuple[int, ...]] = {}
         # Of products of the items of an array: the array and the number of the item.
         self.items: dict[int, tuple[int, int]] = {}
         self._find_items()
@@ -54,17 +51,17 @@ class _Batcher:
         # them they become; and by these matrices, the one array.
         self.places: dict[int, tuple[tuple[int, ...], int]] = {}
         self.homes: dict[tuple[int, ...], int] = {}
-        self._find_homes()
+        self._find_joined()
 
     def run(self) -> Graph:
-        """The graph with every batch as one product."""
+        """The graph with one array for the matrices of several steps."""
         old, b = self.old, self.b
         for node in range(len(old)):
             if not self.needed[node] and old.ops[node] != "param":
                 continue
             b.loc = old.locs[node]
-            if node in self.batches:
-                new = self._batch(*self.batches[node])
+            if node in self.joined:
+                new = self._joined(self.joined[node])
             elif node in self.items:
                 new = self._item(node)
             elif node in self.places:
@@ -75,92 +72,6 @@ class _Batcher:
             b.label(new, old.names[node], old.hints[node])
             self.map[node] = new
         return finish(old, b, self.map)
-
-    # -- sums of products --------------------------------------------------------------------------
-
-    def _find_batches(self) -> None:
-        """Sums of several products, or of sums over rows of the same matrices."""
-        old = self.old
-        inside: set[int] = set()
-        found: dict[int, list[int]] = {}
-        for node in range(len(old) - 1, -1, -1):
-            if not self.needed[node] or old.ops[node] != "add" or not old.types[node].shape:
-                continue
-            inside.update(a for a in old.args[node] if self._is_inside(a, node))
-            if node not in inside:
-                found[node] = list(self._terms(node))
-        together: set[tuple[int, ...]] = set()
-        for op in ("matmul", "sum"):
-            for node, terms in found.items():
-                chosen = [t for t in terms if old.ops[t] == op and self._parts(t)]
-                # an adjoint of what came sooner is computed later
-                chosen.sort(key=lambda t: -self._parts(t)[-1])
-                rows = tuple(self._parts(t)[-1] for t in chosen)
-                if len(chosen) < _FEWEST or node in self.batches:
-                    continue
-                if op == "matmul":
-                    together.add(rows)
-                elif rows not in together:
-                    continue
-                held = set(chosen)
-                self.batches[node] = chosen, [t for t in terms if t not in held]
-
-    def _is_inside(self, node: int, total: int) -> bool:
-        """Whether a sum is only read by the one that it is a part of."""
-        old = self.old
-        alike = old.ops[node] == "add" and old.types[node] == old.types[total]
-        return alike and self.uses[node] == 1
-
-    def _terms(self, root: int) -> Iterator[int]:
-        """The terms of a sum."""
-        stack = [root]
-        while stack:
-            node = stack.pop()
-            if node == root or self._is_inside(node, root):
-                stack += reversed(self.old.args[node])
-            else:
-                yield node
-
-    def _parts(self, node: int) -> tuple[int, ...]:
-        """The matrices over whose rows a term is a sum: two of a product, or one; else none."""
-        old = self.old
-        args, attr = old.args[node], old.attrs[node]
-        t = old.types[node]
-        if self.uses[node] > 1 or t.dtype not in _FLOATS:
-            return ()
-        if any(old.types[a].rank != 2 or old.types[a].dtype != t.dtype for a in args):
-            return ()
-        if old.ops[node] == "sum":
-            return args if attr == ((0,), False, None) else ()
-        turned = old.ops[args[0]] == "transpose" and old.attrs[args[0]] in (None, (1, 0))
-        if old.ops[node] != "matmul" or attr not in (None, "dot") or not turned:
-            return ()
-        return old.args[args[0]][0], args[1]
-
-    def _batch(self, terms: Sequence[int], others: Sequence[int]) -> int:
-        """A sum of products as one product, of all rows."""
-        b = self.b
-        columns = zip(*(self._parts(t) for t in terms), strict=True)
-        first, *second = [self._joined(column) for column in columns]
-        if second:
-            total = b.add("matmul", b.add("transpose", first), second[0], attr="dot")
-        else:
-            total = b.add("sum", first, attr=((0,), False, None))
-        for term in others:
-            total = b.add("add", total, self.map[term])
-        return total
-
-    def _joined(self, parts: tuple[int, ...]) -> int:
-        """Matrices one below the other; the items of an array of three axes are its rows."""
-        old, b = self.old, self.b
-        if parts in self.homes:
-            return b.add("joined_parts", self.homes[parts], *(self.map[p] for p in parts))
-        items = [self._item_of(p) for p in parts]
-        array = items[0][0] if items[0] is not None else -1
-        every = [(array, k) for k in range(len(parts))]
-        if items == every and len(parts) == old.types[array].shape[0]:
-            return self._flat(array)
-        return b.add("concatenate", *(self.map[p] for p in parts), attr=0)
 
     # -- items of arrays ---------------------------------------------------------------------------
 
@@ -208,19 +119,44 @@ class _Batcher:
             self.whole[array, right] = b.add("reshape", product, *sizes, attr="C")
         return b.add("index", self.whole[array, right], attr=(("i", number),))
 
-    # -- matrices that are rows of one -------------------------------------------------------------
+    # -- matrices that are put together ------------------------------------------------------------
 
-    def _find_homes(self) -> None:
-        """Matrices that are put together, of which each was filled into an array of its own."""
+    def _find_joined(self) -> None:
+        """Where all items of an array are put together, or matrices that were each filled."""
         old = self.old
-        for root, (terms, _) in self.batches.items():
-            for parts in zip(*(self._parts(t) for t in terms), strict=True):
-                arrays = [self._filled(p, old.locs[root] is None) for p in parts]
-                alike = len({(old.types[p].shape, old.types[p].dtype) for p in parts}) == 1
-                if -1 in arrays or not alike or not self.places.keys().isdisjoint(arrays):
-                    continue
-                if len(set(arrays)) == len(parts) and self._are_told(old.types[parts[0]].shape):
-                    self.places |= {array: (parts, k) for k, array in enumerate(arrays)}
+        for node, op in enumerate(old.ops):
+            if op != "concatenate" or old.attrs[node] != 0 or not self.needed[node]:
+                continue
+            parts = old.args[node]
+            if any(old.types[p].rank != 2 for p in parts):
+                continue
+            if self._are_items(parts) or self._are_filled(parts, old.locs[node] is None):
+                self.joined[node] = parts
+
+    def _joined(self, parts: tuple[int, ...]) -> int:
+        """Matrices one below the other."""
+        if parts in self.homes:
+            return self.b.add("joined_parts", self.homes[parts], *(self.map[p] for p in parts))
+        return self._flat(self.old.args[parts[0]][0])
+
+    def _are_items(self, parts: Sequence[int]) -> bool:
+        """Whether matrices are all items of an array, in their order."""
+        items = [self._item_of(p) for p in parts]
+        array = items[0][0] if items[0] is not None else -1
+        every = [(array, k) for k in range(len(parts))]
+        return items == every and len(parts) == self.old.types[array].shape[0]
+
+    def _are_filled(self, parts: tuple[int, ...], derived: bool) -> bool:
+        """Whether each matrix was filled into an array of its own, which becomes rows of one."""
+        types = self.old.types
+        arrays = [self._filled(p, derived) for p in parts]
+        alike = len({(types[p].shape, types[p].dtype) for p in parts}) == 1
+        if -1 in arrays or not alike or not self.places.keys().isdisjoint(arrays):
+            return False
+        if len(set(arrays)) < len(parts) or not self._are_told(types[parts[0]].shape):
+            return False
+        self.places |= {array: (parts, k) for k, array in enumerate(arrays)}
+        return True
 
     def _filled(self, node: int, derived: bool) -> int:
         """The empty array into which all of a matrix was stored, read by nobody else; or -1.

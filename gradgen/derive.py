@@ -301,6 +301,9 @@ class Reverse(Sweep):
             items = tuple(item[2] for item in ordered)
             return b.add("array", *items, attr=((len(items),), self._dtype_of(items, t)))
         if total is None:
+            if not apart:
+                # what is there first may be computed with in place once it is stored
+                summed.sort(key=lambda item: item[2])
             whole = are_all([item[0] for item in summed], t)
             buffer = filled(b, "empty" if whole else "zeros", node)
         else:

@@ -371,6 +371,8 @@ class FunctionWriter:
         )
         # Sums that are too long for a line, and are added up in the array of this name.
         self.grown: dict[int, str] = {}
+        # The statements before which those of other values are written, where not in their order.
+        self.place: dict[int, int] = {}
         # How far in the statement at hand stands.
         self.indent = len(INDENT)
 
@@ -472,6 +474,8 @@ class FunctionWriter:
         graph = self.graph
         size = len(graph)
         position = list(range(size))
+        for node, at in self.place.items():
+            position[node] = at
         last = [-1] * size
         forever = set(leaves(self.plan.results)) | set(self.plan.keep)
         ops, statements = graph.ops, self.statements

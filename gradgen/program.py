@@ -12,16 +12,18 @@ import numpy as np
 
 from gradgen import derive, passes
 from gradgen.batches import batched
+from gradgen.batching import batch_products
 from gradgen.blocks import blocked
 from gradgen.bounds import length_guard, needed_lengths
 from gradgen.buffers import FastWriter
 from gradgen.collector import paused
-from gradgen.emission import Unit
+from gradgen.emission import FunctionWriter, Unit
 from gradgen.emission import emit as emit_unit
 from gradgen.errors import GradgenError, Location, NeedsLength, SourceError
 from gradgen.fastmath import fast_lines, faster
 from gradgen.graph import Graph, Param, Record, Tree, leaves, map_tree
 from gradgen.guards import argument_parts
+from gradgen.inplace import InPlaceWriter, pays
 from gradgen.jacobians import WholeArray, in_rows
 from gradgen.kernels import choose_kernels
 from gradgen.loops import Loops, structured
@@ -114,7 +116,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     graph.least = _lengths(graph, guard)
     asked = Question(graph, chosen, bare, value, aux)
     mode, derived = _answered(options, asked)
-    lost, derived = _lost(derived), choose_kernels(passes.without_stops(derived))
+    lost, derived = _lost(derived), choose_kernels(batch_products(passes.without_stops(derived)))
     warning, vanishes = _vanishing(asked, mode, derived)
     value, aux, derivatives = derived.results
     if mode in WITH_VALUE:
@@ -125,7 +127,8 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     _refuse_arrays(derived, options)
     typed = _typed(derived, [p for p in derived.params if mode != "pair" or not p.added])
     doc = _doc(graph, typed, mode, [p.name for p in chosen], lost)
-    written, kinds, loops, writer = derived, [], 0, None
+    written, kinds, loops = derived, [], 0
+    writer: type[FunctionWriter] | None = InPlaceWriter if pays(derived) else None
     if options.style == "fast":
         writer = FastWriter
         made = faster(derived, TARGETS[options.target].scalars_only)

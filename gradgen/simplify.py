@@ -100,9 +100,7 @@ class _Simplifier:
         for at, (new, kept, count, op, attr, operands) in enumerate(rows):
             if new < 0:
                 continue
-            if kept or not derived[at]:
-                before[new] = count
-            elif (
+            if kept or not derived[at] or (
                 ops[new] == op and args[new] == tuple(map(mapped, operands)) and attrs[new] == attr
             ):
                 before[new] = count
@@ -472,7 +470,7 @@ class _Simplifier:
         if total not in self.reciprocals or not b.is_op(total, "add"):
             return None
         n, y = self.reciprocals[total]
-        if y != factor and not (b.is_op(factor, "mul") and y in b.args_of(factor)):
+        if not self._is_factor(y, factor):
             return None
         first, second = b.args_of(total)
         for addend, rest in ((first, second), (second, first)):
@@ -480,6 +478,13 @@ class _Simplifier:
             if c is not None and rest == e:
                 return b.add("sub", b.const(1.0), self.make(c / n, y))
         return None
+
+    def _is_factor(self, y: int, product: int) -> bool:
+        """Whether a value is a factor of a product, or of one of its factors."""
+        b, parts = self.b, [product]
+        for _ in range(2):
+            parts += [a for p in parts if b.is_op(p, "mul") for a in b.args_of(p)]
+        return y in parts
 
     def _times(self, coefficient: float, base: int, own: bool) -> int:
         """A number times a node, looking into a product that stays where numbers cancel."""

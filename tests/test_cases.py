@@ -44,6 +44,8 @@ BEYOND_REVERSE_MODE = {
     "variance_by_hand": "centred entries sum to zero",
 }
 
+COMMUTATIVE = ("add", "mul")
+
 # What complex arguments do not pass through, or not analytically; a float buffer drops their
 # imaginary parts.
 NOT_ANALYTIC = {
@@ -465,12 +467,28 @@ def test_the_bytes_do_not_depend_on_process_or_hash_seed(seed, tmp_path):
 # -- the emitted file as input ---------------------------------------------------------------------
 
 
+def digests(graph: Graph) -> list[bytes]:
+    """What each node is, to put the operands of a sum or of a product in one order."""
+    found: list[bytes] = []
+    for op, attr, args in zip(graph.ops, graph.attrs, graph.args, strict=True):
+        key = literal_key(attr) if op == "const" else attr[1] if op == "global" else attr
+        parts = [found[a] for a in args]
+        if op == "copy":
+            found.append(parts[0])
+            continue
+        text = repr((op, key, sorted(parts) if op in COMMUTATIVE else parts))
+        found.append(hashlib.sha256(text.encode()).digest())
+    return found
+
+
 def canonical(graph: Graph):
     """The operations that the results need, numbered in the order in which they are reached.
 
-    Names, locations and copies are left out: a graph knows only values.
+    Names, locations and copies are left out: a graph knows only values. So is the order of two
+    summands or factors: an update in place has first what it updates.
     """
     graph = eliminate_dead(graph)
+    order = digests(graph)
     number: dict[int, int] = {}
     rows = []
     stack = [(leaf, False) for leaf in reversed(list(leaves(graph.results)))]
@@ -478,20 +496,22 @@ def canonical(graph: Graph):
         node, ready = stack.pop()
         if node in number:
             continue
+        op, attr, args = graph.ops[node], graph.attrs[node], graph.args[node]
+        if op in COMMUTATIVE:
+            args = sorted(args, key=order.__getitem__)
         if not ready:
             stack.append((node, True))
-            stack.extend((a, False) for a in reversed(graph.args[node]))
+            stack.extend((a, False) for a in reversed(args))
             continue
-        op, attr = graph.ops[node], graph.attrs[node]
         if op == "copy":
-            number[node] = number[graph.args[node][0]]
+            number[node] = number[args[0]]
             continue
         number[node] = len(rows)
         if op == "global":
             attr = attr[1]
         elif op == "const":
             attr = literal_key(attr)
-        rows.append((op, attr, tuple(number[a] for a in graph.args[node]), graph.types[node]))
+        rows.append((op, attr, tuple(number[a] for a in args), graph.types[node]))
     return rows, [number[leaf] for leaf in leaves(graph.results)]
 
 

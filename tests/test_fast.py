@@ -19,7 +19,8 @@ from click.testing import CliRunner
 from test_random_arrays import Refused, agree, called, emitted, executed, leaves
 
 import gradgen
-from gradgen import blocks, cli
+from gradgen import blocks, cli, inplace
+from gradgen import program as compiling
 from gradgen.api import emit_path
 from gradgen.errors import GradgenError
 from gradgen.graph import verify
@@ -118,35 +119,55 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(blocks, "_has_products", lambda graph, size: False)
 
 
-def check_program(program, path):
-    """Compile a program in both styles; whether the fast one has a loop."""
+def check_program(program, path, monkeypatch):
+    """Compile a program in both styles, and in place; what the latter and the fast one write."""
     path.write_text(program.text(), "utf-8")
     options = {"wrt": tuple(program.arguments), "shapes": program.declared}
-    plain = emitted(f"{path}:f", **options)
+    texts = []
+    for pays in (False, True):
+        monkeypatch.setattr(compiling, "pays", lambda graph, pays=pays: pays)
+        texts.append(emitted(f"{path}:f", **options))
+    plain, in_place = texts
     fast = emitted(f"{path}:f", style="fast", **options)
-    (value, want), _ = called(executed(plain, "f_value_and_grad"), program.arguments)
-    (mine, have), handed = called(executed(fast, "f_value_and_grad"), program.arguments)
+    expected, _ = called(executed(plain, "f_value_and_grad"), program.arguments)
+    agree_with(program, expected, fast)
+    value = agree_with(program, expected, in_place)
+    assert np.asarray(value).tobytes() == np.asarray(expected[0]).tobytes(), in_place
+    return "for start in range" in fast, "out=" in in_place
+
+
+def agree_with(program, expected, text):
+    """The value of an emitted text, whose results agree with others and are arrays of their own."""
+    value, want = expected
+    (mine, have), handed = called(executed(text, "f_value_and_grad"), program.arguments)
     tolerance = 1e-3 if program.dtype == np.float32 else 1e-9
     pairs = zip(leaves(have, program.arguments), leaves(want, program.arguments), strict=True)
     for (path_of, ours), (_, theirs) in [(("value", mine), ("", value)), *pairs]:
-        assert agree(ours, np.asarray(theirs, float), tolerance), (path_of, program.text(), fast)
-        assert np.asarray(ours).dtype == np.asarray(theirs).dtype, (path_of, fast)
+        assert agree(ours, np.asarray(theirs, float), tolerance), (path_of, program.text(), text)
+        assert np.asarray(ours).dtype == np.asarray(theirs).dtype, (path_of, text)
         for name in program.leaves:
             held = part(handed, name)
             if path_of != "value" and isinstance(held, np.ndarray):
-                assert not np.shares_memory(ours, held), (path_of, fast)
-    return "for start in range" in fast
+                assert not np.shares_memory(ours, held), (path_of, text)
+    return mine
 
 
-def test_random_programs_agree_with_the_default_style_also_in_many_blocks(small_blocks):
-    loops = refused = 0
+def test_random_programs_agree_with_the_default_style_in_many_blocks_and_in_place(
+    small_blocks, monkeypatch
+):
+    monkeypatch.setattr(inplace, "_SMALL", 0)
+    loops = updates = refused = 0
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(160):
             try:
-                loops += check_program(Program(seed), Path(folder) / "program.py")
+                found = check_program(Program(seed), Path(folder) / "program.py", monkeypatch)
             except Refused:
                 refused += 1
+            else:
+                loops += found[0]
+                updates += found[1]
     assert loops > 30
+    assert updates > 30
     assert refused < 8
 
 
@@ -440,20 +461,19 @@ def test_trap_16_the_logistic_function_and_softplus_have_their_tails():
     np.testing.assert_allclose(slope, [0.0, *want], rtol=1e-13, atol=0.0)
 
 
-def test_a_known_reciprocal_of_the_logistic_function_loses_no_digits_in_its_tails():
+def test_a_reciprocal_that_is_there_is_divided_by_no_second_time():
     def f(x, w):
-        p = 1.0 / (1.0 + np.exp(-x)) * w
-        return np.sum(np.tanh(p) * p)
+        p = 1.0 / (1.0 + np.cosh(x))
+        return np.sum(np.tanh(w * p) * p)
 
     fast = gradgen.value_and_grad(f, wrt="x", shapes="x=n, w=n", style="fast")
     assert fast.source.count("np.divide(1.0") == 1
     assert "/=" not in fast.source
     x = np.array([-150.0, -30.0, -1.0, 0.0, 5.0, 40.0, 700.0])
     with mpmath.workdps(40):
-        z = [mpmath.exp(-mpmath.mpf(t)) for t in x]
-        p = [1 / (1 + t) for t in z]
-        want = [(mpmath.tanh(q) + q * (1 - mpmath.tanh(q) ** 2)) * q * q * t
-                for q, t in zip(p, z, strict=True)]  # fmt: skip
+        p = [1 / (1 + mpmath.cosh(t)) for t in x]
+        want = [-mpmath.sinh(t) * q * q * (mpmath.tanh(q) + q * (1 - mpmath.tanh(q) ** 2))
+                for q, t in zip(p, x, strict=True)]  # fmt: skip
     np.testing.assert_allclose(fast(x, np.ones(7))[1], [float(t) for t in want], rtol=1e-14)
 
 

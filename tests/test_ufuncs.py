@@ -236,7 +236,7 @@ def test_a_value_is_to_the_bit_the_users_own():
 
 
 @pytest.mark.parametrize(("line", "said", "hint"), [
-    ("np.exp(x, out=x)", "numpy.exp: the keyword out is not supported", "store the result"),
+    ("np.exp(x, out=(x,))", "numpy.exp: the keyword out is not supported", "store the result"),
     ("np.exp(x, where=x > 0)", "the keyword where is not", "np.where(condition, numpy.exp(...)"),
     ("np.add(x, x, dtype=np.float32)", "the keyword dtype is not", ".astype(...)"),
     ("np.clip(x, 0.0, 1.0, out=x)", "unexpected keyword argument 'out'", "store the result"),

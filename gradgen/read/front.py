@@ -698,7 +698,12 @@ class Front:
             raise Refusal(f"{name} takes a number, not a list or a tuple", "use NumPy's")
         if dotted.startswith("numpy.") and (row.infix or row.prefix):
             flavour = self._ufunc_flavour(row, args)
-        return self.call_row(row, flavour, args, keywords, dotted)
+        out = keywords.get("out")
+        if not isinstance(out, Cell) or not self.is_array(out) or not _is_ufunc(dotted):
+            return self.call_row(row, flavour, args, keywords, dotted)
+        rest = {name: value for name, value in keywords.items() if name != "out"}
+        self.update_whole(out, self.call_row(row, flavour, args, rest, dotted))
+        return out
 
     def _ufunc_flavour(self, row: Op, args: list[Any]) -> str | None:
         """How an operator is spelled that was written as a function of NumPy.
@@ -774,6 +779,11 @@ class Front:
                     raise Refusal(f"{function.name} misses the argument {name}")
                 names[name] = defaults[name]
         return names
+
+
+def _is_ufunc(dotted: str) -> bool:
+    home, _, name = dotted.rpartition(".")
+    return home == "numpy" and isinstance(getattr(np, name, None), np.ufunc)
 
 
 def describe(value: Any) -> str:

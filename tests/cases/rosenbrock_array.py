@@ -24,7 +24,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:5df9201ad41445668ceb2e31e03663bdd2b9e15ece0d3c827992337a5f921f0b
-# gradgen-body: sha256:ce2ae19486d9f471aeb69f0282050a223b7039dc2ddbf22d51dcb42329fbc46f
+# gradgen-body: sha256:66c078f652e0c1329263f42a9060cf40ec5e4c321a8c569fecda405b884a1776
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -44,8 +44,11 @@ def rosen_value_and_grad(x):
     t3 = 1.0 - t1
     value = np.sum(100.0 * t2**2 + t3**2)
 
-    t4 = 200.0 * t2
+    t2 *= 200.0
     d_x = np.zeros(len(x))
-    d_x[:-1] = -2.0 * (t3 + t4 * t1)
-    d_x[1:] += t4
+    d_x[1:] = t2
+    t2 *= t1
+    t2 += t3
+    t2 *= -2.0
+    d_x[:-1] += t2
     return value, d_x

@@ -25,7 +25,7 @@ def hand(p, i, j, k, rest):
 # gradgen-shapes: p=n 2, i=m:int64, j=m:int64, k=m, rest=m
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:32b4c71e47094a09def921e13d04074485fe0377f180574d4c568301e5f638fb
-# gradgen-body: sha256:2b7a6bdf11d5602614067e001d7c0f00b665cb4c0a5c1a43fc0bb6b4350a1ba7
+# gradgen-body: sha256:95c7da071d230850c946963ad77201770697a274936172cad2d64c5221d1d510
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -57,6 +57,6 @@ def energy_value_and_grad(p, i, j, k, rest):
 
     d_d = (k * t1 / length)[:, None] * d
     d_p = np.zeros((p.shape[0], 2))
-    np.add.at(d_p, j, -d_d)
     np.add.at(d_p, i, d_d)
+    np.add.at(d_p, j, -d_d)
     return value, d_p

@@ -25,7 +25,7 @@ def hand(x, t_x):
 # gradgen-shapes: x=n, t_x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:43ef478850298314f8cf9f1fe21fa4281fe267de5606b103e2186723c6723168
-# gradgen-body: sha256:0e237687b64599bd742c27e2bfb325ed509a9a649b74661f0c9c6a2de570f3f6
+# gradgen-body: sha256:aca7f3e0947547063552a23eed05a8139c5aefcfd7982c9296c871d4a0766f91
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -47,6 +47,10 @@ def rosenbrock_hvp(x, t_x):
     t2 = t_x[:-1]
     t3 = 200.0 * (t_x[1:] - 2.0 * t2 * t1)
     hvp_x = np.zeros(len(x))
-    hvp_x[:-1] = -2.0 * (t3 * t1 + 200.0 * t2 * (x[1:] - t1**2) - t2)
-    hvp_x[1:] += t3
+    hvp_x[1:] = t3
+    t3 *= t1
+    t3 += 200.0 * t2 * (x[1:] - t1**2)
+    t3 -= t2
+    t3 *= -2.0
+    hvp_x[:-1] += t3
     return hvp_x

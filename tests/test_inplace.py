@@ -1,0 +1,154 @@
+"""Adjoints computed in place, in the default style: where it pays, and what is not written to."""
+
+import golden
+import numpy as np
+import pytest
+from agreement import function_of, with_body
+from tangents import leaves
+
+import gradgen
+from gradgen import inplace
+
+# An array of the forward pass that is read for the last time by adjoints.
+DAMPED = "t = np.tanh(x * y)\nreturn np.sum(t * t * y + t * x)"
+BOTH = {"wrt": ("x", "y"), "shapes": "x=n, y=n"}
+
+
+def by_hand(x, y):
+    """The value and the gradients of DAMPED."""
+    t = np.tanh(x * y)
+    d_z = (2.0 * t * y + x) * (1.0 - t * t)
+    return np.sum(t * t * y + t * x), (d_z * y + t, d_z * x + t * t)
+
+
+def compiled(body, signature="x, y", **options):
+    """What is emitted for a body, which computes something in place, and the user's function."""
+    f = function_of(with_body(body, signature))
+    made = gradgen.value_and_grad(f, **{**BOTH, **options})
+    assert "*= " in made.source or "out=" in made.source
+    return made, f
+
+
+def close(have, want, rtol=1e-13):
+    have, want = leaves(have), leaves(want)
+    assert len(have) == len(want)
+    for mine, theirs in zip(have, want, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=rtol, atol=rtol)
+
+
+def test_trap_33_an_array_that_is_read_no_more_becomes_the_adjoint_and_no_argument_does():
+    made, f = compiled(DAMPED)
+    x, y = np.random.default_rng(0).normal(size=(2, 7))
+    x.flags.writeable = y.flags.writeable = False
+    value, gradients = made(x, y)
+    assert value.tobytes() == f(x, y).tobytes()
+    close(gradients, by_hand(x, y)[1])
+
+
+@pytest.mark.parametrize("aux", ["t", "t[1:]", "(t.T, 1.0)", "{'t': t[::-1]}", "t.reshape(-1, 1)"])
+def test_trap_33_what_is_returned_is_not_written_to(aux):
+    made, f = compiled(DAMPED + f", {aux}", has_aux=True)
+    x, y = np.random.default_rng(1).normal(size=(2, 5))
+    value, gradients = made(x, y)
+    close(value, f(x, y))
+    close(gradients, by_hand(x, y)[1])
+
+
+@pytest.mark.parametrize("part", ["t[1:]", "t.T[:-1]", "t.reshape(-1)[1:]", "t[None][0, :-1]"])
+def test_trap_33_an_array_of_which_a_view_is_read_is_not_written_to(part, monkeypatch):
+    monkeypatch.setattr(inplace, "_SHARE", 0.0)
+    body = f"t = np.tanh(x * y)\nv = {part}\nreturn np.sum(t * t * y + t * x) + np.sum(np.exp(v))"
+    f = function_of(with_body(body, "x, y"))
+    made = gradgen.value_and_grad(f, **BOTH)
+    x, y = np.random.default_rng(2).normal(size=(2, 6))
+    value, gradients = made(x, y)
+    assert value == f(x, y)
+    t = np.tanh(x * y)
+    more = np.exp(t)
+    more[0 if "1:" in part else -1] = 0.0
+    d_x, d_y = by_hand(x, y)[1]
+    close(gradients, (d_x + more * (1.0 - t * t) * y, d_y + more * (1.0 - t * t) * x))
+
+
+def test_a_loss_and_its_gradient_are_not_those_of_another_call():
+    made, _ = compiled(DAMPED)
+    x, y = np.random.default_rng(3).normal(size=(2, 4))
+    first = made(x, y)
+    held = [leaf.copy() for leaf in leaves(first)]
+    made(y, x)
+    close(first, held, 0.0)
+    close(made(x, y), held, 0.0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+def test_an_array_of_another_dtype_than_the_others_is_an_error_where_it_matters(dtype, tmp_path):
+    made = golden.run(golden.emit(golden.load("elementwise_chain"), tmp_path), "chain")
+    chain = made["chain_value_and_grad"]
+    with pytest.raises(ValueError, match=r"^chain_value_and_grad takes x and y of one dtype$"):
+        chain(np.ones(3), np.ones(3, dtype), 1.0, 0.0)
+
+
+def test_trap_22_arrays_that_all_have_another_dtype_than_declared_give_gradients_of_theirs():
+    made, _ = compiled(DAMPED)
+    x, y = np.random.default_rng(4).normal(size=(2, 9)).astype(np.float32)
+    value, gradients = made(x, y)
+    assert value.dtype == np.float32
+    assert {g.dtype for g in gradients} == {np.dtype(np.float32)}
+    close(gradients, by_hand(x.astype(float), y.astype(float))[1], 1e-5)
+
+
+def test_trap_23_an_array_of_integers_is_refused_rather_than_rounded_to():
+    body = "r = x[1:] - x[:-1] ** 2\ns = 1.0 - x[:-1]\nreturn np.sum(100.0 * r**2 + s**2)"
+    made, _ = compiled(body, "x", wrt="x", shapes="x=n")
+    with pytest.raises(TypeError, match="Cannot cast ufunc 'multiply' output"):
+        made(np.arange(4))
+
+
+@pytest.mark.parametrize(("body", "shapes"), [
+    ("return np.sum(np.tanh(x) * y)", "x=n, y=n"),
+    (DAMPED, "x=7, y=7"),
+    ("return np.sum(np.tanh(x @ y) ** 2)", "x=m n, y=n"),
+    ("t = np.tanh(x * y)\nreturn t * t * y + t * x", "x=scalar, y=scalar"),
+])  # fmt: skip
+def test_short_arrays_short_expressions_products_and_numbers_stay_expressions(body, shapes):
+    f = function_of(with_body(body, "x, y"))
+    source = gradgen.value_and_grad(f, wrt=("x", "y"), shapes=shapes).source
+    assert "= " in source
+    assert not any(text in source for text in ("*= ", "-= ", "/= ", "out="))
+
+
+def test_a_result_goes_into_the_array_that_out_names_and_every_view_of_it():
+    body = (
+        "t = np.exp(x)\nv = t[1:]\nu = np.multiply(t, y, out=t)\n"
+        "np.add(v, 1.0, out=v)\nreturn np.sum(t * y) + np.sum(u * x)"
+    )
+    f = function_of(with_body(body, "x, y"))
+    made = gradgen.value_and_grad(f, **BOTH)
+    x, y = np.random.default_rng(5).normal(size=(2, 5))
+    value, (d_x, d_y) = made(x, y)
+    e, one = np.exp(x), np.r_[0.0, 1.0, 1.0, 1.0, 1.0]
+    assert value == f(x, y)
+    np.testing.assert_allclose(d_x, e * y * (y + x) + e * y + one, rtol=1e-13)
+    np.testing.assert_allclose(d_y, e * (y + x) + e * y + one, rtol=1e-13)
+
+
+def test_an_argument_that_out_names_is_not_changed():
+    f = function_of(with_body("return np.sum(np.exp(x, out=x) * x)"))
+    made = gradgen.value_and_grad(f, wrt="x", shapes="x=n")
+    x = np.array([0.5, -1.0])
+    value, d_x = made(x)
+    np.testing.assert_array_equal(x, [0.5, -1.0])
+    assert value == np.sum(np.exp(x) * np.exp(x))
+    np.testing.assert_allclose(d_x, 2.0 * np.exp(2.0 * x), rtol=1e-15)
+
+
+@pytest.mark.parametrize(("line", "message"), [
+    ("np.exp(x, out=(y,))", "numpy.exp: the keyword out is not supported here"),
+    ("np.exp(x[1:], out=x)", "an update in place of float64[n] with a result of float64[n-1]"),
+    ("np.exp(x, out=np.zeros(len(x), int))", "an update in place of int64[n] with a result of"),
+])  # fmt: skip
+def test_what_numpy_would_not_store_there_is_refused(line, message):
+    f = function_of(with_body(f"return np.sum({line})", "x, y"))
+    with pytest.raises(gradgen.SourceError) as refused:
+        gradgen.value_and_grad(f, **BOTH)
+    assert message in str(refused.value)
