@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gradgen.graph import Graph
 from gradgen.ops import OPS
+from gradgen.ops.elementwise import division, real
 from gradgen.ops.written import Call
 from gradgen.types import Type
 
@@ -20,22 +21,25 @@ class Dtypes:
     """By node, as bits of an integer, the arguments of whose dtypes it has the promotion.
 
     Of an array of float32, where float64 was declared, and one of float64 NumPy makes float64; an
-    update of the former in place would stay float32.
+    update of the former in place would stay float32. One of integers, where floats were declared,
+    cannot be updated with floats at all; so it is told of each node whether it holds floats anyway.
     """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.sources = [0]
+        self.sources = 0
         self.bits = [0] * len(graph)
+        self.floats = [False] * len(graph)
         for node, t in enumerate(graph.types):
             if t.kind != "py" and t.dtype != "bool":
                 self.bits[node] = self._found(node, t)
+            self.floats[node] = t.is_float and self._is_float(node)
 
     def _found(self, node: int, t: Type) -> int:
         op, attr, args = self.graph.ops[node], self.graph.attrs[node], self.graph.args[node]
         if op == "param":
-            self.sources.append(node)
-            return 1 << len(self.sources) - 1
+            self.sources += 1
+            return 1 << self.sources
         exact = _FLOAT64 if t.dtype == "float64" else _UNKNOWN
         if op not in OPS or isinstance(attr, Call) or op == "astype":
             return exact if op in ("global", "astype") else _UNKNOWN
@@ -50,21 +54,25 @@ class Dtypes:
             found |= self.bits[arg]
         return found or exact
 
-    def needed(self, held: int, node: int) -> list[int] | None:
-        """The arguments that must be of one dtype for a value to have that of an operand.
+    def _is_float(self, node: int) -> bool:
+        """Whether a value that is declared to hold floats does so where integers are given."""
+        op, attr, args = self.graph.ops[node], self.graph.attrs[node], self.graph.args[node]
+        if op == "param" or isinstance(attr, Call):
+            return False
+        if op not in OPS or op == "astype" or not args:
+            return True
+        if op == "mean" or OPS[op].infer in (real, division):
+            return True
+        if op in _LIKE_FIRST:
+            return self.floats[args[0]]
+        return (OPS[op].elementwise or op in _PROMOTED) and any(self.floats[a] for a in args)
 
-        Empty where it has it anyway, and None where no arguments tell.
-        """
-        bits, types = self.bits[held], self.graph.types
-        if bits == _UNKNOWN:
-            return None
+    def fits(self, held: int, node: int) -> bool:
+        """Whether a value has the dtype of an operand, whatever is given."""
+        bits = self.bits[held]
+        if bits == _UNKNOWN or not self.floats[held]:
+            return False
         more = 0
         for arg in self.graph.args[node]:
             more |= self.bits[arg] & ~bits
-        if bits & _FLOAT64 or not more:
-            return []
-        if more < 0 or more & _FLOAT64:
-            return None
-        both = bits | more
-        found = [n for at, n in enumerate(self.sources) if both >> at & 1]
-        return found if len({types[n].dtype for n in found}) == 1 else None
+        return bool(bits & _FLOAT64) or not more

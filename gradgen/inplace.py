@@ -4,7 +4,7 @@ What the user wrote stays as it is. A derived expression of several operations o
 first operation and updates, `d_x = u * v`, `d_x *= w`; and an array of the forward pass that
 nothing reads later gives its memory: `t *= t`, `d_r = np.multiply(200.0, r, out=r)`. What may be
 written to is as in the fast style: no argument, nothing that is returned, nothing of which a view
-is read later.
+is read later; and only what has the dtype of the result whatever arguments are given.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import math
 
 from gradgen.buffers import FastWriter, _ufunc
 from gradgen.dtypes import Dtypes
-from gradgen.emission import _UPDATES, INDENT, FunctionWriter, ModuleWriter, Plan
+from gradgen.emission import _UPDATES, FunctionWriter, ModuleWriter, Plan
 from gradgen.graph import Graph
 from gradgen.ops import OPS
 from gradgen.targets import Expr
-from gradgen.targets.base import call, quoted
+from gradgen.targets.base import call
 from gradgen.types import Type
 
 # Arrays that are known to be smaller are as fast in one expression.
@@ -62,8 +62,6 @@ class InPlaceWriter(FastWriter):
         # Values that can be computed in the memory of an array which is read no more then, and the
         # operand that is computed there before, or -1.
         self.toward: dict[int, int] = {}
-        # Arrays that must have one dtype, as they are declared.
-        self.alike: set[int] = set()
 
     function = FunctionWriter.function
     _is_reserved = FunctionWriter._is_reserved
@@ -121,7 +119,7 @@ class InPlaceWriter(FastWriter):
         """A value, the operand in whose memory it is computed, that one's operand, and so on.
 
         It ends where an array that is read no more gives its memory; where none does, it goes by
-        augmented assignments that need no check of dtypes.
+        augmented assignments.
         """
         spine = [node]
         while True:
@@ -130,7 +128,7 @@ class InPlaceWriter(FastWriter):
                 held = self.toward[user]
             else:
                 first = self.graph.args[user][0]
-                held = first if first in self._held(user) and not self._needed(first, user) else -1
+                held = first if first in self._held(user) else -1
             if held < 0:
                 return spine
             spine.append(held)
@@ -147,13 +145,8 @@ class InPlaceWriter(FastWriter):
     def _can_hold(self, node: int, user: int) -> bool:
         return (
             self.graph.ops[user] in _ARITHMETIC and super()._can_hold(node, user)
-            and _is_long(self.graph.types[node]) and self._needed(node, user) is not None
+            and _is_long(self.graph.types[node]) and self.dtypes.fits(node, user)
         )  # fmt: skip
-
-    def _needed(self, held: int, node: int) -> list[int] | None:
-        """The arguments whose dtypes must agree, if this function is one that can check them."""
-        found = self.dtypes.needed(held, node)
-        return None if found and self.plan.unpack is not None else found
 
     def _compute_last_uses(self) -> None:
         super()._compute_last_uses()
@@ -166,21 +159,6 @@ class InPlaceWriter(FastWriter):
 
     # -- the body ----------------------------------------------------------------------------------
 
-    def _body(self) -> list[str]:
-        lines = FunctionWriter._body(self)
-        lines[self.guarded : self.guarded] = self._dtype_guard()
-        return lines
-
-    def _dtype_guard(self) -> list[str]:
-        """The check of what the declared dtypes must be for: that arrays have one of them."""
-        if not self.module.guard or not self.alike:
-            return []
-        first, *rest = (self._atom(node).text for node in sorted(self.alike))
-        tests = " or ".join(f"{text}.dtype != {first}.dtype" for text in rest)
-        names = f"{', '.join([first, *rest[:-1]])} and {rest[-1]}"
-        message = quoted(f"{self.plan.name} takes {names} of one dtype")
-        return [f"if {tests}:", f"{INDENT}raise {self.function('builtins.ValueError')}({message})"]
-
     def _put_statement(self, node: int, expr: Expr, parts: list[tuple[int, list[str]]]) -> None:
         buffer = self._buffer_of(node) if node in self.writing else None
         if buffer is None:
@@ -189,7 +167,6 @@ class InPlaceWriter(FastWriter):
         graph = self.graph
         op, args = graph.ops[node], graph.args[node]
         operands, held = [self.exprs[a] for a in args], self.exprs[buffer].text
-        self.alike.update(self._needed(buffer, node) or ())
         ufunc = _ufunc(op, graph.attrs[node])
         assert ufunc is not None
         line = call(self.function(ufunc), [*operands, f"out={held}"]).text

@@ -100,8 +100,14 @@ class _Simplifier:
         for at, (new, kept, count, op, attr, operands) in enumerate(rows):
             if new < 0:
                 continue
-            if kept or not derived[at] or (
-                ops[new] == op and args[new] == tuple(map(mapped, operands)) and attrs[new] == attr
+            if (
+                kept
+                or not derived[at]
+                or (
+                    ops[new] == op
+                    and args[new] == tuple(map(mapped, operands))
+                    and attrs[new] == attr
+                )
             ):
                 before[new] = count
             else:
