@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from gradgen.graph import Graph, GraphBuilder
-from gradgen.liveness import finish, parameters, reads, shell
+from gradgen.liveness import finish, parameters, placed, reads, shell
 from gradgen.ops.indexing import WHOLE, is_reshape, resolve
 from gradgen.types import Shape
 
@@ -55,10 +55,10 @@ class _Simplifier:
     def __init__(self, graph: Graph, before: Uses | None) -> None:
         self.old = graph
         self.uses = reads(graph)
-        self.needed = [count > 0 for count in self.uses]
-        self.derived = [
-            loc is None and op not in _LEAVES for op, loc in zip(graph.ops, graph.locs, strict=True)
-        ]
+        self.derived = [loc is None for loc in graph.locs]
+        for op in _LEAVES:
+            for node in placed(graph, op):
+                self.derived[node] = False
         self.kept = self._kept(before)
         self.before: Uses = []
         self.changed = 0
@@ -86,47 +86,51 @@ class _Simplifier:
             start, node = node, node + len(list(run))
             if kept:
                 b.copy_run(old, start, node, self.map)
+                self._note_kept(start, node)
             else:
                 self._rewrite_run(start, node, given)
-        self.before = self._compared()
+        self._fill()
         return finish(old, b, self.map)
 
-    def _compared(self) -> Uses:
-        """How often each new node was read before; what was not carried over as it was counts."""
-        before = [CHANGED] * len(self.ops)
-        derived, old, mapped = self.derived, self.old, self.map.__getitem__
-        ops, args, attrs = self.ops, self.args, self.b.graph.attrs
-        rows = zip(self.map, self.kept, self.uses, old.ops, old.attrs, old.args, strict=True)
-        for at, (new, kept, count, op, attr, operands) in enumerate(rows):
-            if new < 0:
-                continue
-            if (
-                kept
-                or not derived[at]
-                or (
-                    ops[new] == op
-                    and args[new] == tuple(map(mapped, operands))
-                    and attrs[new] == attr
-                )
-            ):
-                before[new] = count
-            else:
-                self.changed += 1
-        return before
+    def _fill(self) -> None:
+        """What was made since is there for the first time, as far as nothing else is said."""
+        missing = len(self.ops) - len(self.before)
+        if missing:
+            self.before += [CHANGED] * missing
+
+    def _note_kept(self, start: int, stop: int) -> None:
+        before, uses = self.before, self.uses
+        if len(self.ops) - len(before) == stop - start == self.map[stop - 1] + 1 - self.map[start]:
+            before += uses[start:stop]
+            return
+        self._fill()
+        for node in range(start, stop):
+            before[self.map[node]] = uses[node]
 
     def _rewrite_run(self, start: int, stop: int, given: Container[int]) -> None:
-        old, b, locs = self.old, self.b, self.locs
+        old, b, ops, locs, mapped = self.old, self.b, self.ops, self.locs, self.map.__getitem__
         for node in range(start, stop):
-            if not self.needed[node] and node not in given:
+            count = self.uses[node]
+            if not count and node not in given:
                 continue
             if not self.derived[node]:
-                self.map[node] = b.copy_node(old, node, self.map)
-                self._note_reciprocal(self.map[node])
-                self._note_store(self.map[node])
+                new = self.map[node] = b.copy_node(old, node, self.map)
+                self._note_reciprocal(new)
+                self._note_store(new)
+                self._fill()
+                self.before[new] = count
                 continue
             b.loc = None
             new = self.map[node] = self.rewrite(node)
-            op = self.ops[new]
+            op = ops[new]
+            self._fill()
+            if (
+                op == old.ops[node] and self.args[new] == tuple(map(mapped, old.args[node]))
+                and self.b.graph.attrs[new] == old.attrs[node]
+            ):  # fmt: skip
+                self.before[new] = count
+            else:
+                self.changed += 1
             if op == "index_set":
                 self._note_store(new)
             elif self.shared and (op == "mul" or op == "div"):
@@ -140,35 +144,42 @@ class _Simplifier:
 
     def _kept(self, before: Uses | None) -> list[bool]:
         """Which nodes are copied without a look: those of the user, and those far from changes."""
-        old, derived = self.old, self.derived
+        old, derived, uses = self.old, self.derived, self.uses
+        looked = derived if before is None else self._near(before)
+        kept = [not look and count > 0 for look, count in zip(looked, uses, strict=True)]
         # what is noted for others when it is met, and what has no operands
-        alone = [
-            op in _NOTED or (op == "div" and not d) for op, d in zip(old.ops, derived, strict=True)
-        ]
-        if before is None:
-            return [n and not (d or a) for n, d, a in zip(self.needed, derived, alone, strict=True)]
+        for op in _NOTED:
+            for node in placed(old, op):
+                kept[node] = False
+        for node in placed(old, "div"):
+            kept[node] = kept[node] and derived[node]
+        return kept
+
+    def _near(self, before: Uses) -> list[int]:
+        """How far below each node those are still looked into that a change below it may change."""
         # How many operands lie between a node and the nearest change below it.
         far: list[int] = []
-        looked = [d and n for d, n in zip(derived, self.needed, strict=True)]
-        for look, now, then, args in zip(looked, self.uses, before, old.args, strict=True):
-            if not look:
-                far.append(_FAR)
+        depth: list[int] = []
+        columns = zip(self.derived, self.uses, before, self.old.args, strict=True)
+        for derived, now, then, args in columns:
+            if not (derived and now):
+                nearest = _FAR
             elif now != then:
-                far.append(0)
+                nearest = 0
             elif len(args) == 2:
                 first, second = far[args[0]], far[args[1]]
-                far.append((first if first < second else second) + 1)
+                nearest = (first if first < second else second) + 1
             else:
-                far.append(min([far[a] for a in args], default=_FAR) + 1)
-        # How far below a node that may change others are still looked into.
-        depth = [_DEEP if f < _NEAR else 0 for f in far]
+                nearest = min([far[a] for a in args], default=_FAR) + 1
+            far.append(nearest)
+            depth.append(_DEEP if nearest < _NEAR else 0)
         for node in range(len(depth) - 1, -1, -1):
             if depth[node] > 1:
                 below = depth[node] - 1
-                for a in old.args[node]:
-                    if derived[a] and depth[a] < below:
+                for a in self.old.args[node]:
+                    if self.derived[a] and depth[a] < below:
                         depth[a] = below
-        return [n and not (d or a) for n, d, a in zip(self.needed, depth, alone, strict=True)]
+        return depth
 
     def rewrite(self, node: int) -> int:
         """The new node for a derived one: simpler where a rule applies and the type stays."""
