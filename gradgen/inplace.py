@@ -74,9 +74,13 @@ class InPlaceWriter(FastWriter):
         self._compute_last_uses()
         ops = self.graph.ops
         for node in self.plan.nodes:
-            onward = [a for a in self._held(node) if a in self.toward]
+            held = self._held(node)
+            onward = [a for a in held if a in self.toward]
             if onward or self._dies_in(node):
-                self.toward[node] = onward[0] if onward else -1
+                # `d_x -= t` rather than `np.subtract(u * v, t, out=t)`
+                first = self.graph.args[node][0]
+                behind = first in held and self.graph.ops[node] not in _COMMUTATIVE
+                self.toward[node] = first if behind else onward[0] if onward else -1
         for node in reversed(self.plan.nodes):
             stored = any(ops[u] in _UPDATES for u in self.users.get(node, ()))
             if (node in self.statements or stored) and node not in self.place:
