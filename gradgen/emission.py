@@ -448,22 +448,23 @@ class FunctionWriter:
     def _compute_last_uses(self) -> None:
         """The statement that reads each value last, through inlined users and through views."""
         graph = self.graph
-        size = len(graph)
-        position = list(range(size))
-        last = [-1] * size
+        last = [-1] * len(graph)
+        # where a value is read itself, not through views
+        reach = [-1] * len(graph)
         forever = set(leaves(self.plan.results)) | set(self.plan.keep)
-        ops, statements = graph.ops, self.statements
+        ops, columns, statements = graph.ops, graph.args, self.statements
         for node in reversed(self.plan.nodes):
-            users, reach = self.users.get(node, ()), -1
-            for user in users:
-                if position[user] > reach:
-                    reach = position[user]
-            if node not in statements and users:
-                position[node] = reach
-            for user in users:
-                if ops[user] in _VIEWS and user in self.own and self._is_view(user, node):
-                    reach = max(reach, last[user])
-            last[node] = FOREVER if node in forever else reach
+            # what is written with its user is read where that is
+            place = reach[node] if node not in statements and node in self.users else node
+            if reach[node] > last[node]:
+                last[node] = reach[node]
+            if node in forever:
+                last[node] = FOREVER
+            for arg in columns[node]:
+                if place > reach[arg]:
+                    reach[arg] = place
+                if ops[node] in _VIEWS and arg in self.own and self._is_view(node, arg):
+                    last[arg] = max(last[arg], last[node])
         rebuilt = {like[0] for like in _records(self.plan.results)}
         for param in self.plan.params:
             if param.name in rebuilt:
