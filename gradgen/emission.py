@@ -438,9 +438,7 @@ class FunctionWriter:
             return False
         if op == "neg" and graph.ops[graph.args[node][0]] == "constant":
             return False
-        if op == "transpose" and self._is_named(graph.args[node][0]):
-            return False
-        return True
+        return op != "transpose" or not self._is_named(graph.args[node][0])
 
     def _is_named(self, node: int) -> bool:
         return node in self.statements or self.graph.ops[node] == "param" or node not in self.own

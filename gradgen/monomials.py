@@ -439,7 +439,7 @@ def _is_part(part: Product, product: Product) -> bool:
     """Whether a product has all factors of another, each as often."""
     if len(part) > len(product):
         return False
-    return all([product.count(atom) >= part.count(atom) for atom in part])
+    return all(product.count(atom) >= part.count(atom) for atom in part)
 
 
 def reached(algebra: Algebra, entries: Iterable[Terms]) -> list[int]:
