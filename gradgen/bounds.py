@@ -16,8 +16,9 @@ from gradgen.targets.base import quoted
 from gradgen.types import QUOTIENTS, Dim, Shape, Size
 
 _UPDATES = ("index_set", "index_add")
+_SLICED = frozenset({"index", *_UPDATES})
 # What splits an adjoint at the lengths of the parts.
-_JOINS = ("concatenate", "hstack", "vstack", "append", "column_stack", "dstack")
+_JOINS = frozenset({"concatenate", "hstack", "vstack", "append", "column_stack", "dstack"})
 
 
 def needed_lengths(
@@ -29,7 +30,7 @@ def needed_lengths(
     differs by a number, the smallest is given. An empty axis from which one item is cut is let pass
     where no length is read from it.
     """
-    slack = 0 if any(op in _JOINS for op in graph.ops) else 1
+    slack = 1 if _JOINS.isdisjoint(graph.ops) else 0
     found: dict[Size, tuple[Dim, Location | None]] = {}
     for size, loc in (*graph.least, *(_of_slices(graph) if slices else ())):
         if not isinstance(size, Dim):
@@ -46,8 +47,10 @@ def needed_lengths(
 
 def _of_slices(graph: Graph) -> list[tuple[Size, Location | None]]:
     sizes: list[tuple[Size, Location | None]] = []
+    if _SLICED.isdisjoint(graph.ops):
+        return sizes
     for node, op in enumerate(graph.ops):
-        if op != "index" and op not in _UPDATES:
+        if op not in _SLICED:
             continue
         lead = 2 if op in _UPDATES else 1
         target, *operands = graph.args[node][:1] + graph.args[node][lead:]

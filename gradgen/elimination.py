@@ -123,11 +123,11 @@ class Elimination:
         return self.algebra.sealed(terms, self.policy)
 
     def products(self, node: int) -> int:
-        """How many multiplications it takes to eliminate a node."""
+        """How many multiplications, of what is no mere number, it takes to eliminate a node."""
         into, out = self.into.get(node, {}), self.out.get(node, {})
-        left = sum(1 for terms in into.values() if not _is_unit(terms))
-        right = sum(1 for terms in out.values() if not _is_unit(terms))
-        return left * right
+        left = [terms for terms in into.values() if len(terms) != 1 or terms[0].factors]
+        right = [terms for terms in out.values() if len(terms) != 1 or terms[0].factors]
+        return len(left) * len(right)
 
     def cuts(self) -> list[frozenset[int]]:
         """Small sets of values through which all that comes before reaches what comes after."""
@@ -187,10 +187,6 @@ class Elimination:
                 if near in left:
                     heappush(heap, (self.products(near), sign * near))
         return True
-
-
-def _is_unit(terms: Sequence[Monomial]) -> bool:
-    return len(terms) == 1 and not terms[0].factors
 
 
 # Of a sum that is in one product only.

@@ -462,9 +462,7 @@ class FunctionWriter:
             return False
         if op == "neg" and graph.ops[graph.args[node][0]] == "constant":
             return False
-        if op == "transpose" and self._is_named(graph.args[node][0]):
-            return False
-        return True
+        return op != "transpose" or not self._is_named(graph.args[node][0])
 
     def _is_named(self, node: int) -> bool:
         return node in self.statements or self.graph.ops[node] == "param" or node not in self.own
@@ -472,24 +470,24 @@ class FunctionWriter:
     def _compute_last_uses(self) -> None:
         """The statement that reads each value last, through inlined users and through views."""
         graph = self.graph
-        size = len(graph)
-        position = list(range(size))
-        for node, at in self.place.items():
-            position[node] = at
-        last = [-1] * size
+        last = [-1] * len(graph)
+        # where a value is read itself, not through views
+        reach = [-1] * len(graph)
         forever = set(leaves(self.plan.results)) | set(self.plan.keep)
-        ops, statements = graph.ops, self.statements
+        ops, columns, statements = graph.ops, graph.args, self.statements
         for node in reversed(self.plan.nodes):
-            users, reach = self.users.get(node, ()), -1
-            for user in users:
-                if position[user] > reach:
-                    reach = position[user]
-            if node not in statements and users:
-                position[node] = reach
-            for user in users:
-                if ops[user] in _VIEWS and user in self.own and self._is_view(user, node):
-                    reach = max(reach, last[user])
-            last[node] = FOREVER if node in forever else reach
+            # what is written with its user is read where that is
+            own = self.place.get(node, node)
+            place = reach[node] if node not in statements and node in self.users else own
+            if reach[node] > last[node]:
+                last[node] = reach[node]
+            if node in forever:
+                last[node] = FOREVER
+            for arg in columns[node]:
+                if place > reach[arg]:
+                    reach[arg] = place
+                if ops[node] in _VIEWS and arg in self.own and self._is_view(node, arg):
+                    last[arg] = max(last[arg], last[node])
         rebuilt = {like[0] for like in _records(self.plan.results)}
         for param in self.plan.params:
             if param.name in rebuilt:

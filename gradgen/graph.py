@@ -151,6 +151,7 @@ class GraphBuilder:
         # Every stage spends most of its time here, so that two operands, which most operations
         # have, are not looped over, and nothing is called that need not be.
         types, values = self._types, self._values
+        operands: tuple[Type, ...]
         if len(args) == 2:
             first, second = args
             operands = (types[first], types[second])

@@ -76,12 +76,12 @@ def compacted(graph: Graph, needed: Sequence[bool]) -> Graph:
     mapping = [-1] * len(graph)
     for new, node in enumerate(kept):
         mapping[node] = new
-    new = shell(graph)
+    result = shell(graph)
     for column in COLUMNS:
-        setattr(new, column, list(compress(getattr(graph, column), needed)))
+        setattr(result, column, list(compress(getattr(graph, column), needed)))
     mapped = mapping.__getitem__
-    new.args = [tuple(map(mapped, args)) for args in new.args]
-    return finish(graph, GraphBuilder(new, share=False), mapping)
+    result.args = [tuple(map(mapped, args)) for args in result.args]
+    return finish(graph, GraphBuilder(result, share=False), mapping)
 
 
 def finish(graph: Graph, builder: GraphBuilder, mapping: Sequence[int]) -> Graph:

@@ -425,13 +425,20 @@ def covered(product: Product, known: Mapping[int, Sequence[tuple[Product, int]]]
     """A product with nodes for factors of which they are the product, the largest first."""
     while True:
         found = [item for atom in dict.fromkeys(product) for item in known.get(atom, ())]
-        held = Counter(product)
-        inside = [item for item in found if not Counter(item[0]) - held]
+        inside = [item for item in found if _is_part(item[0], product)]
         if not inside:
             return product
         atoms, node = max(inside, key=lambda item: (len(item[0]), -item[1]))
+        held = Counter(product)
         held.subtract(atoms)
         product = tuple(sorted([*held.elements(), node]))
+
+
+def _is_part(part: Product, product: Product) -> bool:
+    """Whether a product has all factors of another, each as often."""
+    if len(part) > len(product):
+        return False
+    return all(product.count(atom) >= part.count(atom) for atom in part)
 
 
 def reached(algebra: Algebra, entries: Iterable[Terms]) -> list[int]:

@@ -11,7 +11,7 @@ from gradgen.simplify import simplify
 # A rewrite can make room for another; more rounds than these were never needed.
 ROUNDS = 4
 # What is its first operand, but for derivatives.
-DIRECTIVES = ("stop_gradient", "custom_rule")
+DIRECTIVES = frozenset({"stop_gradient", "custom_rule"})
 
 
 def run(graph: Graph) -> Graph:
@@ -39,7 +39,7 @@ def settle(graph: Graph) -> Graph:
 
 def without_stops(graph: Graph) -> Graph:
     """The graph with plain values for those that derivatives treat otherwise: it is derived."""
-    if not any(op in DIRECTIVES for op in graph.ops):
+    if DIRECTIVES.isdisjoint(graph.ops):
         return graph
     b = GraphBuilder(shell(graph))
     mapping: list[int] = []

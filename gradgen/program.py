@@ -26,6 +26,7 @@ from gradgen.guards import argument_parts
 from gradgen.inplace import InPlaceWriter, pays
 from gradgen.jacobians import WholeArray, in_rows
 from gradgen.kernels import choose_kernels
+from gradgen.liveness import placed
 from gradgen.loops import Loops, structured
 from gradgen.modes import (
     ANY_VALUE,
@@ -370,8 +371,7 @@ def _lost(graph: Graph) -> str:
     """What the source says of derivatives that the emitted text does not, or nothing."""
     found = []
     for what, op in (("stop_gradient", "stop_gradient"), ("the custom rule", "custom_rule")):
-        places = [graph.locs[n] for n, at in enumerate(graph.ops)
-                  if at == op and graph.attrs[n] != "rule"]  # fmt: skip
+        places = [graph.locs[n] for n in placed(graph, op) if graph.attrs[n] != "rule"]
         lines = sorted({place.line for place in places if place is not None})
         if lines:
             found.append(f"{what} in line{'s' * (len(lines) > 1)} {', '.join(map(str, lines))}")

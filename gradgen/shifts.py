@@ -18,7 +18,7 @@ from gradgen.graph import Graph, GraphBuilder, leaves
 from gradgen.liveness import finish, reachable, shell
 from gradgen.ops.indexing import WHOLE, resolve
 
-_MAXIMA = ("max", "min")
+_MAXIMA = frozenset({"max", "min"})
 # Along more than these nodes no maximum is followed, so that the search stays linear.
 _FARTHEST = 64
 
@@ -33,7 +33,7 @@ class Shift(NamedTuple):
 
 def without_shifts(graph: Graph) -> Graph:
     """The graph with maxima that only shift held constant."""
-    if not any(op in _MAXIMA for op in graph.ops):
+    if _MAXIMA.isdisjoint(graph.ops):
         return graph
     needed = reachable(graph, graph.results)
     users: list[list[int]] = [[] for _ in range(len(graph))]

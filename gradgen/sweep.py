@@ -101,7 +101,7 @@ class Sweep:
         if row.d is None:
             return row.linear != "constant"
         rules = self._all_rules(node)
-        return any([rules[k] is not None for k in moving])
+        return any(rules[k] is not None for k in moving)
 
     def _is_fixed(self, node: int) -> bool:
         """Whether a node is computed of numbers in the text and of lengths alone."""
@@ -109,7 +109,7 @@ class Sweep:
         op = graph.ops[node]
         if op in LEAVES:
             return op in ("const", "constant")
-        return op in _LENGTHS or all([fixed[a] for a in graph.args[node]])
+        return op in _LENGTHS or all(map(fixed.__getitem__, graph.args[node]))
 
     def _is_risky(self, node: int) -> bool:
         """Whether a node can be infinite or NaN although the parameters are finite."""
@@ -117,7 +117,7 @@ class Sweep:
         if graph.ops[node] in LEAVES:
             return False
         row = OPS[graph.ops[node]]
-        return not row.bounded or row.singular or any([risky[a] for a in graph.args[node]])
+        return not row.bounded or row.singular or any(map(risky.__getitem__, graph.args[node]))
 
     def _operand_facts(self, node: int) -> tuple[list[Type], list[Any]]:
         """The types of a node's arguments, and the numbers that choose between rules."""

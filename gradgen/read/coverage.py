@@ -12,7 +12,7 @@ from gradgen.graph import Graph, leaves
 from gradgen.ops.indexing import resolve
 from gradgen.types import Shape, Size, Type, product
 
-_EMPTY = ("empty", "empty_like")
+_EMPTY = frozenset({"empty", "empty_like"})
 # What reads the shape of its first argument only.
 _SHAPE_ONLY = ("axis_size", "item_count", "zeros_like", "ones_like", "full_like", "empty_like")
 _UPDATES = ("index_set", "index_add")
@@ -96,7 +96,7 @@ def _joined(box: Box, other: Box) -> Box | None:
 
 def check_empty(graph: Graph) -> None:
     """Raises `SourceError` where what np.empty leaves in an array can be read."""
-    if not any(op in _EMPTY for op in graph.ops):
+    if _EMPTY.isdisjoint(graph.ops):
         return
     states: dict[int, Any] = {}
     needed = _needed(graph)

@@ -115,14 +115,15 @@ def _scopes(tree: ast.Module) -> list[Scope]:
 
 
 @cache
-def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+def _fields(kind: Any) -> tuple[str, ...]:
+    """The fields of a kind of syntax that can hold more syntax."""
     return tuple(name for name in kind._fields if name not in _PLAIN)
 
 
 def _children(node: ast.AST) -> list[ast.AST]:
     """The parts of a node that can matter: no constants, operators or names that are read."""
     found: list[ast.AST] = []
-    for name in _fields(type(node)):
+    for name in _fields(type(node)):  # type: ignore[arg-type]
         value = getattr(node, name, None)
         for part in value if type(value) is list else (value,):
             kind = type(part)
