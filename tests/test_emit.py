@@ -5,6 +5,7 @@
 import ast
 import keyword
 import linecache
+import math
 import subprocess
 import sys
 import time
@@ -365,6 +366,43 @@ def deepest(node):
         level = [child for parent in level for child in ast.iter_child_nodes(parent)]
         depth += 1
     return depth
+
+
+RAISING = [
+    # the result, what it leaves to be returned and what has a line, a point, what Python says
+    ("math.log(x) - y", "return math.log(x) - y, (1.0 / x, -1.0)", (0.0, 1.0), "math domain error"),
+    (
+        "math.log(x * y) + math.cos(x * y)",
+        "value = math.log(t1) + math.cos(t1)\n",
+        (0.0, 1.0),
+        "math domain error",
+    ),
+    ("(x - y)**2 + y**3", "return t1**2 + y**3, (d_x, d_y)", (1e200, 1.0), "34, "),
+]
+
+
+@pytest.mark.parametrize(("result", "line", "at", "said"), RAISING)
+def test_what_the_function_raises_comes_before_what_its_adjoints_raise(result, line, at, said):
+    f = function_of(f"def f(x, y):\n    return {result}\n", math=math)
+    text = emit(f, wrt=("x", "y"), shapes="x=scalar, y=scalar", target="python")
+    assert line in text
+    with pytest.raises((ValueError, ArithmeticError), match=said) as caught:
+        f(*at)
+    with pytest.raises(caught.type, match=said):
+        function_of(text, "f_value_and_grad", math=math)(*at)
+
+
+def test_results_of_one_step_stand_in_the_return_if_that_is_on_one_line_then():
+    f = function_of(simple("xyz", "x * y * z"))
+    short = body_of(emit(f, wrt=tuple("xyz"), shapes="x=scalar, y=scalar, z=scalar"))
+    assert short == ["    t1 = x * y", "    return t1 * z, (z * y, z * x, t1)"]
+    weights, inputs = numbered(4, "w"), numbered(4, "input_of_the_unit")
+    total = " + ".join(f"{w} * {x}" for w, x in zip(weights, inputs, strict=True))
+    f = function_of(simple([*weights, *inputs], f"np.exp({total})"))
+    shapes = ", ".join(f"{name}=scalar" for name in [*weights, *inputs])
+    *_, before, last = body_of(emit(f, wrt=tuple(weights), shapes=shapes))
+    assert before == "    d_w_0 = value * input_of_the_unit_0"
+    assert last == "    return value, (d_w_0, d_w_1, d_w_2, d_w_3)"
 
 
 @pytest.mark.parametrize("program", [statements, running_sum, one_sum])

@@ -380,6 +380,18 @@ def test_a_loop_gives_auxiliary_results_and_empty_matrices(shapes):
     assert (made(single).shape, made(single).dtype) == ((0, 0), np.float32)
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.float32, np.float64])
+def test_items_of_arrays_are_multiplied_in_the_order_in_which_they_do_not_overflow(dtype):
+    f = defined(f"{HEAD}def f(p, x):\n    return p[0] * x * x * np.exp(-p[1] * x / x)\n")
+    x, p = np.array([4_000_000_000, 3], dtype), np.array([0.5, 0.25])
+    slope = x.astype(float) ** 2 * math.exp(-0.25)
+    for made in (
+        gradgen.jacobian(f, wrt="p", shapes=f"p=2, x=n:{np.dtype(dtype)}"),
+        gradgen.jacobian(f, wrt="p"),
+    ):
+        np.testing.assert_allclose(made(p, x), np.stack((slope, -0.5 * slope), axis=1), rtol=1e-6)
+
+
 @pytest.mark.parametrize("mode", ["jacobian", "hessian"])
 def test_trap_22_float32_stays_float32_in_matrices(mode):
     def f(x):
