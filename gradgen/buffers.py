@@ -153,8 +153,9 @@ class FastWriter(FunctionWriter):
 
     def _may_keep_name(self, buffer: int, node: int) -> bool:
         """Whether a value computed in the memory of another may go by its name."""
-        unnamed = self._wanted(node) is None and self._wanted(buffer) is None
-        return self.next.get(buffer) == node or unnamed
+        return self.next.get(buffer) == node or (
+            self._wanted(node) is None and self._wanted(buffer) is None
+        )
 
     def _begin_in_result(self, store: int) -> None:
         """Let the rows of a result be the memory of what they are computed from, in place."""
