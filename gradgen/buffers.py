@@ -396,8 +396,10 @@ class FastWriter(FunctionWriter):
         if node not in self.buffers:  # it was written into another statement, and was too long
             self.buffers[node] = self._find_buffer(node, node)
         at = self.buffers[node]
-        arg = None if at is None else self.graph.args[node][at]
-        return at if arg is not None and self.exprs[arg].text == self.names.get(arg) else None
+        if at is not None:
+            buffer = self.graph.args[node][at]
+            assert self.exprs[buffer].text == self.names[buffer]
+        return at
 
 
 def _ufunc(op: str, attr: object) -> str | None:
