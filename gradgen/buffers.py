@@ -153,8 +153,9 @@ class FastWriter(FunctionWriter):
 
     def _may_keep_name(self, buffer: int, node: int) -> bool:
         """Whether a value computed in the memory of another may go by its name."""
-        unnamed = self._wanted(node) is None and self._wanted(buffer) is None
-        return self.next.get(buffer) == node or unnamed
+        return self.next.get(buffer) == node or (
+            self._wanted(node) is None and self._wanted(buffer) is None
+        )
 
     def _begin_in_result(self, store: int) -> None:
         """Let the rows of a result be the memory of what they are computed from, in place."""
@@ -395,8 +396,10 @@ class FastWriter(FunctionWriter):
         if node not in self.buffers:  # it was written into another statement, and was too long
             self.buffers[node] = self._find_buffer(node, node)
         at = self.buffers[node]
-        arg = None if at is None else self.graph.args[node][at]
-        return at if arg is not None and self.exprs[arg].text == self.names.get(arg) else None
+        if at is not None:
+            buffer = self.graph.args[node][at]
+            assert self.exprs[buffer].text == self.names[buffer]
+        return at
 
 
 def _ufunc(op: str, attr: object) -> str | None:

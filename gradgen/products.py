@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from gradgen.graph import Graph, GraphBuilder, leaves
 from gradgen.liveness import finish, reachable, shell, uses
 from gradgen.ops import OPS
-from gradgen.ops.blocks import BLOCK, loops
+from gradgen.ops.blocks import loops
 from gradgen.ops.indexing import WHOLE
 from gradgen.ops.written import Call
 from gradgen.passes import eliminate_dead
@@ -182,7 +182,7 @@ class _Maker:
         if axes is None or len(axes) != 1 or keepdims or cast is not None or t.rank < 2:
             return None
         (axis,) = axes
-        if t.dtype not in _FLOATS or t.shape[axis] in (BLOCK, 1) or axis < t.rank - 2:
+        if t.dtype not in _FLOATS or t.shape[axis] == 1 or axis < t.rank - 2:
             return None
         if all(isinstance(n, int) for n in t.shape) and _items(t) <= _FEW_ITEMS:
             return None

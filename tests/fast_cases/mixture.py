@@ -25,7 +25,7 @@ def hand(alphas, means, scales, X):
 # gradgen-shapes: alphas=k, means=k d, scales=k d, X=n d
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b54f3c2e945f81d37d7e5895274db0ef4dd46e1688a4b5b01d511f20baa7060e
-# gradgen-body: sha256:5e2d0e62d2beb827dac70118feb6ceb8681fc8a77921a22dae760e37f838dc89
+# gradgen-body: sha256:db7dcf9fb6739f2ece820a78c6da3ed51eed1dfa1da499123cef5f223319c805
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # Fast style, which may be rounded otherwise than the source:
 # - sums of products are np.dot's, np.vdot's or np.einsum's
@@ -90,7 +90,7 @@ def log_likelihood_value_and_grad(alphas, means, scales, X):
 
         t7 = np.divide(1.0, sum_t5, sum_t5)
         d_q = np.multiply(t7[:, None], t5, t5)
-        d_alphas += d_q.sum(axis=0)
+        d_alphas += np.ones(d_q.shape[0]).dot(d_q)
         d_d = np.multiply(d_q[:, :, None], d, d)
         np.negative(d_d, d_d)
         t2 += np.einsum("ijk,ijk->jk", d_d, t4)
