@@ -33,12 +33,10 @@ _COMMUTATIVE = ("add", "mul")
 def pays(graph: Graph) -> bool:
     """Whether arithmetic on long arrays that was derived is much of what a function computes."""
     derived = total = 0
-    for node, op in enumerate(graph.ops):
-        t = graph.types[node]
-        if op not in OPS or not t.shape:
-            continue
-        total += 1 if _is_square(graph, node) else OPS[op].cost
-        derived += graph.locs[node] is None and op in _ARITHMETIC and _is_long(t)
+    for node, (op, t) in enumerate(zip(graph.ops, graph.types, strict=True)):
+        if t.shape and op in OPS:
+            total += 1 if _is_square(graph, node) else OPS[op].cost
+            derived += graph.locs[node] is None and op in _ARITHMETIC and _is_long(t)
     return derived > _FEW and derived >= _SHARE * total
 
 
