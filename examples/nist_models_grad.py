@@ -12,7 +12,7 @@
 # gradgen-shapes thurber_jacobian: b=7, x=n, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:241f90a3a139c2c1523cf282e1839f36bded9bc658edf9b69f4a55feebf9c0d7
-# gradgen-body: sha256:e5a6c2919163aede98f64850bd870da10834225ff140dc8228ef4eb859a985d0
+# gradgen-body: sha256:c2078d201469154f8640f7242530ca789fbd590dd7177e19993e7a1748c5ed6e
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -173,9 +173,10 @@ def rat43_jacobian(b, x, y):
     t4 = t2**t3
     t5 = b[0] / t4
 
-    t6 = t1 * (t3 * t2 ** (t3 - 1.0)) * t5
-    t7 = t3 / b_3 * (t4 * np.log(np.where(t2 == 0, 1.0, t2))) * t5 / t4
-    matrix = np.stack((1.0 / t4, -t6 / t4, x * t6 / t4, t7), axis=1)
+    t1 *= t3 * t2 ** (t3 - 1.0)
+    t1 *= t5
+    t6 = t3 / b_3 * (t4 * np.log(np.where(t2 == 0, 1.0, t2))) * t5 / t4
+    matrix = np.stack((1.0 / t4, -t1 / t4, x * t1 / t4, t6), axis=1)
     return matrix
 
 

@@ -2,7 +2,7 @@
 
 What the user wrote stays as it is. A derived expression of several operations on arrays becomes a
 first operation and updates, `d_x = u * v`, `d_x *= w`; and an array of the forward pass that
-nothing reads later gives its memory: `t *= t`, `d_r = np.multiply(200.0, r, out=r)`. What may be
+nothing reads later gives its memory: `t *= t`, `d_r = np.multiply(200.0, r, r)`. What may be
 written to is as in the fast style: no argument, nothing that is returned, nothing of which a view
 is read later.
 """
@@ -174,7 +174,8 @@ class InPlaceWriter(FastWriter):
         if not self.module.guard or not self.alike:
             return []
         first, *rest = (self._atom(node).text for node in sorted(self.alike))
-        tests = " or ".join(f"{text}.dtype != {first}.dtype" for text in rest)
+        # numba does not compare dtypes
+        tests = " or ".join(f"{text}.itemsize != {first}.itemsize" for text in rest)
         names = f"{', '.join([first, *rest[:-1]])} and {rest[-1]}"
         message = quoted(f"{self.plan.name} takes {names} of one dtype")
         return [f"if {tests}:", f"{INDENT}raise {self.function('builtins.ValueError')}({message})"]
@@ -190,7 +191,7 @@ class InPlaceWriter(FastWriter):
         self.alike.update(self._needed(buffer, node) or ())
         ufunc = _ufunc(op, graph.attrs[node])
         assert ufunc is not None
-        line = call(self.function(ufunc), [*operands, f"out={held}"]).text
+        line = call(self.function(ufunc), [*operands, held]).text
         own = graph.locs[buffer] is None or self._wanted(buffer) is None
         if self.next.get(buffer) == node or (own and self._wanted(node) is None):
             if buffer == args[0] or op in _COMMUTATIVE:

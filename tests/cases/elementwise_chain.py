@@ -26,7 +26,7 @@ def hand(x, y, a, b):
 # gradgen-shapes: x=n, y=n, a=scalar, b=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:33cba0da660703a8541b938faa0926cbb09d6c1e3f0541c201c4bee247bb4a98
-# gradgen-body: sha256:4ac9e34c0e058a7753717a44ec9586b9cbb94bcd3e9974c884371ca16d646da7
+# gradgen-body: sha256:004764412d46d6711da7bf5b087ca30b4ce0334a7896eba8418f96ff939eab58
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -42,7 +42,7 @@ def chain_value_and_grad(x, y, a, b):
             "chain_value_and_grad takes x of shape (n,) and y of shape (n,), "
             f"not x.shape={x.shape} and y.shape={y.shape}"
         )
-    if y.dtype != x.dtype:
+    if y.itemsize != x.itemsize:
         raise ValueError("chain_value_and_grad takes x and y of one dtype")
     t1 = np.tanh(a * x + b)
     e = np.exp(-(x**2))
@@ -52,16 +52,16 @@ def chain_value_and_grad(x, y, a, b):
     t4 = t2 * log1p_t3
     value = np.sum(t4)
 
-    d_x = np.multiply(log1p_t3, e, out=log1p_t3)
-    t5 = np.multiply(t1, t1, out=t1)
-    np.subtract(1.0, t5, out=t5)
+    d_x = np.multiply(log1p_t3, e, log1p_t3)
+    t5 = np.multiply(t1, t1, t1)
+    np.subtract(1.0, t5, t5)
     d_x *= t5
     d_x *= a
     t4 *= 2.0
     t4 *= x
     d_x -= t4
     t3 += 1.0
-    d_y = np.multiply(2.0, t2, out=t2)
+    d_y = np.multiply(2.0, t2, t2)
     d_y /= t3
     d_y *= y
     return value, (d_x, d_y)

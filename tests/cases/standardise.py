@@ -22,7 +22,7 @@ def hand(x, w):
 # gradgen-shapes: x=n, w=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:2df8f041571768fd9e1298a80e413ee5fc443c70c2a51e001541a2e19b58b2f3
-# gradgen-body: sha256:c08c9e3a86901f585fecd1d1c191dab83db07119526f2e9279af556891820d74
+# gradgen-body: sha256:cdd2360eff51c249e80a79e190845674cd9fcd3db8049b42611b2eebd2944522
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -38,14 +38,14 @@ def f_value_and_grad(x, w):
             "f_value_and_grad takes x of shape (n,) and w of shape (n,), "
             f"not x.shape={x.shape} and w.shape={w.shape}"
         )
-    if w.dtype != x.dtype:
+    if w.itemsize != x.itemsize:
         raise ValueError("f_value_and_grad takes x and w of one dtype")
     centred = x - np.mean(x)
     scale = np.sqrt(np.mean(centred**2))
     t1 = centred / scale
     value = w @ t1
 
-    d_centred = np.multiply(value / scale / scale / len(x), centred, out=centred)
-    np.subtract(w / scale, d_centred, out=d_centred)
+    d_centred = np.multiply(value / scale / scale / len(x), centred, centred)
+    np.subtract(w / scale, d_centred, d_centred)
     d_x = d_centred - d_centred.sum() / len(x)
     return value, (d_x, t1)
