@@ -33,10 +33,10 @@ _Batch = list[_Product]
 
 def batch_products(graph: Graph) -> Graph:
     """The graph with each derived sum of many small products as one product."""
-    derived = [n for n, op in enumerate(graph.ops) if op == "add" and graph.locs[n] is None]
-    if len(derived) < _FEWEST - 1:
+    if graph.ops.count("matmul") + graph.ops.count("outer") < _FEWEST:
         return graph
     terms = _Terms(graph)
+    derived = [n for n, op in enumerate(graph.ops) if op == "add" and graph.locs[n] is None]
     inner = {a for n in derived for a in graph.args[n] if terms.is_own(a, "add")}
     batches = {n: terms.batches(n) for n in derived if n not in inner}
     joined = {_rights(batch) for found in batches.values() for batch in found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradgen.graph import Graph
+from gradgen.graph import Graph, leaves
 from gradgen.ops import OPS
 from gradgen.ops.elementwise import division, real
 from gradgen.ops.written import Call
@@ -30,6 +30,8 @@ class Dtypes:
         self.sources = 0
         self.bits = [0] * len(graph)
         self.floats = [False] * len(graph)
+        # tangents and seeds are converted to the dtypes that are declared
+        self.converted = {n for p in graph.params if p.added for n in leaves(p.tree)}
         for node, t in enumerate(graph.types):
             if t.kind != "py" and t.dtype != "bool":
                 self.bits[node] = self._found(node, t)
@@ -37,12 +39,12 @@ class Dtypes:
 
     def _found(self, node: int, t: Type) -> int:
         op, attr, args = self.graph.ops[node], self.graph.attrs[node], self.graph.args[node]
-        if op == "param":
+        exact = _FLOAT64 if t.dtype == "float64" else _UNKNOWN
+        if op == "param" and node not in self.converted:
             self.sources += 1
             return 1 << self.sources
-        exact = _FLOAT64 if t.dtype == "float64" else _UNKNOWN
         if op not in OPS or isinstance(attr, Call) or op == "astype":
-            return exact if op in ("global", "astype") else _UNKNOWN
+            return exact if op in ("param", "global", "astype") else _UNKNOWN
         if op in _LIKE_FIRST:
             return self.bits[args[0]] or exact
         if not OPS[op].elementwise and op not in _PROMOTED:
@@ -58,7 +60,7 @@ class Dtypes:
         """Whether a value that is declared to hold floats does so where integers are given."""
         op, attr, args = self.graph.ops[node], self.graph.attrs[node], self.graph.args[node]
         if op == "param" or isinstance(attr, Call):
-            return False
+            return node in self.converted
         if op not in OPS or op == "astype" or not args:
             return True
         if op == "mean" or OPS[op].infer in (real, division):

@@ -2,7 +2,7 @@
 
 What the user wrote stays as it is. A derived expression of several operations on arrays becomes a
 first operation and updates, `d_x = u * v`, `d_x *= w`; and an array of the forward pass that
-nothing reads later gives its memory: `t *= t`, `d_r = np.multiply(200.0, r, out=r)`. What may be
+nothing reads later gives its memory: `t *= t`, `d_r = np.multiply(200.0, r, r)`. What may be
 written to is as in the fast style: no argument, nothing that is returned, nothing of which a view
 is read later; and only what has the dtype of the result whatever arguments are given.
 """
@@ -33,12 +33,10 @@ _COMMUTATIVE = ("add", "mul")
 def pays(graph: Graph) -> bool:
     """Whether arithmetic on long arrays that was derived is much of what a function computes."""
     derived = total = 0
-    for node, op in enumerate(graph.ops):
-        t = graph.types[node]
-        if op not in OPS or not t.shape:
-            continue
-        total += 1 if _is_square(graph, node) else OPS[op].cost
-        derived += graph.locs[node] is None and op in _ARITHMETIC and _is_long(t)
+    for node, (op, t) in enumerate(zip(graph.ops, graph.types, strict=True)):
+        if t.shape and op in OPS:
+            total += 1 if _is_square(graph, node) else OPS[op].cost
+            derived += graph.locs[node] is None and op in _ARITHMETIC and _is_long(t)
     return derived > _FEW and derived >= _SHARE * total
 
 
@@ -173,7 +171,7 @@ class InPlaceWriter(FastWriter):
         operands, held = [self.exprs[a] for a in args], self.exprs[buffer].text
         ufunc = _ufunc(op, graph.attrs[node])
         assert ufunc is not None
-        line = call(self.function(ufunc), [*operands, f"out={held}"]).text
+        line = call(self.function(ufunc), [*operands, held]).text
         own = graph.locs[buffer] is None or self._wanted(buffer) is None
         if self.next.get(buffer) == node or (own and self._wanted(node) is None):
             if buffer == args[0] or op in _COMMUTATIVE:

@@ -25,9 +25,11 @@ def choose_kernels(graph: Graph) -> Graph:
     no BLAS, and `np.dot` does. The sum of the rows of a product of matrices is the sum of the rows
     of the first one, times the second. A product that is added up along other axes than the last
     one is computed and read again where `np.einsum` does both at once, without an array for it.
-    Stacks of matrices are not transposed there and back.
+    Stacks of matrices are not transposed there and back. The sign of a product is that of its
+    smaller factor.
     """
-    derived = (op for op, loc in zip(graph.ops, graph.locs, strict=True) if loc is None)
+    columns = zip(graph.ops, graph.locs, graph.types, strict=True)
+    derived = (op for op, loc, t in columns if loc is None and t.shape)
     return _Chooser(graph).run() if any(op in _RULES for op in derived) else graph
 
 
@@ -86,6 +88,18 @@ class _Chooser:
             for a in reversed(graph.args[x])
         ]
         return self.b.add("matmul", *sides)
+
+    def _neg(self, node: int) -> int | None:
+        """The negative of a product with a smaller array: of that one, times the other."""
+        graph = self.old
+        (x,) = graph.args[node]
+        if not self._is_own(x, "mul"):
+            return None
+        for small, large in (graph.args[x], reversed(graph.args[x])):
+            t = graph.types[small]
+            if graph.types[large] == graph.types[x] != t and t.is_float and t.shape:
+                return self.b.add("mul", self.b.add("neg", self.map[small]), self.map[large])
+        return None
 
     # -- sums --------------------------------------------------------------------------------------
 
@@ -178,6 +192,7 @@ class _Chooser:
 
 _RULES: dict[str, Callable[[_Chooser, int], int | None]] = {
     "matmul": _Chooser._matmul,
+    "neg": _Chooser._neg,
     "transpose": _Chooser._transpose,
     "sum": _Chooser._sum,
 }

@@ -1,5 +1,7 @@
 """Adjoints computed in place, in the default style: where it pays, and what is not written to."""
 
+import re
+
 import golden
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from gradgen import inplace
 
 # An array of the forward pass that is read for the last time by adjoints.
 DAMPED = "t = np.tanh(x * y)\nreturn np.sum(t * t * y + t * x)"
+IN_PLACE = re.compile(r"[-+*/]= |np\.(add|subtract|multiply|divide)\(")
 BOTH = {"wrt": ("x", "y"), "shapes": "x=n, y=n"}
 
 
@@ -25,7 +28,7 @@ def compiled(body, signature="x, y", **options):
     """What is emitted for a body, which computes something in place, and the user's function."""
     f = function_of(with_body(body, signature))
     made = gradgen.value_and_grad(f, **{**BOTH, **options})
-    assert "*= " in made.source or "out=" in made.source
+    assert IN_PLACE.search(made.source)
     return made, f
 
 
@@ -127,14 +130,13 @@ def test_trap_23_an_array_of_integers_has_the_gradient_of_its_values():
 def test_short_arrays_short_expressions_products_and_numbers_stay_expressions(body, shapes):
     f = function_of(with_body(body, "x, y"))
     source = gradgen.value_and_grad(f, wrt=("x", "y"), shapes=shapes).source
-    assert "= " in source
-    assert not any(text in source for text in ("*= ", "-= ", "/= ", "out="))
+    assert not IN_PLACE.search(source)
 
 
 def test_a_result_goes_into_the_array_that_out_names_and_every_view_of_it():
     body = (
         "t = np.exp(x)\nv = t[1:]\nu = np.multiply(t, y, out=t)\n"
-        "np.add(v, 1.0, out=v)\nreturn np.sum(t * y) + np.sum(u * x)"
+        "np.add(v, 1.0, v)\nreturn np.sum(t * y) + np.sum(u * x)"
     )
     f = function_of(with_body(body, "x, y"))
     made = gradgen.value_and_grad(f, **BOTH)

@@ -31,6 +31,7 @@ def emitted(line, shapes, wrt=None):
      'd_s = np.einsum("ijk,ijk->ik", t3, X)'),
     # NumPy adds up a last axis pairwise, which rounds less
     ("np.sum(np.tanh(s[:, None] * X))", "X=n d, s=n", "d_s = (t2 * X).sum(axis=1)"),
+    ("-0.5 * np.sum(s * np.sum(X**2, axis=1))", "X=n d, s=n", "d_X = -s[:, None] * X"),
     ("np.sum(s * X)", "X=n d, s=d", "d_s = X.sum(axis=0)"),
 ])  # fmt: skip
 def test_shapes_decide_between_kernels(line, shapes, statement):

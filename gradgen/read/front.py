@@ -696,14 +696,16 @@ class Front:
         numbers = dotted.startswith(("builtins.", "math.")) and row.infer is not infer_written
         if numbers and any(map(self.is_sequence, args)):
             raise Refusal(f"{name} takes a number, not a list or a tuple", "use NumPy's")
+        out, operands, rest = _output(dotted, args, keywords)
+        into = isinstance(out, Cell) and self.is_array(out)
+        if into:
+            args, keywords = operands, rest
         if dotted.startswith("numpy.") and (row.infix or row.prefix):
             flavour = self._ufunc_flavour(row, args)
-        out = keywords.get("out")
-        if not isinstance(out, Cell) or not self.is_array(out) or not _is_ufunc(dotted):
-            return self.call_row(row, flavour, args, keywords, dotted)
-        rest = {name: value for name, value in keywords.items() if name != "out"}
-        self.update_whole(out, self.call_row(row, flavour, args, rest, dotted))
-        return out
+        result = self.call_row(row, flavour, args, keywords, dotted)
+        if into:
+            self.update_whole(out, result)
+        return out if into else result
 
     def _ufunc_flavour(self, row: Op, args: list[Any]) -> str | None:
         """How an operator is spelled that was written as a function of NumPy.
@@ -781,9 +783,18 @@ class Front:
         return names
 
 
-def _is_ufunc(dotted: str) -> bool:
+def _output(
+    dotted: str, args: list[Any], keywords: dict[str, Any]
+) -> tuple[Any, list[Any], dict[str, Any]]:
+    """The array that a ufunc is to store its result in, or None, and its other arguments."""
     home, _, name = dotted.rpartition(".")
-    return home == "numpy" and isinstance(getattr(np, name, None), np.ufunc)
+    ufunc = getattr(np, name, None) if home == "numpy" else None
+    if not isinstance(ufunc, np.ufunc) or ufunc.nout != 1:
+        return None, args, keywords
+    if len(args) == ufunc.nin + 1 and "out" not in keywords:
+        return args[-1], args[:-1], keywords
+    rest = {key: value for key, value in keywords.items() if key != "out"}
+    return keywords.get("out"), args, rest
 
 
 def describe(value: Any) -> str:
