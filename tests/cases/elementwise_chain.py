@@ -26,7 +26,7 @@ def hand(x, y, a, b):
 # gradgen-shapes: x=n, y=n, a=scalar, b=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:33cba0da660703a8541b938faa0926cbb09d6c1e3f0541c201c4bee247bb4a98
-# gradgen-body: sha256:19f0bce7861d565ed3e61d36c84177a323c9eb653d0ab0e96fd672d04c374154
+# gradgen-body: sha256:97708f0dabdcdda0a59f96f9e20b59b53fd7e72e57651a99ca01bfd7fd1ec7b1
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -51,8 +51,8 @@ def chain_value_and_grad(x, y, a, b):
     value = np.sum(t4)
 
     d_x = log1p_t3 * e
-    t5 = np.multiply(t1, t1, out=t1)
-    np.subtract(1.0, t5, out=t5)
+    t5 = np.multiply(t1, t1, t1)
+    np.subtract(1.0, t5, t5)
     d_x *= t5
     d_x *= a
     t4 *= 2.0
