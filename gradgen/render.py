@@ -24,11 +24,14 @@ _ALLOWED = (
     ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.If, ast.Raise, ast.JoinedStr,
     ast.FormattedValue, ast.For, ast.Starred,
 )  # fmt: skip
-# By what is allowed its parts; operators and contexts are all allowed, and not looked at.
+# Fields that are not looked at: of texts and numbers, and operators and contexts, all allowed.
+_PLAIN = frozenset({"ctx", "op", "ops", "id", "attr", "arg", "name", "asname", "module", "level",
+                    "conversion", "type_comment"})  # fmt: skip
+# By what is allowed its parts.
 _PARTS: dict[type[ast.AST], tuple[str, ...]] = {
-    kind: tuple(name for name in kind._fields if name not in ("ctx", "op", "ops"))
-    for kind in _ALLOWED
+    kind: tuple(name for name in kind._fields if name not in _PLAIN) for kind in _ALLOWED
 }
+_PARTS[ast.Constant] = ()
 # Digits at the end of a word: names that are numbered read alike.
 _NUMBERED = re.compile(r"(?<=[^\W\d])\d+")
 _AT_ONCE = 200  # statements
@@ -252,10 +255,11 @@ def _inspect(text: str, names: set[str], foreign: Collection[str] = ()) -> None:
     stack: list[ast.AST] = [tree]
     while stack:
         node = stack.pop()
-        parts = _PARTS.get(type(node))
+        kind = type(node)
+        parts = _PARTS.get(kind)
         if parts is None:
-            raise GradgenError(f"gradgen wrote a {type(node).__name__}: {text!r}")
-        if isinstance(node, ast.Call) and not _is_allowed_call(node.func, names):
+            raise GradgenError(f"gradgen wrote a {kind.__name__}: {text!r}")
+        if kind is ast.Call and not _is_allowed_call(node.func, names):  # type: ignore[attr-defined]
             raise GradgenError(f"gradgen wrote a call that it never writes: {text!r}")
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             modules = (
@@ -265,10 +269,10 @@ def _inspect(text: str, names: set[str], foreign: Collection[str] = ()) -> None:
                 raise GradgenError(f"gradgen wrote an import that it never writes: {text!r}")
         for name in parts:
             part = getattr(node, name)
-            if isinstance(part, ast.AST):
+            if type(part) is list:
+                stack += [item for item in part if item is not None and type(item) is not str]
+            elif part is not None:
                 stack.append(part)
-            elif isinstance(part, list):
-                stack += [item for item in part if isinstance(item, ast.AST)]
 
 
 def _is_allowed_call(function: ast.expr, names: set[str]) -> bool:
