@@ -3,7 +3,6 @@
 import copy
 import inspect
 import itertools
-import re
 import subprocess
 import sys
 import tempfile
