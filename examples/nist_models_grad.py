@@ -12,7 +12,7 @@
 # gradgen-shapes thurber_jacobian: b=7, x=n, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:241f90a3a139c2c1523cf282e1839f36bded9bc658edf9b69f4a55feebf9c0d7
-# gradgen-body: sha256:66b5eedb950977ba7986b26654933e3a7397025428154ec49ab0f4270a4a0125
+# gradgen-body: sha256:454694978956d4258e0741677ad2a2fb76e103e05d981869b8a65f97e7607f5b
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -171,12 +171,13 @@ def rat43_jacobian(b, x, y):
     t4 = t2**t3
     t5 = b[0] / t4
 
-    t6 = t1 * (t3 * t2 ** (t3 - 1.0)) * t5
+    t1 *= t3 * t2 ** (t3 - 1.0)
+    t1 *= t5
     matrix = np.stack(
         (
             1.0 / t4,
-            -t6 / t4,
-            x * t6 / t4,
+            -t1 / t4,
+            x * t1 / t4,
             t3 / b_3 * np.log(np.where(t2 == 0, 1.0, t2)) * t5,
         ),
         axis=1,

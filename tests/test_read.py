@@ -387,7 +387,7 @@ def test_rows_of_a_matrix(tmp_path):
         ("round(x[0], 1)", "round to digits"),
         ("x.foo()", "attribute foo of an array"),
         ("np.fooo(x)", "numpy.fooo is not supported"),
-        ("np.sin(x, x)", "numpy.sin takes 1 argument here, not 2"),
+        ("np.sin(x, x, x)", "numpy.sin takes 1 argument here, not 3"),
         ("math.sin(x)", "one number, not an array"),
         ("undefined * x", "name `undefined` is not defined"),
         ("[x] + (x,)", "of a list and a tuple"),
