@@ -8,8 +8,9 @@ Where this analysis cannot tell, it says that the name is changed, and the reade
 from __future__ import annotations
 
 import ast
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -30,6 +31,10 @@ _LEAVES = frozenset({
     *ast.operator.__subclasses__(), *ast.unaryop.__subclasses__(), *ast.cmpop.__subclasses__(),
     *ast.boolop.__subclasses__(),
 })  # fmt: skip
+_READ = ast.Load()
+# Without any of these words, and without `:=`, expressions bind nothing and change nothing but by
+# calls of functions that change their parameters.
+_TELLING = MUTATORS | REFLECTION | {"out", "for", "lambda"}
 # Fields that hold nothing else.
 _PLAIN = frozenset({"ctx", "op", "ops", "id", "attr"})
 
@@ -59,14 +64,20 @@ class Scope:
         return scope
 
 
-def changed_names(tree: ast.Module) -> set[str]:
-    """The module-level names that are changed, or bound otherwise than by a definition."""
-    scopes = _scopes(tree)
+def changed_names(tree: ast.Module, text: str | None = None) -> set[str]:
+    """The module-level names that are changed, or bound otherwise than by a definition.
+
+    With the `text` of the module, expressions are looked into only where they can matter.
+    """
+    plain = text is not None and ":=" not in text and not _has_word(text, _TELLING)
+    scopes = _scopes(tree, plain)
     module = scopes[0]
     functions = {s.node.name: s for s in scopes if isinstance(s.node, ast.FunctionDef)}
     for scope in scopes:
         _mark_calls(scope, functions)
     written = {name for scope in scopes for name in scope.touched}
+    if plain and written:
+        return changed_names(tree)  # a call may pass on what a function changes
     before = -1
     while before != sum(len(s.touched) + len(s.deep) for s in scopes):
         before = sum(len(s.touched) + len(s.deep) for s in scopes)
@@ -84,8 +95,13 @@ def changed_names(tree: ast.Module) -> set[str]:
     return module.odd | ((module.touched & module.locals) - constant - modules)
 
 
-def _scopes(tree: ast.Module) -> list[Scope]:
-    """One record for each scope, the module's first."""
+def _has_word(text: str, words: Collection[str]) -> bool:
+    found = [re.escape(word) for word in sorted(words) if word in text]
+    return bool(found) and re.search(rf"\b(?:{'|'.join(found)})\b", text) is not None
+
+
+def _scopes(tree: ast.Module, plain: bool) -> list[Scope]:
+    """One record for each scope, the module's first; `plain` expressions tell nothing."""
     found = [Scope(tree)]
     pending: list[tuple[Scope, ast.AST, bool]] = [(found[0], s, False) for s in tree.body]
     while pending:
@@ -97,7 +113,8 @@ def _scopes(tree: ast.Module) -> list[Scope]:
                 recorder(scope, node, inside)
             inside = inside or kind in _COMPREHENSIONS
             for child in _children(node):
-                pending.append((scope, child, inside))
+                if not (plain and isinstance(child, ast.expr) and _is_read(child)):
+                    pending.append((scope, child, inside))
             continue
         assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef))
         inner = Scope(node, scope)
@@ -112,6 +129,11 @@ def _scopes(tree: ast.Module) -> list[Scope]:
         body = [node.body] if isinstance(node, ast.Lambda) else node.body
         pending.extend((inner, part, False) for part in body)
     return found
+
+
+def _is_read(node: ast.expr) -> bool:
+    """Whether an expression is no target."""
+    return isinstance(getattr(node, "ctx", _READ), ast.Load)
 
 
 @cache

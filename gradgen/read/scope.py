@@ -92,11 +92,11 @@ class ModuleText:
         """The module in a file, which is parsed and never executed."""
         source = Source(shown, read_text(path))
         module = ModuleText(source, path.resolve().parent, name or module_name(path)[0])
-        module._scan(parse(source))
+        module._scan(parse(source), source.text)
         return module
 
-    def _scan(self, tree: ast.Module) -> None:
-        self.changed |= changed_names(_as_imported(tree))
+    def _scan(self, tree: ast.Module, text: str) -> None:
+        self.changed |= changed_names(_as_imported(tree), text)
         for statement, conditional, fallback in _top_level(tree.body):
             if isinstance(statement, ast.ImportFrom) and statement.names[0].name == "*":
                 self.stars.append((statement, frozenset(self.bindings)))
