@@ -24,7 +24,7 @@ from gradgen.graph import Graph, Param, Record, Tree, leaves, map_tree
 from gradgen.guards import argument_parts
 from gradgen.inplace import InPlaceWriter, pays
 from gradgen.jacobians import WholeArray, in_rows
-from gradgen.kernels import choose_kernels
+from gradgen.kernels import choose_kernels, zero_ends
 from gradgen.loops import Loops, structured
 from gradgen.modes import (
     ANY_VALUE,
@@ -115,6 +115,8 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     asked = Question(graph, chosen, bare, value, aux)
     mode, derived = _answered(options, asked)
     lost, derived = _lost(derived), choose_kernels(batch_products(passes.without_stops(derived)))
+    if options.style == "default":
+        derived = zero_ends(derived)
     warning, vanishes = _vanishing(asked, mode, derived)
     value, aux, derivatives = derived.results
     if mode in WITH_VALUE:

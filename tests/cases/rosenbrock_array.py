@@ -24,7 +24,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:5df9201ad41445668ceb2e31e03663bdd2b9e15ece0d3c827992337a5f921f0b
-# gradgen-body: sha256:66c078f652e0c1329263f42a9060cf40ec5e4c321a8c569fecda405b884a1776
+# gradgen-body: sha256:f1904e948fd9e6ade2bc7cc56292ce678677cd7dea72f742b5de7cf50029f1ef
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -45,7 +45,8 @@ def rosen_value_and_grad(x):
     value = np.sum(100.0 * t2**2 + t3**2)
 
     t2 *= 200.0
-    d_x = np.zeros(len(x))
+    d_x = np.empty(len(x))
+    d_x[:1] = 0.0
     d_x[1:] = t2
     t2 *= t1
     t2 += t3
