@@ -16,6 +16,13 @@ from gradgen.types import Dim
 
 # How many signs and sums a sum is carried into.
 _MAX_DEPTH = 6
+# The one item that a slice leaves out, if there is any, as a slice.
+_ENDS = {
+    (("s", 1, None, None),): (("s", None, 1, None),),
+    (("s", None, -1, None),): (("s", -1, None, None),),
+}
+# Shorter vectors are made of zeros as soon.
+_LONG = 1000
 
 
 def choose_kernels(graph: Graph) -> Graph:
@@ -31,6 +38,36 @@ def choose_kernels(graph: Graph) -> Graph:
     columns = zip(graph.ops, graph.locs, graph.types, strict=True)
     derived = (op for op, loc, t in columns if loc is None and t.shape)
     return _Chooser(graph).run() if any(op in _RULES for op in derived) else graph
+
+
+def zero_ends(graph: Graph) -> Graph:
+    """The graph without vectors of zeros that are overwritten but for one end: that is set to 0."""
+    found = {
+        node for node, op in enumerate(graph.ops)
+        if op == "index_set" and graph.attrs[node] in _ENDS and _is_filled(graph, node)
+    }  # fmt: skip
+    if not found:
+        return graph
+    b = GraphBuilder(shell(graph))
+    mapping: list[int] = []
+    for node in range(len(graph)):
+        if node in found:
+            buffer, value = graph.args[node]
+            sizes, attr = [mapping[a] for a in graph.args[buffer]], graph.attrs[node]
+            empty = b.add("empty", *sizes, attr=graph.attrs[buffer])
+            started = b.add("index_set", empty, b.const(0.0), attr=_ENDS[attr])
+            mapping.append(b.add("index_set", started, mapping[value], attr=attr))
+            b.label(mapping[-1], graph.names[node], graph.hints[node])
+        else:
+            mapping.append(b.copy_node(graph, node, mapping))
+    return eliminate_dead(finish(graph, b, mapping))
+
+
+def _is_filled(graph: Graph, node: int) -> bool:
+    """Whether it is a long vector of zeros, made for derivatives, that is stored into."""
+    buffer, t = graph.args[node][0], graph.types[node]
+    long = t.rank == 1 and (isinstance(t.shape[0], Dim) or t.shape[0] >= _LONG)
+    return long and graph.ops[buffer] == "zeros" and graph.locs[node] is None
 
 
 class _Chooser:

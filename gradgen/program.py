@@ -25,7 +25,7 @@ from gradgen.graph import Graph, Param, Record, Tree, leaves, map_tree
 from gradgen.guards import argument_parts
 from gradgen.inplace import InPlaceWriter, pays
 from gradgen.jacobians import WholeArray, in_rows
-from gradgen.kernels import choose_kernels
+from gradgen.kernels import choose_kernels, zero_ends
 from gradgen.liveness import placed
 from gradgen.loops import Loops, structured
 from gradgen.modes import (
@@ -118,6 +118,8 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     asked = Question(graph, chosen, bare, value, aux)
     mode, derived = _answered(options, asked)
     lost, derived = _lost(derived), choose_kernels(batch_products(passes.without_stops(derived)))
+    if options.style == "default":
+        derived = zero_ends(derived)
     warning, vanishes = _vanishing(asked, mode, derived)
     value, aux, derivatives = derived.results
     if mode in WITH_VALUE:

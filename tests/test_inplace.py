@@ -121,6 +121,24 @@ def test_trap_23_an_array_of_integers_has_the_gradient_of_its_values():
     np.testing.assert_array_equal(d_x, want)
 
 
+@pytest.mark.parametrize("head", ["x[:-1]", "x[1:]"])
+@pytest.mark.parametrize("n", [0, 1, 2, 6])
+def test_trap_21_only_the_end_that_no_slice_covers_is_set_to_zero(head, n):
+    tail = "x[1:]" if head == "x[:-1]" else "x[:-1]"
+    body = f"r = {tail} - {head} ** 2\ns = 1.0 - {head}\nreturn np.sum(100.0 * r**2 + s**2)"
+    made, f = compiled(body, "x", wrt="x", shapes="x=n")
+    assert "np.zeros" not in made.source
+    x = np.random.default_rng(6).normal(size=n)
+    value, d_x = made(x)
+    assert value == f(x)
+    want, slices = np.zeros(n), (slice(-1), slice(1, None))
+    own, other = slices if head == "x[:-1]" else slices[::-1]
+    h, r = x[own], x[other] - x[own] ** 2
+    want[other] += 200.0 * r
+    want[own] -= 400.0 * r * h + 2.0 * (1.0 - h)
+    np.testing.assert_allclose(d_x, want, rtol=1e-13)
+
+
 @pytest.mark.parametrize(("body", "shapes"), [
     ("return np.sum(np.tanh(x) * y)", "x=n, y=n"),
     (DAMPED, "x=7, y=7"),

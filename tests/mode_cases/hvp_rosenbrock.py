@@ -25,7 +25,7 @@ def hand(x, t_x):
 # gradgen-shapes: x=n, t_x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:43ef478850298314f8cf9f1fe21fa4281fe267de5606b103e2186723c6723168
-# gradgen-body: sha256:aca7f3e0947547063552a23eed05a8139c5aefcfd7982c9296c871d4a0766f91
+# gradgen-body: sha256:dfea97787f45c6a7b0f6c286ace52431aeed5b5c0f146090c1c8f62bc9593525
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -46,7 +46,8 @@ def rosenbrock_hvp(x, t_x):
 
     t2 = t_x[:-1]
     t3 = 200.0 * (t_x[1:] - 2.0 * t2 * t1)
-    hvp_x = np.zeros(len(x))
+    hvp_x = np.empty(len(x))
+    hvp_x[:1] = 0.0
     hvp_x[1:] = t3
     t3 *= t1
     t3 += 200.0 * t2 * (x[1:] - t1**2)
