@@ -24,7 +24,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:5df9201ad41445668ceb2e31e03663bdd2b9e15ece0d3c827992337a5f921f0b
-# gradgen-body: sha256:ead9e66c27b1a45b7b6be99eb19e576fdeea379a165f847752de08d62d29ef2b
+# gradgen-body: sha256:3c3df27d575dd99266eecfdefd24dc8aca7ea219c6ae872b28fa1fb3d4faab21
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -45,7 +45,8 @@ def rosen_value_and_grad(x):
     value = np.sum(100.0 * t2**2 + t3**2)
 
     t4 = 200.0 * t2
-    d_x = np.zeros(len(x))
+    d_x = np.empty(len(x))
+    d_x[:1] = 0.0
     d_x[1:] = t4
     t4 *= t1
     t4 += t3
