@@ -476,9 +476,12 @@ class FunctionWriter:
         forever = set(leaves(self.plan.results)) | set(self.plan.keep)
         ops, columns, statements = graph.ops, graph.args, self.statements
         for node in reversed(self.plan.nodes):
-            # what is written with its user is read where that is
-            own = self.place.get(node, node)
-            place = reach[node] if node not in statements and node in self.users else own
+            place = self.place.get(node, node)
+            if node in self.returned:
+                place = FOREVER
+            elif node not in statements and node in self.users:
+                # what is written with its user is read where that is
+                place = reach[node]
             if reach[node] > last[node]:
                 last[node] = reach[node]
             if node in forever:

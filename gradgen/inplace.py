@@ -13,7 +13,7 @@ import math
 
 from gradgen.buffers import FastWriter, _ufunc
 from gradgen.dtypes import Dtypes
-from gradgen.emission import _UPDATES, FunctionWriter, ModuleWriter, Plan
+from gradgen.emission import _UPDATES, FOREVER, FunctionWriter, ModuleWriter, Plan
 from gradgen.graph import Graph
 from gradgen.ops import OPS
 from gradgen.targets import Expr
@@ -155,7 +155,8 @@ class InPlaceWriter(FastWriter):
         for node in reversed(self.plan.nodes):
             users = self.users.get(node, ())
             if node in self.statements or not users:
-                self.when[node] = self.place.get(node, node), node
+                returned = node in self.returned
+                self.when[node] = FOREVER if returned else self.place.get(node, node), node
             else:
                 self.when[node] = max(self.when[u] for u in users)
 

@@ -186,3 +186,17 @@ def test_what_numpy_would_not_store_there_is_refused(line, message):
     with pytest.raises(gradgen.SourceError) as refused:
         gradgen.value_and_grad(f, **BOTH)
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("style", ["default", "fast"])
+def test_what_a_result_reads_where_it_is_returned_is_not_written_to_before(style):
+    body = "x = np.exp(K * p)\nreturn np.sum(np.square(y - q * x / (1 + x)))"
+    f = function_of(with_body(body, "q, K, p, y"))
+    options = {"wrt": ("q", "K"), "shapes": "q=scalar, K=scalar, p=n, y=n", "style": style}
+    made = gradgen.value_and_grad(f, **options)
+    p, y = np.random.default_rng(6).normal(size=(2, 6))
+    value, gradients = made(2.0, 0.7, p, y)
+    s = 1.0 / (1.0 + np.exp(-0.7 * p))
+    g = -2.0 * (y - 2.0 * s)
+    close(gradients, (np.sum(g * s), np.sum(g * 2.0 * s * (1.0 - s) * p)))
+    assert value == pytest.approx(np.sum((y - 2.0 * s) ** 2), rel=1e-13)
