@@ -147,7 +147,9 @@ class InPlaceWriter(FastWriter):
     def _can_hold(self, node: int, user: int) -> bool:
         return (
             self.graph.ops[user] in _ARITHMETIC and super()._can_hold(node, user)
-            and _is_long(self.graph.types[node]) and self.dtypes.fits(node, user)
+            and _is_long(self.graph.types[node])
+            # without a guard it is compiled for the arguments of a call, with their dtypes
+            and (not self.module.guard or self.dtypes.fits(node, user))
         )  # fmt: skip
 
     def _compute_last_uses(self) -> None:
