@@ -371,6 +371,8 @@ class FunctionWriter:
         )
         # Sums that are too long for a line, and are added up in the array of this name.
         self.grown: dict[int, str] = {}
+        # The wholes of which sums are the first parts.
+        self.ends: dict[int, int] = {}
         # The statements before which those of other values are written, where not in their order.
         self.place: dict[int, int] = {}
         # How far in the statement at hand stands.
@@ -891,14 +893,20 @@ class FunctionWriter:
     def _end_of_sum(self, node: int) -> int | None:
         """The whole of which a derived sum is the first part, and nobody else reads it."""
         graph = self.graph
-        end = node
-        while self._is_sum(end) and self.count[end] == 1 and self.users.get(end):
+        end, path = node, []
+        while end not in self.ends and (
+            self._is_sum(end) and self.count[end] == 1 and self.users.get(end)
+        ):  # fmt: skip
             (user,) = self.users[end]
             if user not in self.own or not self._is_sum(user) or graph.args[user][0] != end:
                 break
+            path.append(end)
             end = user
             if end in self.statements:
                 break
+        else:
+            end = self.ends.get(end, end)
+        self.ends.update(dict.fromkeys(path, end))
         return None if end == node else end
 
     def _name_items(self, node: int) -> str:

@@ -92,16 +92,18 @@ class InPlaceWriter(FastWriter):
             node = stack.pop()
             if not self._is_derived(node):
                 continue
-            spine = self._spine(node)
-            if node in self.toward or (node == root and len(spine) > 2 and self._wanted(node)):
+            own = node == root and self._wanted(node) is not None
+            spine = self._spine(node) if own or node in self.toward else [node]
+            if len(spine) > 2 or node in self.toward:
                 self.next |= dict(zip(spine[1:], spine, strict=False))
                 self.writing |= set(spine)
             else:
                 spine = [node]
+            inner = set(spine)
             self.place |= dict.fromkeys(spine, self.when[root][0])
             stack += [
                 a for n in spine for a in self.graph.args[n]
-                if a not in spine and a not in self.statements and a in self.own
+                if a not in inner and a not in self.statements and a in self.own
             ]  # fmt: skip
 
     def _is_derived(self, node: int) -> bool:
@@ -139,8 +141,9 @@ class InPlaceWriter(FastWriter):
         """Whether an array in whose memory a value can be computed is read no more after it."""
         here = self.when[node][0]
         return self._is_derived(node) and any(
-            a in self.statements and self._can_hold(a, node) and self.last[a] <= here
+            self.last[a] <= here and a in self.statements
             and all(u == node or self.when[u][0] < here for u in self.users[a])
+            and self._can_hold(a, node)
             for a in self.graph.args[node]
         )  # fmt: skip
 
