@@ -103,16 +103,13 @@ class Sweep:
         args = graph.args[node]
         if node in self.sources:
             return True
-        if not graph.types[node].is_float:
-            return False
-        moving = [k for k, a in enumerate(args) if active[a]]
-        if not moving:
+        if not graph.types[node].is_float or not any(map(active.__getitem__, args)):
             return False
         row = OPS[graph.ops[node]]
         if row.d is None:
             return row.linear != "constant"
         rules = self._all_rules(node)
-        return any(rules[k] is not None for k in moving)
+        return any(active[a] and rule is not None for a, rule in zip(args, rules, strict=True))
 
     def _operand_facts(self, node: int) -> tuple[list[Type], list[Any]]:
         """The types of a node's arguments, and the numbers that choose between rules."""
