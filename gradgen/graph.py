@@ -11,7 +11,8 @@ from gradgen.ops import OPS
 from gradgen.types import BY_TYPES, QUOTIENTS, Dim, Size, Type, promote
 
 Tree = Any  # a node, or a dict, list, tuple or record of trees
-_SOURCELESS = frozenset({"param", "const", "constant", "global", "seed"})
+# What is no operation: it has a key of its own.
+SOURCELESS = frozenset({"param", "const", "constant", "global", "seed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class GraphBuilder:
             keys = zip(*columns, strict=True)
             self.known.update(zip(keys, range(len(graph.ops) - 1, -1, -1), strict=True))
             for node, op in enumerate(graph.ops):
-                if op in _SOURCELESS:
+                if op in SOURCELESS:
                     self.known.setdefault(self._key(node), node)
 
     def _key(self, node: int) -> Any:
@@ -293,7 +294,7 @@ class GraphBuilder:
         elif op == "global" and args:
             path, name = attr
             new = self.named_global(path, name, args[0])
-        elif op in _SOURCELESS:
+        elif op in SOURCELESS:
             new = self.leaf(op, attr, source.types[node], source.values[node])
         else:
             new = self.add(op, *args, attr=attr)
@@ -355,7 +356,7 @@ class GraphBuilder:
     def named(self, node: int, name: str) -> None:
         """Remember the user's name for a value, unless it has one."""
         graph = self.graph
-        if graph.names[node] is None and graph.ops[node] not in _SOURCELESS:
+        if graph.names[node] is None and graph.ops[node] not in SOURCELESS:
             graph.names[node] = name
 
 
@@ -413,7 +414,7 @@ def verify(graph: Graph) -> None:
     for node in range(count):
         op, args = graph.ops[node], graph.args[node]
         assert all(0 <= a < node for a in args), f"node {node} comes after its arguments"
-        if op in _SOURCELESS:
+        if op in SOURCELESS:
             continue
         found = OPS[op].infer(
             [graph.types[a] for a in args], graph.attrs[node], [graph.values[a] for a in args]
@@ -441,6 +442,7 @@ def operand_dtype(types: Sequence[Type]) -> str:
 
 __all__ = [
     "COLUMNS",
+    "SOURCELESS",
     "Graph",
     "GraphBuilder",
     "Param",
