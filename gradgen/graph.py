@@ -11,7 +11,8 @@ from gradgen.ops import OPS
 from gradgen.types import BY_TYPES, QUOTIENTS, Dim, Size, Type, promote
 
 Tree = Any  # a node, or a dict, list, tuple or record of trees
-_SOURCELESS = frozenset({"param", "const", "constant", "global", "seed"})
+# What is no operation: it has a key of its own.
+SOURCELESS = frozenset({"param", "const", "constant", "global", "seed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,8 @@ class GraphBuilder:
     def __init__(self, graph: Graph, share: bool = True) -> None:
         self.graph = graph
         self.loc: Location | None = None
-        self._known: dict[Any, int] = {}
+        # The nodes by operation, arguments and attribute; sources by what tells them apart.
+        self.known: dict[Any, int] = {}
         # The columns that `add` reads, and what it puts a row at their ends by.
         self._types, self._values = graph.types, graph.values
         self._ends = tuple([getattr(graph, column).append for column in COLUMNS])
@@ -127,10 +129,10 @@ class GraphBuilder:
             # from the last to the first: of equal nodes the first one is known
             columns = (reversed(held) for held in (graph.ops, graph.args, graph.attrs))
             keys = zip(*columns, strict=True)
-            self._known.update(zip(keys, range(len(graph.ops) - 1, -1, -1), strict=True))
+            self.known.update(zip(keys, range(len(graph.ops) - 1, -1, -1), strict=True))
             for node, op in enumerate(graph.ops):
-                if op in _SOURCELESS:
-                    self._known.setdefault(self._key(node), node)
+                if op in SOURCELESS:
+                    self.known.setdefault(self._key(node), node)
 
     def _key(self, node: int) -> Any:
         """What tells a source from others, as the constructors below form it."""
@@ -140,12 +142,12 @@ class GraphBuilder:
 
     def find(self, op: str, *args: int, attr: Any = None) -> int | None:
         """The node for `op(*args)` if there is one already."""
-        return self._known.get((op, args, attr))
+        return self.known.get((op, args, attr))
 
     def add(self, op: str, *args: int, attr: Any = None) -> int:
         """The node for `op(*args)`. Raises `Refusal` where the type rule refuses."""
         key = (op, args, attr)
-        known = self._known.get(key)
+        known = self.known.get(key)
         if known is not None and not OPS[op].fresh:
             return known
         # Every stage spends most of its time here, so that two operands, which most operations
@@ -170,7 +172,7 @@ class GraphBuilder:
                 _inferred[op, attr, operands] = found
         if static and value is None:
             value = _evaluate(op, [values[a] for a in args], found)
-        node = self._known[key] = len(types)
+        node = self.known[key] = len(types)
         end_op, end_args, end_attr, end_type, end_value, end_loc, end_name, end_hint = self._ends
         end_op(op)
         end_args(args)
@@ -185,7 +187,7 @@ class GraphBuilder:
     def _append(
         self, key: Any, op: str, args: tuple[int, ...], attr: Any, found: Any, value: Any
     ) -> int:
-        node = self._known[key] = len(self._types)
+        node = self.known[key] = len(self._types)
         ops, arguments, attrs, types, values, locs, names, hints = self._ends
         ops(op)
         arguments(args)
@@ -200,7 +202,7 @@ class GraphBuilder:
     def const(self, value: Any, name: str | None = None) -> int:
         """The node of a Python number; one that the user named stays apart from its equals."""
         key = ("const", literal_key(value), name)
-        known = self._known.get(key)
+        known = self.known.get(key)
         if known is not None:
             return known
         node = self._append(key, "const", (), value, Type("py", type(value).__name__), value)
@@ -209,7 +211,7 @@ class GraphBuilder:
 
     def known_const(self, value: float) -> int | None:
         """The node of a Python number without a name if there is one already."""
-        return self._known.get(("const", literal_key(value), None))
+        return self.known.get(("const", literal_key(value), None))
 
     def constant(self, dotted: str, value: float) -> int:
         """The node of a constant of a library, `numpy.pi`."""
@@ -218,13 +220,13 @@ class GraphBuilder:
     def leaf(self, op: str, attr: Any, found: Type, value: Any = None) -> int:
         """A `param`, `global` or `seed` node."""
         key = (op, attr)
-        known = self._known.get(key)
+        known = self.known.get(key)
         return known if known is not None else self._append(key, op, (), attr, found, value)
 
     def named_global(self, path: str, name: str, node: int) -> int:
         """The node of a module-level name, which the emitted file defines as the user's does."""
         key = ("global", (path, name))
-        known = self._known.get(key)
+        known = self.known.get(key)
         if known is not None:
             return known
         graph = self.graph
@@ -292,7 +294,7 @@ class GraphBuilder:
         elif op == "global" and args:
             path, name = attr
             new = self.named_global(path, name, args[0])
-        elif op in _SOURCELESS:
+        elif op in SOURCELESS:
             new = self.leaf(op, attr, source.types[node], source.values[node])
         else:
             new = self.add(op, *args, attr=attr)
@@ -314,18 +316,18 @@ class GraphBuilder:
         args = [tuple(map(mapped, some)) for some in source.args[start:stop]]
         made = dict(zip(zip(source.ops[start:stop], args, source.attrs[start:stop], strict=True),
                         rows, strict=True))  # fmt: skip
-        if len(made) < len(rows) or not made.keys().isdisjoint(self._known.keys()):
+        if len(made) < len(rows) or not made.keys().isdisjoint(self.known.keys()):
             for node in range(start, stop):
                 mapping[node] = self.copy_node(source, node, mapping)
             return
-        self._known.update(made)
+        self.known.update(made)
         for column in COLUMNS:
             held = args if column == "args" else getattr(source, column)[start:stop]
             getattr(graph, column).extend(held)
 
     def _copy_few(self, source: Graph, start: int, stop: int, mapping: list[int]) -> None:
         """Copy a short row one by one, for which lists of its columns take longer."""
-        known, mapped = self._known, mapping.__getitem__
+        known, mapped = self.known, mapping.__getitem__
         ends = self._ends
         for node in range(start, stop):
             key = (source.ops[node], tuple(map(mapped, source.args[node])), source.attrs[node])
@@ -354,7 +356,7 @@ class GraphBuilder:
     def named(self, node: int, name: str) -> None:
         """Remember the user's name for a value, unless it has one."""
         graph = self.graph
-        if graph.names[node] is None and graph.ops[node] not in _SOURCELESS:
+        if graph.names[node] is None and graph.ops[node] not in SOURCELESS:
             graph.names[node] = name
 
 
@@ -412,7 +414,7 @@ def verify(graph: Graph) -> None:
     for node in range(count):
         op, args = graph.ops[node], graph.args[node]
         assert all(0 <= a < node for a in args), f"node {node} comes after its arguments"
-        if op in _SOURCELESS:
+        if op in SOURCELESS:
             continue
         found = OPS[op].infer(
             [graph.types[a] for a in args], graph.attrs[node], [graph.values[a] for a in args]
@@ -440,6 +442,7 @@ def operand_dtype(types: Sequence[Type]) -> str:
 
 __all__ = [
     "COLUMNS",
+    "SOURCELESS",
     "Graph",
     "GraphBuilder",
     "Param",

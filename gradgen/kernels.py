@@ -7,10 +7,10 @@ where shapes tell.
 from __future__ import annotations
 
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from gradgen.graph import Graph, GraphBuilder
-from gradgen.liveness import finish, reachable, shell, uses
+from gradgen.graph import SOURCELESS, Graph, GraphBuilder
+from gradgen.liveness import finish, placed, reachable, shell, uses
 from gradgen.passes import eliminate_dead
 from gradgen.types import Dim
 
@@ -35,9 +35,9 @@ def choose_kernels(graph: Graph) -> Graph:
     Stacks of matrices are not transposed there and back. The sign of a product is that of its
     smaller factor.
     """
-    columns = zip(graph.ops, graph.locs, graph.types, strict=True)
-    derived = (op for op, loc, t in columns if loc is None and t.shape)
-    return _Chooser(graph).run() if any(op in _RULES for op in derived) else graph
+    found = [n for op in _RULES for n in placed(graph, op) if graph.locs[n] is None]
+    found = [n for n in found if graph.types[n].shape or graph.ops[n] != "neg"]
+    return _Chooser(graph).run(found) if found else graph
 
 
 def zero_ends(graph: Graph) -> Graph:
@@ -75,22 +75,28 @@ class _Chooser:
         self.old = graph
         self.uses = uses(graph, reachable(graph, graph.results))
         self.b = GraphBuilder(shell(graph))
-        self.map: list[int] = []
+        self.map = [-1] * len(graph)
 
-    def run(self) -> Graph:
+    def run(self, candidates: Iterable[int]) -> Graph:
+        """The graph in which the rules were applied to the candidates; the others are copied."""
         graph, b = self.old, self.b
-        changed = False
-        for node in range(len(graph)):
+        changed, copied = False, 0
+        apart = {*candidates, *(n for op in SOURCELESS for n in placed(graph, op))}
+        for node in sorted(apart):
+            b.copy_run(graph, copied, node, self.map)
+            copied = node + 1
             new = None
-            if graph.locs[node] is None:
+            if graph.ops[node] in _RULES:
                 b.loc = None
-                rule = _RULES.get(graph.ops[node])
-                new = None if rule is None else rule(self, node)
+                new = _RULES[graph.ops[node]](self, node)
             changed |= new is not None
-            self.map.append(b.copy_node(graph, node, self.map) if new is None else new)
+            self.map[node] = b.copy_node(graph, node, self.map) if new is None else new
             if new is not None and b.graph.locs[new] is None:
                 b.label(new, graph.names[node], graph.hints[node])
-        return eliminate_dead(finish(graph, b, self.map)) if changed else graph
+        if not changed:
+            return graph
+        b.copy_run(graph, copied, len(graph), self.map)
+        return eliminate_dead(finish(graph, b, self.map))
 
     def _matmul(self, node: int) -> int | None:
         """A product with a transposed matrix, over an axis that may be of length one."""

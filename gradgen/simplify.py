@@ -109,6 +109,7 @@ class _Simplifier:
 
     def _rewrite_run(self, start: int, stop: int, given: Container[int]) -> None:
         old, b, ops, locs, mapped = self.old, self.b, self.ops, self.locs, self.map.__getitem__
+        before = self.before
         for node in range(start, stop):
             count = self.uses[node]
             if not count and node not in given:
@@ -118,17 +119,18 @@ class _Simplifier:
                 self._note_reciprocal(new)
                 self._note_store(new)
                 self._fill()
-                self.before[new] = count
+                before[new] = count
                 continue
             b.loc = None
             new = self.map[node] = self.rewrite(node)
             op = ops[new]
-            self._fill()
+            if len(before) < len(ops):
+                self._fill()
             if (
                 op == old.ops[node] and self.args[new] == tuple(map(mapped, old.args[node]))
                 and self.b.graph.attrs[new] == old.attrs[node]
             ):  # fmt: skip
-                self.before[new] = count
+                before[new] = count
             else:
                 self.changed += 1
             if op == "index_set":
@@ -356,9 +358,9 @@ class _Simplifier:
         return node, True
 
     def _find_product(self, a: int, b: int) -> int | None:
-        find = self.b.find
-        known = find("mul", a, b)
-        return find("mul", b, a) if known is None else known
+        known = self.b.known
+        found = known.get(("mul", (a, b), None))
+        return known.get(("mul", (b, a), None)) if found is None else found
 
     def _quotient_of_numbers(self, top: int, bottom: int) -> int | None:
         """A quotient that is there already; one of arrays hides what a sum of them gathers."""

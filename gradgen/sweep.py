@@ -80,11 +80,22 @@ class Sweep:
     # -- activity ------------------------------------------------------------------------------
 
     def _look_at_nodes(self) -> None:
-        """Tell of the nodes that are new what the sweep needs to know."""
-        for node in range(len(self.active), len(self.graph.ops)):
+        """Tell of the nodes that are new what the sweep needs to know.
+
+        A node is risky that can be infinite or NaN although the parameters are finite, and fixed
+        that is computed of numbers in the text and of lengths alone.
+        """
+        ops, columns, risky, fixed = self.graph.ops, self.graph.args, self.risky, self.fixed
+        for node in range(len(self.active), len(ops)):
             self.active.append(self._is_active(node))
-            self.risky.append(self._is_risky(node))
-            self.fixed.append(self._is_fixed(node))
+            op, args = ops[node], columns[node]
+            if op in LEAVES:
+                risky.append(False)
+                fixed.append(op in ("const", "constant"))
+                continue
+            row = OPS[op]
+            risky.append(not row.bounded or row.singular or any(map(risky.__getitem__, args)))
+            fixed.append(op in _LENGTHS or all(map(fixed.__getitem__, args)))
 
     def _is_active(self, node: int) -> bool:
         """Whether a node depends differentiably on a parameter of `wrt`."""
@@ -92,32 +103,13 @@ class Sweep:
         args = graph.args[node]
         if node in self.sources:
             return True
-        if not graph.types[node].is_float:
-            return False
-        moving = [k for k, a in enumerate(args) if active[a]]
-        if not moving:
+        if not graph.types[node].is_float or not any(map(active.__getitem__, args)):
             return False
         row = OPS[graph.ops[node]]
         if row.d is None:
             return row.linear != "constant"
         rules = self._all_rules(node)
-        return any(rules[k] is not None for k in moving)
-
-    def _is_fixed(self, node: int) -> bool:
-        """Whether a node is computed of numbers in the text and of lengths alone."""
-        graph, fixed = self.graph, self.fixed
-        op = graph.ops[node]
-        if op in LEAVES:
-            return op in ("const", "constant")
-        return op in _LENGTHS or all(map(fixed.__getitem__, graph.args[node]))
-
-    def _is_risky(self, node: int) -> bool:
-        """Whether a node can be infinite or NaN although the parameters are finite."""
-        graph, risky = self.graph, self.risky
-        if graph.ops[node] in LEAVES:
-            return False
-        row = OPS[graph.ops[node]]
-        return not row.bounded or row.singular or any(map(risky.__getitem__, graph.args[node]))
+        return any(active[a] and rule is not None for a, rule in zip(args, rules, strict=True))
 
     def _operand_facts(self, node: int) -> tuple[list[Type], list[Any]]:
         """The types of a node's arguments, and the numbers that choose between rules."""

@@ -8,6 +8,7 @@ import functools
 import importlib
 import math
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 import gradgen
 from gradgen import GradgenError, SourceError
 from gradgen.api import emit_path
+from gradgen.read.mutation import changed_names
 
 X = np.array([1.5, -0.5, 2.5])
 M = np.array([[1.5, -0.5, 2.5], [0.25, 3.0, -1.0]])
@@ -831,3 +833,27 @@ def test_a_keyword_that_is_not_read_is_refused_and_never_ignored():
     f = function_of(with_body("return np.sum(np.reshape(x, newshape=(1, 1)) ** 2)"))
     with pytest.raises(SourceError, match=r"numpy\.reshape: got an unexpected keyword.*newshape"):
         gradgen.grad(f)(np.ones(1))
+
+
+def test_what_changes_names_is_found_without_a_look_into_expressions_that_tell_nothing():
+    root = Path(__file__).parent
+    files = [
+        p
+        for folder in ("cases", "corpus", "../examples")
+        for p in root.joinpath(folder).rglob("*.py")
+    ]
+    plain = [
+        "k = [1.0]\ndef f(x):\n    return x * k[0]\n",
+        "k = [1.0]\ndef g(y):\n    y[0] = 2.0\ndef f(x):\n    return x * g(k)\n",
+        "k = [1.0]\ndef f(x):\n    z = k\n    z[0] = x\n    return z[0] + sin(x)\n",
+        "k = [1.0]\nk.append(2.0)\n",
+        "k = [1.0]\ndef f(x):\n    return (k := x) + sin(k)\n",
+        "k = [1.0]\ndef f(x):\n    return sin(x, out=k)\n",
+        "k = [1.0]\nsave(k)\ndef f(x):\n    return x\n",
+    ]
+    for text in (*plain, *(path.read_text("utf-8") for path in files)):
+        tree = ast.parse(text)
+        assert changed_names(tree, text) == changed_names(tree)
+    assert [changed_names(ast.parse(text), text) for text in plain] == [
+        set(), {"k"}, {"k"}, {"k"}, set(), {"k"}, {"k"},
+    ]  # fmt: skip
