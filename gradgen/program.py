@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from gradgen import derive, passes
-from gradgen.batches import batched
 from gradgen.batching import batch_products
 from gradgen.blocks import blocked
 from gradgen.bounds import length_guard, needed_lengths
@@ -42,6 +41,7 @@ from gradgen.read import NOT_AGAIN, LengthError, spelled
 from gradgen.render import inspect_unit
 from gradgen.shifts import without_shifts
 from gradgen.stabilize import Rewrite, note_lines, stabilize
+from gradgen.stacked import stacked
 from gradgen.targets import TARGETS, styled
 from gradgen.types import Size, Type
 from gradgen.vanishing import vanishing
@@ -138,7 +138,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
         written, kinds = made.graph, made.kinds
         if mode != "pair":
             written, loops = blocked(written)
-        for step in (batched, as_products):
+        for step in (stacked, as_products):
             written, more = step(written)
             kinds = [*kinds, *more]
     target = styled(options.target, options.style)

@@ -11,7 +11,7 @@ ORDER = [
     "collector", "definitions", "directives", "errors", "types", "ops", "graph", "read", "rules",
     "sweep", "derive", "forward", "liveness", "vanishing", "simplify", "shifts", "passes",
     "kernels", "batching", "question", "columns", "monomials", "sharing", "assembly", "elimination",
-    "jacobians", "modes", "targets", "spelling", "fastmath", "blocks", "batches", "products",
+    "jacobians", "modes", "targets", "spelling", "fastmath", "blocks", "stacked", "products",
     "stabilize", "layout", "guards", "bounds", "saved", "emission", "buffers", "dtypes", "inplace",
     "loops", "notes", "render", "certificate", "program", "header", "cache", "live", "differences",
     "oracles", "checking", "certify", "byhand", "auditing", "testing", "pytest_plugin", "measure",

@@ -19,20 +19,20 @@ from gradgen.types import Dim, Size
 _UPDATES = ("index_set", "index_add")
 # Fewer products are as soon computed one by one.
 _FEWEST = 3
-BATCHES = "matrices of several steps are rows of one, and their products one"
+STACKED = "matrices of several steps are rows of one, and their products one"
 
 
-def batched(graph: Graph) -> tuple[Graph, list[str]]:
+def stacked(graph: Graph) -> tuple[Graph, list[str]]:
     """The graph with one array for several, and what the header says of it."""
     if "matmul" not in graph.ops and "concatenate" not in graph.ops:
         return graph, []
-    batcher = _Batcher(graph)
-    if not batcher.joined and not batcher.items:
+    stacker = _Stacker(graph)
+    if not stacker.joined and not stacker.items:
         return graph, []
-    return eliminate_dead(batcher.run()), [BATCHES]
+    return eliminate_dead(stacker.run()), [STACKED]
 
 
-class _Batcher:
+class _Stacker:
     def __init__(self, graph: Graph) -> None:
         self.old = graph
         self.needed = reachable(graph, graph.results)
@@ -205,4 +205,4 @@ class _Batcher:
         return self.b.size(size)
 
 
-__all__ = ["batched"]
+__all__ = ["stacked"]
