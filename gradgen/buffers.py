@@ -12,14 +12,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gradgen.emission import ALWAYS_INLINE, INDENT, TEMPORARY, FunctionWriter, ModuleWriter, Plan
+from gradgen.emission import ALWAYS_INLINE, INDENT, TEMPORARY, FunctionWriter
 from gradgen.guards import argument_parts
 from gradgen.ops import OPS
 from gradgen.ops.blocks import GIVEN, loops
 from gradgen.ops.written import Call
+from gradgen.surroundings import ModuleWriter
 from gradgen.targets import Expr
 from gradgen.targets.base import call, quoted
 from gradgen.targets.numpy import dtype
+from gradgen.unit import Plan
 
 IN_PLACE = "values are computed in the memory of others that are not needed any more"
 # What makes a new array, besides elementwise operations.

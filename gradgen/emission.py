@@ -6,10 +6,7 @@ import ast
 import keyword
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from gradgen.bounds import length_guard
 from gradgen.errors import GradgenError, Location, Refusal, SourceError
@@ -23,17 +20,18 @@ from gradgen.guards import (
     value_shape_guard,
 )
 from gradgen.liveness import reachable
-from gradgen.modes import MODES
 from gradgen.ops import OPS
 from gradgen.ops.indexing import may_repeat
 from gradgen.ops.table import UNARY
 from gradgen.ops.written import Call, OpaqueCall
 from gradgen.read import Static
 from gradgen.saved import saved_lines, split
+from gradgen.surroundings import ModuleWriter
 from gradgen.targets import Expr, Target
 from gradgen.targets.base import call, infix, number, prefix, quoted, sequence
 from gradgen.targets.numpy import length, subscript, written
 from gradgen.types import QUOTIENTS, Dim, Shape, Size, TupleType
+from gradgen.unit import ClassOf, FunctionText, Plan, Unit
 
 WIDTH = 88
 INDENT = "    "
@@ -45,8 +43,6 @@ _UPDATES = ("index_set", "index_add")
 _DISPLAYS = frozenset({
     "array", "concatenate", "stack", "vstack", "hstack", "dstack", "column_stack", "total",
 })  # fmt: skip
-# What the names of emitted functions end in.
-_FUNCTIONS = (*MODES, "forward", "backward")
 TEMPORARY = "t"
 # How adjoints, tangents, and entries of Jacobians and Hessians are called: d_x, t_x, dy_dx, h_x_y.
 _DERIVED = re.compile(r"[dth]_|d\w*_d").match
@@ -54,63 +50,6 @@ _REDUCTIONS = ("sum", "mean", "max", "min", "norm")
 _VIEWS = frozenset(name for name, row in OPS.items() if row.view)
 ALWAYS_INLINE = ("axis_size", "item_count")
 FOREVER = 1 << 60
-
-
-@dataclass(slots=True)
-class FunctionText:
-    """One emitted function: its `def` lines, its docstring and the lines of its body."""
-
-    name: str
-    signature: list[str]
-    doc: list[str]
-    body: list[str]
-
-
-@dataclass(slots=True)
-class Unit:
-    """What a template lays out: imports, module constants, functions."""
-
-    imports: list[str] = field(default_factory=list)
-    constants: list[str] = field(default_factory=list)
-    functions: list[FunctionText] = field(default_factory=list)
-    namespace: dict[str, Any] = field(default_factory=dict)
-    # What the values of the namespace are called in the graph.
-    origins: dict[str, str] = field(default_factory=dict)
-    captured: list[str] = field(default_factory=list)
-    # The user's own functions that are called, by their names here: the module, or None where no
-    # module has a name for it, and the name there.
-    foreign: dict[str, tuple[str | None, str]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    # Local names of classes, which are called.
-    classes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class ClassOf:
-    """Among results: the class of a part of an argument, given as the `like` of a record."""
-
-    like: Any
-
-
-@dataclass(slots=True)
-class Plan:
-    """What one function computes: the nodes that are its own, what it is given and returns."""
-
-    name: str
-    params: list[Param]
-    nodes: list[int]
-    results: Tree
-    doc: list[str]
-    given: dict[int, str] = field(default_factory=dict)
-    extra_params: tuple[str, ...] = ()
-    unpack: list[int] | None = None
-    # Lengths that what is unpacked tells, by their nodes: the array and the axis.
-    told: dict[int, tuple[int, int]] = field(default_factory=dict)
-    # The records whose types are unpacked behind the values.
-    records: list[Any] = field(default_factory=list)
-    keep: list[int] = field(default_factory=list)
-    # The node that is called `value` where nothing better names it.
-    value: int = -1
 
 
 def emit(
@@ -125,8 +64,8 @@ def emit(
     target lacks.
     """
     unit = Unit()
-    module = ModuleWriter(graph, target, unit, guard, ("saved", "seed") if mode == "pair" else ())
-    module.writer = writer or FunctionWriter
+    given = ("saved", "seed") if mode == "pair" else ()
+    module = ModuleWriter(graph, target, unit, guard, writer or FunctionWriter, given)
     if mode == "pair":
         forward, backward = _pair(graph, doc, recompute)
         backward.given = module.function(forward)
@@ -177,166 +116,11 @@ def _saved_text(graph: Graph, node: int, names: Mapping[int, str]) -> str:
     return f"len({whole})" if graph.types[array].rank == 1 else f"{whole}.shape[{axis}]"
 
 
-class ModuleWriter:
-    """What the functions of one file share: the imports, the constants, the reserved names."""
-
-    def __init__(
-        self, graph: Graph, target: Target, unit: Unit, guard: bool, given: Sequence[str] = ()
-    ) -> None:  # fmt: skip
-        self.graph = graph
-        self.target = target
-        self.unit = unit
-        self.guard = guard
-        self.writer: type[FunctionWriter] = FunctionWriter
-        self.roots: dict[str, str] = {}
-        self.taken = {p.name for p in graph.params} | set(keyword.kwlist)
-        self.functions = {f"{graph.name}_{mode}" for mode in _FUNCTIONS}
-        self.taken |= self.functions
-        for node, op in enumerate(graph.ops):
-            name = graph.names[node]
-            if name is not None:
-                self.taken.add(name)
-            if op == "global":
-                self.taken.add(graph.attrs[node][1])
-        # Settled before any name is claimed: a local of the same name would hide the global.
-        self.global_names: dict[int, str] = {}
-        hidden = {p.name for p in graph.params} | self.functions | set(given)
-        for node, op in enumerate(graph.ops):
-            if op == "global":
-                name, count = str(graph.attrs[node][1]), 1
-                wanted = name
-                while wanted in hidden:
-                    count += 1
-                    wanted = f"{name}_{count}"
-                hidden.add(wanted)
-                self.taken.add(wanted)
-                self.global_names[node] = wanted
-        self.reserved = frozenset(self.global_names.values()) | _BUILTIN_NAMES
-        self.globals: dict[int, str] = {}
-        self.global_lines: list[str] = []
-        # What the user's own functions are called, by the keys of their calls.
-        self.opaque: dict[str, str] = {}
-        needed = reachable(graph, graph.results) if "opaque" in graph.ops else ()
-        for node, need in enumerate(needed):
-            if need and graph.ops[node] == "opaque":
-                self._import_opaque(graph.attrs[node])
-
-    def root(self, module: str) -> str:
-        """The name of a module in the file, imported when it is first asked for."""
-        if module not in self.roots:
-            short = "np" if module == "numpy" else module.rpartition(".")[2]
-            name = short
-            while name in self.taken:
-                name = module.rpartition(".")[2] if name == short else name + "_"
-                if name == short:
-                    name += "_"
-            parent, _, last = module.rpartition(".")
-            line = f"from {parent} import {last}" if parent else f"import {module}"
-            self.roots[module] = name
-            self.unit.imports.append(line if name == last else f"{line} as {name}")
-            self.taken.add(name)
-        return self.roots[module]
-
-    def _import_opaque(self, held: OpaqueCall) -> None:
-        """Bind a function of the user's that is called: imported, or as it is in this process."""
-        if held.key in self.opaque:
-            return
-        name = held.name
-        while name in self.taken:
-            name += "_"
-        self.taken.add(name)
-        self.opaque[held.key] = name
-        value = self.graph.captured.get(held.key)
-        self.unit.foreign[name] = (held.module, held.name)
-        if value is not None:
-            self.unit.namespace[name] = value
-        if held.module is not None:
-            more = "" if name == held.name else f" as {name}"
-            self.unit.imports.append(f"from {held.module} import {held.name}{more}")
-
-    def callable_name(self, dotted: str) -> str:
-        """How a function is called; a builtin by its bare name unless the user's names hide it."""
-        if dotted in self.opaque:
-            return self.opaque[dotted]
-        module, _, name = dotted.rpartition(".")
-        if dotted.startswith("numpy."):
-            return f"{self.root('numpy')}.{dotted.removeprefix('numpy.')}"
-        if module == "builtins" and name not in self.taken:
-            return name
-        return f"{self.root(module)}.{name}"
-
-    def global_name(self, node: int) -> str:
-        """The module-level name of a captured value; its definition goes into the file."""
-        if node in self.globals:
-            return self.globals[node]
-        graph = self.graph
-        path, name = graph.attrs[node]
-        wanted = self.globals[node] = self.global_names[node]
-        if path == "live":
-            self._live_global(wanted, name)
-        else:
-            inner = FunctionWriter(self, Plan(wanted, [], [], (), []))
-            text = inner.expression_of(graph.args[node][0])
-            self.global_lines.append(f"{wanted} = {text.at(1)}")
-        return wanted
-
-    def _live_global(self, wanted: str, name: str) -> None:
-        value = self.graph.captured[name]
-        self.unit.namespace[wanted] = value
-        self.unit.origins[wanted] = name
-        literal = _literal(value, self)
-        if literal is None:
-            self.unit.captured.append(wanted)
-        else:
-            self.global_lines.append(f"{wanted} = {literal}")
-
-    def function(self, plan: Plan) -> dict[int, str]:
-        """Write one function; the names that it gave to its values."""
-        writer = self.writer(self, plan)
-        self.unit.functions.append(writer.write())
-        return writer.names
-
-    def finish(self) -> None:
-        """Put imports and constants in order."""
-        self.unit.imports.sort(key=import_order)
-        self.unit.constants = self.global_lines
-
-
 def index_argument(template: Any, place: str, np_name: str) -> str:
     """What stands between brackets in `a[...]`, written as an argument of a call."""
     if any(isinstance(item, tuple) and item[0] == "s" for item in template):
         return f"{np_name}.s_[{place}]"
     return place if len(template) == 1 else f"({place})"
-
-
-def _literal(value: Any, module: ModuleWriter) -> str | None:
-    """A captured value as source; None where it is too large to be one."""
-    where = module.root(module.target.number_module) if isinstance(value, float) and (
-        value != value or value in (float("inf"), -float("inf"))
-    ) else ""  # fmt: skip
-    if isinstance(value, (bool, int, float)) and not isinstance(value, np.generic):
-        return number(value, where).text
-    array = np.asarray(value)
-    if array.size > 16 or not np.isfinite(array).all():
-        return None
-    dtype = "" if array.dtype in (np.float64, np.int64, np.bool_) else f", dtype=np.{array.dtype}"
-    np_name = module.root("numpy")
-    if isinstance(value, np.generic):
-        return f"{np_name}.{array.dtype}({number(value.item(), '').text})"
-    return f"{np_name}.array({_listed(array.tolist())}{dtype})"
-
-
-def _listed(value: Any) -> str:
-    """Nested lists of finite numbers as source."""
-    if isinstance(value, list):
-        return f"[{', '.join(map(_listed, value))}]"
-    return number(value, "").text
-
-
-def import_order(line: str) -> tuple[bool, bool, str]:
-    """Where an import stands: the standard library first, `import` before `from`."""
-    standard = line.startswith(("import math", "import builtins", "from math"))
-    return (not standard, line.startswith("from "), line)
 
 
 class FunctionWriter:
@@ -1084,8 +868,6 @@ class FunctionWriter:
 # What raises nothing on floats.
 _SILENT = {*_ATOMS, "add", "sub", "mul", "neg"}
 _NEVER = -1
-_BUILTIN_NAMES = frozenset({"len", "sum", "min", "max", "abs", "float", "int", "round", "type",
-                            "ValueError", "bool", "getattr"})  # fmt: skip
 
 
 def _any_leaf(param: Param) -> int:
@@ -1130,5 +912,4 @@ def _leaf_name(name: str, path: Sequence[Any]) -> str:
     return last if last.isidentifier() else f"{name}_{last}" if last.isalnum() else name
 
 
-__all__ = ["FunctionText", "FunctionWriter", "Location", "ModuleWriter", "Plan", "Refusal", "Unit",
-           "emit", "spell_path"]  # fmt: skip
+__all__ = ["FunctionWriter", "Location", "Refusal", "emit", "spell_path"]

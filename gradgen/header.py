@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from gradgen.emission import Unit
 from gradgen.program import VERSION, Options, Program
 from gradgen.render import BODY_LINE, body_of, printable, render
+from gradgen.unit import Unit
 
 
 def project_folder(path: Path) -> Path:

@@ -13,12 +13,14 @@ import math
 
 from gradgen.buffers import FastWriter, _ufunc
 from gradgen.dtypes import Dtypes
-from gradgen.emission import _UPDATES, FOREVER, FunctionWriter, ModuleWriter, Plan
+from gradgen.emission import _UPDATES, FOREVER, FunctionWriter
 from gradgen.graph import Graph
 from gradgen.ops import OPS
+from gradgen.surroundings import ModuleWriter
 from gradgen.targets import Expr
 from gradgen.targets.base import call
 from gradgen.types import Type
+from gradgen.unit import Plan
 
 # Arrays that are known to be smaller are as fast in one expression.
 _SMALL = 1000

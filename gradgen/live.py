@@ -18,7 +18,6 @@ import numpy as np
 
 from gradgen import cache
 from gradgen.directives import CustomRule
-from gradgen.emission import Unit
 from gradgen.errors import GradgenError, NotCompiledError, SourceError, ZeroDerivativeWarning
 from gradgen.graph import Graph, Param, Record
 from gradgen.modes import taken
@@ -42,6 +41,7 @@ from gradgen.read import (
     unwrap_callable,
 )
 from gradgen.render import render
+from gradgen.unit import Unit
 
 Shapes = str | Mapping[str, Any] | None
 Made = TypeVar("Made")

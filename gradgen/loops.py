@@ -10,22 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gradgen.derive import name_of
-from gradgen.emission import (
-    INDENT,
-    FunctionText,
-    FunctionWriter,
-    ModuleWriter,
-    Plan,
-    Unit,
-    import_order,
-    spell_path,
-)
+from gradgen.emission import INDENT, FunctionWriter, spell_path
 from gradgen.graph import Graph, Param, Tree, leaves, map_tree
 from gradgen.guards import argument_parts
 from gradgen.question import Question
+from gradgen.surroundings import ModuleWriter
 from gradgen.targets import TARGETS
 from gradgen.targets.base import quoted
 from gradgen.types import Dim, Size, Type
+from gradgen.unit import FunctionText, Plan, Unit, import_order
 
 NAMES = {"jacobian": "Jacobian", "hessian": "Hessian"}
 
@@ -60,7 +53,7 @@ class Loops:
         self.types = {p.name: self.asked.graph.types[p.tree] for p in self.asked.chosen}
         self.taken = {p.name for p in graph.params}
         own = [p for p in graph.params if not p.added]
-        module = ModuleWriter(graph, TARGETS["numpy"], Unit(), True)
+        module = ModuleWriter(graph, TARGETS["numpy"], Unit(), True, FunctionWriter)
         signature = FunctionWriter(module, Plan(f"{name}_{self.matrix}", own, [], (), []))
         self._import()
         self._once()

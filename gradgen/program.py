@@ -16,7 +16,7 @@ from gradgen.blocks import blocked
 from gradgen.bounds import length_guard, needed_lengths
 from gradgen.buffers import FastWriter
 from gradgen.collector import paused
-from gradgen.emission import FunctionWriter, Unit
+from gradgen.emission import FunctionWriter
 from gradgen.emission import emit as emit_unit
 from gradgen.errors import GradgenError, Location, NeedsLength, SourceError
 from gradgen.fastmath import fast_lines, faster
@@ -44,6 +44,7 @@ from gradgen.stabilize import Rewrite, note_lines, stabilize
 from gradgen.stacked import stacked
 from gradgen.targets import TARGETS, styled
 from gradgen.types import Size, Type
+from gradgen.unit import Unit
 from gradgen.vanishing import vanishing
 
 VERSION = "0.1.0"

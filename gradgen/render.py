@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from gradgen.collector import paused
-from gradgen.emission import WIDTH, Unit, import_order
+from gradgen.emission import WIDTH
 from gradgen.errors import GradgenError
 from gradgen.layout import lay_out
+from gradgen.unit import Unit, import_order
 
 TEMPLATE = "python.py.jinja"
 BODY_LINE = "# gradgen-body:"

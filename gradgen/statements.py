@@ -8,25 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gradgen.derive import name_of
-from gradgen.emission import (
-    MAX_DEPTH,
-    FunctionWriter,
-    ModuleWriter,
-    Plan,
-    Unit,
-    index_argument,
-    spell_path,
-)
+from gradgen.emission import MAX_DEPTH, FunctionWriter, index_argument, spell_path
 from gradgen.graph import Graph, GraphBuilder, leaves
 from gradgen.liveness import reachable
 from gradgen.ops import OPS
 from gradgen.ops.indexing import may_repeat
 from gradgen.ops.table import ATOM, UNARY
 from gradgen.passes import DIRECTIVES
+from gradgen.surroundings import ModuleWriter
 from gradgen.targets import TARGETS, Expr
 from gradgen.targets.base import call
 from gradgen.targets.numpy import subscript
 from gradgen.types import TupleType
+from gradgen.unit import Plan, Unit
 
 # An expression without a name that is longer gets a line of its own.
 LONG = 60
@@ -62,7 +56,7 @@ class Speller(FunctionWriter):
     """Writes values as expressions, and decides which of them have a line of their own."""
 
     def __init__(self, graph: Graph, nodes: list[int]) -> None:
-        module = ModuleWriter(graph, TARGETS["numpy"], Unit(), True)
+        module = ModuleWriter(graph, TARGETS["numpy"], Unit(), True, FunctionWriter)
         module.taken.add(graph.name)  # which a row may have
         super().__init__(module, Plan(graph.name, graph.params, nodes, (), []))
         self.used: set[str] = {p.name for p in graph.params}

@@ -17,11 +17,11 @@ import numpy as np
 from gradgen import passes
 from gradgen.bounds import needed_lengths
 from gradgen.derive import Adjoint, Reverse, check_active, copied
-from gradgen.emission import FunctionText, Unit
 from gradgen.errors import GradgenError
 from gradgen.graph import Graph, GraphBuilder, leaves
 from gradgen.render import inspect_unit
 from gradgen.statements import Chooser, Line, Row, RuleWriter
+from gradgen.unit import FunctionText, Unit
 
 # How an adjoint is called in the text of the rules, by the name of what it is the adjoint of.
 NOTATIONS = {"d": "d_{}", "bar": "{}_bar", "partial": "d_{}"}

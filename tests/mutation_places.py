@@ -36,8 +36,10 @@ COMPILER = {
         "Front.view", "Front.update", "Front.store", "Front.add_into", "Front.augment",
         "Front.negated", "Front.update_whole", "Front.assign_into",
     ),
-    "gradgen/emission.py": (
+    "gradgen/surroundings.py": (
         "ModuleWriter.__init__", "ModuleWriter.root", "ModuleWriter.callable_name",
+    ),
+    "gradgen/emission.py": (
         "FunctionWriter._compute_last_uses", "FunctionWriter._is_view", "FunctionWriter._claim",
         "FunctionWriter._is_reserved", "FunctionWriter._name", "FunctionWriter._write_update",
         "FunctionWriter._may_overwrite",

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from gradgen import files, header
 from gradgen.certificate import FIRST, LINE, certificate_lines, read_certificate
-from gradgen.emission import Unit
 from gradgen.errors import GradgenError
 from gradgen.render import body_of
+from gradgen.unit import Unit
 
 WHOLE = {
     "source": "ab" * 32,

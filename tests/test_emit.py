@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from gradgen import GradgenError, emit
-from gradgen.emission import FunctionText, Unit
 from gradgen.layout import WIDTH, lay_out
 from gradgen.render import inspect_unit
 from gradgen.targets.base import number, quoted
+from gradgen.unit import FunctionText, Unit
 
 
 def function_of(text, name="f", **names):

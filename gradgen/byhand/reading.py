@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from gradgen.byhand.written import Calling, Misfit, Reading, described, part_of
-from gradgen.emission import Unit, emit
+from gradgen.emission import emit
 from gradgen.errors import GradgenError
 from gradgen.graph import Graph, GraphBuilder, Param, map_tree
 from gradgen.oracles.subject import Leaf, Subject, fixed_types
 from gradgen.targets import TARGETS
 from gradgen.types import Type
+from gradgen.unit import Unit
 
 Read = Callable[[Mapping[str, Any]], Graph]
 

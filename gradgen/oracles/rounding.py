@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from gradgen.emission import Unit
 from gradgen.live import bound_names, compiled, load
 from gradgen.oracles.sample import Random, Values, copied
 from gradgen.oracles.subject import Subject, by_keyword, flat_gradients
 from gradgen.render import render
+from gradgen.unit import Unit
 
 RUNS = 8
 # What an entry of a gradient that is only called may lose on its way, in units of the last place of

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from gradgen.emission import Unit
 from gradgen.errors import GradgenError, SourceError
 from gradgen.graph import Graph, Param, Record, leaves
 from gradgen.live import Shapes, compile_declared, load, read_signature
@@ -33,6 +32,7 @@ from gradgen.read import Static, parse_shapes, read_file, read_live
 from gradgen.read.scope import module_name
 from gradgen.spelling import part_text
 from gradgen.types import Dim, Size, Type
+from gradgen.unit import Unit
 
 Read = Callable[[dict[str, Any]], Graph]
 # For `wrt`: all parameters that can be differentiated.
