@@ -67,7 +67,8 @@ def _is_filled(graph: Graph, node: int) -> bool:
     """Whether it is a long vector of zeros, made for derivatives, that is stored into."""
     buffer, t = graph.args[node][0], graph.types[node]
     long = t.rank == 1 and (isinstance(t.shape[0], Dim) or t.shape[0] >= _LONG)
-    return long and graph.ops[buffer] == "zeros" and graph.locs[node] is None
+    zeros = graph.ops[buffer] == "zeros" and t.is_float
+    return long and zeros and graph.locs[node] is None
 
 
 class _Chooser:

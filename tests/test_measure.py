@@ -217,9 +217,9 @@ def test_the_example_of_the_notes_is_counted_as_in_the_notes():
     # equation 2.3: exp, square, add, exp, sin, add
     found = compare_family("notes", [1]).points[1]
     assert found.operations("gradient", "gradgen forward") == 6
-    # 2.4 with the value: exp(c) is known; cos(c), a sum, 2a, a product, a sum with 1, by exp(x)
-    assert found.gradient_operations == 12
-    assert found.ratio == 2.0
+    # 2.4 with the value: exp(c) is known; cos(c) and a sum, times a + 2b, which is c + b
+    assert found.gradient_operations == 10
+    assert found.ratio == 10 / 6
 
 
 def test_the_reference_points_of_sympy_are_reproduced():
@@ -275,13 +275,20 @@ def test_a_family_is_what_it_is_said_to_be(name, n):
     assert found.notes == []  # every column computes the emitted gradient
 
 
+# Operations a level of value and gradient in reverse mode, and how many more there are in all.
+BY_HAND = {
+    "nested": (6, -1), "sine": (9, -2), "notes": (12, 3), "speelpenning": (3, -5), "deep": (8, -2),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize("name", FAMILIES)
-def test_value_and_gradient_grow_by_the_same_number_while_the_expression_explodes(name):
+def test_value_and_gradient_grow_by_no_more_than_by_hand_while_the_expression_explodes(name):
     sizes = [2, 3, 4] if name == "notes" else [2, 3, 4, 5]  # its expression grows fastest
     growth = compare_family(name, sizes, simplify_below=0).points
     emitted = [c.gradient_operations for c in growth.values()]
-    steps = {b - a for a, b in pairwise(emitted)}
-    assert len(steps) == 1
+    # reverse mode by hand: as much at every level, and less where elimination finds a shorter way
+    rise, start = BY_HAND[name]
+    assert all(have <= rise * n + start for n, have in zip(sizes, emitted, strict=True))
     assert all(c.ratio <= 4 for c in growth.values())
     raw = [c.operations("gradient", "sympy raw") for c in growth.values()]
     rises = [b - a for a, b in pairwise(raw) if a and b]

@@ -225,7 +225,7 @@ def test_diff_shows_what_would_change(project):
     out, err = sync("--diff", code=1)
     assert err == f"loss_grad.py: {MISSING}\nenergy_grad.py: {STALE}\n"
     assert "+def loss_value_and_grad(w, x, y):\n" in out
-    assert "-    d_q = q * k\n" in out
+    assert "-    return q * k\n" in out
     assert "+    d_q = 0.5 * q * k\n" in out
     assert not (project / "loss_grad.py").exists()
 
