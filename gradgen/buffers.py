@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -48,6 +49,7 @@ class FastWriter(FunctionWriter):
         # The loop over blocks in which a node is, and its last node, by its first.
         self.loop: dict[int, int] = {}
         self.end: dict[int, int] = {}
+        self.fresh: dict[int, bool] = {}
         # Of statements: the operand in whose memory they are computed.
         self.buffers: dict[int, int | None] = {}
         # What is computed in the rows of a result, to become them in place: which result.
@@ -184,12 +186,17 @@ class FastWriter(FunctionWriter):
         graph = self.graph
         t = graph.types[node]
         return (
-            self._is_fresh(node) and node in graph.args[user] and graph.types[user] == t
+            graph.types[user] == t and node in graph.args[user] and self._is_fresh(node)
             and _ufunc(graph.ops[user], graph.attrs[user]) is not None
         )  # fmt: skip
 
     def _is_fresh(self, node: int) -> bool:
         """Whether a value is an array of floats that this function makes, of an exact type."""
+        if node not in self.fresh:
+            self.fresh[node] = self._find_fresh(node)
+        return self.fresh[node]
+
+    def _find_fresh(self, node: int) -> bool:
         graph = self.graph
         t = graph.types[node]
         op, attr = graph.ops[node], graph.attrs[node]
@@ -406,8 +413,13 @@ class FastWriter(FunctionWriter):
 
 def _ufunc(op: str, attr: object) -> str | None:
     """The dotted name of the ufunc that an operation is, which takes a place for its result."""
+    return _ufunc_of(op) if attr is None or attr == "numpy" else None
+
+
+@cache
+def _ufunc_of(op: str) -> str | None:
     row = OPS.get(op)
-    if row is None or not row.elementwise or attr not in (None, "numpy") or op == "power":
+    if row is None or not row.elementwise or op == "power":
         return None
     names = (row.call, *row.aliases)
     return next((n for n in names if n.startswith("numpy.") and isinstance(

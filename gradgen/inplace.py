@@ -10,6 +10,7 @@ is read later; and only what has the dtype of the result whatever arguments are 
 from __future__ import annotations
 
 import math
+from functools import cache
 
 from gradgen.buffers import FastWriter, _ufunc
 from gradgen.dtypes import Dtypes
@@ -46,6 +47,7 @@ def _is_square(graph: Graph, node: int) -> bool:
     return graph.ops[node] == "power" and graph.values[graph.args[node][1]] == 2
 
 
+@cache
 def _is_long(t: Type) -> bool:
     known = [n for n in t.shape if isinstance(n, int)]
     return len(known) < len(t.shape) or math.prod(known) >= _SMALL
@@ -149,10 +151,13 @@ class InPlaceWriter(FastWriter):
             for a in self.graph.args[node]
         )  # fmt: skip
 
+    def _choose_buffers(self) -> None:
+        """Left to `_put_statement`: what is computed elsewhere than in its order is known then."""
+
     def _can_hold(self, node: int, user: int) -> bool:
         return (
-            self.graph.ops[user] in _ARITHMETIC and super()._can_hold(node, user)
-            and _is_long(self.graph.types[node])
+            self.graph.ops[user] in _ARITHMETIC and _is_long(self.graph.types[node])
+            and super()._can_hold(node, user)
             # without a guard it is compiled for the arguments of a call, with their dtypes
             and (not self.module.guard or self.dtypes.fits(node, user))
         )  # fmt: skip
