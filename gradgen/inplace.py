@@ -29,6 +29,8 @@ _SMALL = 1000
 _SHARE = 0.1
 # So many operations are one line that reads best as it is.
 _FEW = 3
+# Of longer programs the plan of memory would take a third of the time to emit.
+_MOST = 100_000
 _ARITHMETIC = ("add", "sub", "mul", "div")
 _COMMUTATIVE = ("add", "mul")
 
@@ -36,6 +38,8 @@ _COMMUTATIVE = ("add", "mul")
 def pays(graph: Graph) -> bool:
     """Whether arithmetic on long arrays that was derived is much of what a function computes."""
     derived = total = 0
+    if len(graph) > _MOST:
+        return False
     for node, (op, t) in enumerate(zip(graph.ops, graph.types, strict=True)):
         if t.shape and op in OPS:
             total += 1 if _is_square(graph, node) else OPS[op].cost

@@ -73,7 +73,7 @@ def _floats(arguments: Sequence[Any]) -> Sequence[Any]:
 def jax(workload: Workload) -> Contestant:
     """JAX, compiled by XLA for these shapes; compiling is not timed."""
     module = _module("jax")
-    _at_most(1_000, workload, "compiling takes minutes")
+    _at_most(100, workload, "compiling takes minutes, and memory by the gigabyte,")
     module.config.update("jax_enable_x64", True)
     numpy = module.numpy
     function = _with(workload.function, numpy)
