@@ -773,6 +773,8 @@ class _Simplifier:
     def _cancelled(self, node: int, factor: int) -> int | None:
         """A product without one of its factors, by which it is divided; None where it has none."""
         old, steps = self.old, [node]
+        if old.ops[node] not in ("mul", "div"):
+            return None
         above: dict[int, int] = {}
         for step in steps:
             count = 2 if old.ops[step] == "mul" else 1

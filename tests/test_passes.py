@@ -3,6 +3,7 @@
 import ast
 import linecache
 import math
+import random
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import gradgen
 from gradgen import derive, liveness, passes
 from gradgen.errors import Location, Source
 from gradgen.graph import Graph, GraphBuilder, dump, verify
-from gradgen.types import FLOAT
+from gradgen.types import FLOAT, Type
 
 X, Y, Z = 1.75, -0.625, 3.5
 PLACE = Location(Source("f.py", "x"), 1, 0)
@@ -75,6 +76,8 @@ REWRITES = [
     ("(x * y) / y", 0), ("(2.0 * x) / y", 2), ("-x / y", 2), ("x / -y", 2), ("-(x / y)", 2),
     ("-1.0 / y", 1),
     ("2.0 / (4.0 * y)", 2), ("(x / y) * z", 2), ("-(2.0 / y)", 1), ("x * (1.0 / (y * z))", 2),
+    ("-(x * y * z) / y", 4), ("(x * y + x * z) / y", 4), ("(y * x + z) / y", 3),
+    ("sin(x * y) / y", 3), ("(x * y * z + x * z * z) / y", 6), ("(x * y - z * y) / z", 4),
     ("-(x * y) + z", 2), ("(0.5 * x) * 2.0", 0), ("sin(x) * 1.0 + 0.5 * (2.0 * sin(x))", 2),
     ("-sin(x) * -exp(y)", 3), ("1.0 + 2.0 * 3.0", 0),
 ]  # fmt: skip
@@ -88,6 +91,33 @@ def test_a_rewrite_of_a_derived_value_keeps_it(text, at_most):
     assert value(after) == pytest.approx(value(before), rel=4e-16)
     assert cost(after) <= at_most, dump(after)
     assert cost(after) <= cost(before)
+
+
+def random_expression(rng, depth):
+    """Products, quotients, sums and signs of x, y, z and numbers."""
+    if depth == 0 or rng.random() < 0.15:
+        return rng.choice(["x", "y", "z", "x", "y", "z", "2.0", "0.5", "-1.0"])
+    a, b = random_expression(rng, depth - 1), random_expression(rng, depth - 1)
+    forms = ["({a} * {b})", "({a} / {b})", "({a} + {b})", "({a} - {b})", "(-{a})", "sin({a})"]
+    return rng.choices(forms, (7, 5, 3, 2, 2, 1))[0].format(a=a, b=b)
+
+
+@pytest.mark.parametrize("kind", [FLOAT, Type("array", "float64", (5,))], ids=["number", "array"])
+def test_random_derived_expressions_keep_their_value(kind, monkeypatch):
+    monkeypatch.setitem(globals(), "FLOAT", kind)
+    rng, compared = random.Random(18), 0
+    for _ in range(3_000):
+        text = random_expression(rng, 4)
+        before = graph_of(text)
+        try:
+            with np.errstate(all="raise"):
+                want = value(before)
+        except (ArithmeticError, ValueError):
+            continue
+        if before.ops[before.results] not in ("param", "const") and 1e-6 < abs(want) < 1e6:
+            assert value(passes.run(before)) == pytest.approx(want, rel=1e-9), text
+            compared += 1
+    assert compared > 2_000
 
 
 @pytest.mark.parametrize("text", [text for text, _ in REWRITES])
