@@ -535,7 +535,7 @@ class _Rebuilt:
         zeros, last = chain[0], chain[-1]
         before = self.map[last] if self.map[last] >= 0 else self.map[zeros]
         value = self.inner[old.args[store][1]]
-        op = "store_block" if store in self.first.values() else "add_to_block"
+        op = "store_block" if self.first.get(zeros) == store else "add_to_block"
         self.map[last] = b.add(op, before, value, block, *part, attr=old.types[last])
         b.label(self.map[last], old.names[last], old.hints[last])
 
