@@ -44,12 +44,11 @@ def _axis_words(attr: Any, writer: Writer) -> list[str]:
     return words
 
 
-def _reduction(name: str, method: bool = False) -> Spelling:
+def _reduction(name: str) -> Spelling:
     def spell(writer: Writer, node: int, args: Sequence[Expr]) -> Expr:
         words = _axis_words(writer.graph.attrs[node], writer)
-        derived = method or writer.graph.locs[node] is None
-        if derived and writer.graph.types[writer.graph.args[node][0]].shape:
-            # The method skips a layer of Python; the user's own call stays as it is.
+        if writer.graph.types[writer.graph.args[node][0]].shape:
+            # The method is the same sum, and skips a layer of Python: 1.4 of 2.4 µs.
             return Expr(f"{args[0].at(ATOM)}.{name}({', '.join(words)})", ATOM, args[0].depth + 1)
         return call(writer.function(f"numpy.{name}"), [args[0], *words])
 
@@ -412,7 +411,6 @@ FAST = replace(
     NUMPY,
     spellings={
         **NUMPY.spellings,
-        **{name: _reduction(name, method=True) for name in _REDUCTIONS},
         "where": _where,
         "matmul": _dot,
         "block_rows": lambda w, n, a: Expr(f"{a[0].at(ATOM)}[{a[1].text}]", ATOM, a[0].depth),

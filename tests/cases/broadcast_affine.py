@@ -21,7 +21,7 @@ def hand(X, scale, shift):
 # gradgen-shapes: X=n d, scale=d, shift=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:a8ebd81884d7ce44305d582703691beb0eb22c48f18114fc49f531efd9f56fd9
-# gradgen-body: sha256:2564c6a1465ae5fa0ea777aeb142eac9d455c35676d0d056187fbdb39e4b1922
+# gradgen-body: sha256:af456216dc3e541c402b7f55cc885fad2ee62916c24e01fa5c4303d6af888268
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -38,7 +38,7 @@ def f_value_and_grad(X, scale, shift):
             f"not X.shape={X.shape} and scale.shape={scale.shape}"
         )
     t1 = X * scale + shift
-    value = np.sum(np.sin(t1))
+    value = np.sin(t1).sum()
 
     cos_t1 = np.cos(t1)
     d_shift = cos_t1.sum()

@@ -24,7 +24,7 @@ def hand(x, y):
 # gradgen-shapes: x=n, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:2655bb039f0d6bedfacc932342457cdb9bf4a3138e6b2a321f67b314ab9d9ce5
-# gradgen-body: sha256:4de8a33c2ad3d7138cb57fe08bbd2943e3e09224c46c93cf72665504393258cc
+# gradgen-body: sha256:f502dadfec1d9c320bae6f32b9fa6238c4ea869d78d5a37e498000b3af93e48f
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -44,7 +44,7 @@ def f_value_and_grad(x, y):
     s = np.stack([x, y])
     s_0 = s[0]
     s_1 = s[1]
-    value = np.sum(c**3) + np.sum(s_0 * s_1)
+    value = (c**3).sum() + (s_0 * s_1).sum()
 
     d_c = 3.0 * c * c
     t1 = 2 * len(x)

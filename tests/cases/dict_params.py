@@ -22,7 +22,7 @@ def hand(params, x, t):
 # gradgen-shapes: params.W1=h d, params.b1=h, params.W2=k h, params.b2=k, x=d, t=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:5d3bb546d35de701e3c51dd59c6f45e9d08d14b2f1dd3922f02ae00441ee8fb2
-# gradgen-body: sha256:b7bad1c1e49423843d0466cac6d99fe12c1f33b3653ad1cb34c52485f1d0f49a
+# gradgen-body: sha256:729d11b5652970254585d7283f8a5acd5118c6910278419ad4aa553432f58661
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -55,7 +55,7 @@ def loss_value_and_grad(params, x, t):
     h = np.tanh(params["W1"] @ x + params["b1"])
     y = params["W2"] @ h + params["b2"]
     d_y = y - t
-    value = 0.5 * np.sum(d_y**2)
+    value = 0.5 * (d_y**2).sum()
 
     d_W2 = np.outer(d_y, h)
     d_b1 = (params["W2"].T @ d_y) * (1.0 - h * h)

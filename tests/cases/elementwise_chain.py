@@ -26,7 +26,7 @@ def hand(x, y, a, b):
 # gradgen-shapes: x=n, y=n, a=scalar, b=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:33cba0da660703a8541b938faa0926cbb09d6c1e3f0541c201c4bee247bb4a98
-# gradgen-body: sha256:97708f0dabdcdda0a59f96f9e20b59b53fd7e72e57651a99ca01bfd7fd1ec7b1
+# gradgen-body: sha256:ac122fc0ce447d64f04dd5983384bd5a59d07dd224081afa278e336d69816aef
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -48,7 +48,7 @@ def chain_value_and_grad(x, y, a, b):
     t3 = y * y
     log1p_t3 = np.log1p(t3)
     t4 = t2 * log1p_t3
-    value = np.sum(t4)
+    value = t4.sum()
 
     d_x = log1p_t3 * e
     t5 = np.multiply(t1, t1, t1)

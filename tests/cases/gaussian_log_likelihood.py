@@ -23,7 +23,7 @@ def hand(x, mu, sigma):
 # gradgen-shapes: x=n, mu=scalar, sigma=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:fe4d01583b53c0ddad9a6317cb40c34a19b20091e27f86028a613c03714842ad
-# gradgen-body: sha256:e9bd9c401a27a8184ba22f3bff6dcacb38772a9320c72d33d037d2050ceff35d
+# gradgen-body: sha256:d5c7b5e5e67e0cb2f107d80943ccf8cca0a0e67868115e9db974180667d7b2f8
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -41,7 +41,7 @@ def log_likelihood_value_and_grad(x, mu, sigma):
         )
     z = (x - mu) / sigma
     n = len(x)
-    value = -0.5 * np.sum(z**2) - n * np.log(sigma) - 0.5 * n * np.log(2 * np.pi)
+    value = -0.5 * (z**2).sum() - n * np.log(sigma) - 0.5 * n * np.log(2 * np.pi)
 
     d_mu = z.sum() / sigma
     d_sigma = (z @ z - n) / sigma

@@ -15,7 +15,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b1781102ab2ed34f58889a0df6f686b9b06f5073d5ec702781a0f7cd4f8aefed
-# gradgen-body: sha256:6a765e5db684e97711977b9e818fe8ab7196491d8211ea8a81bd034309ea5ad2
+# gradgen-body: sha256:06b58746154ecf4ad4419805fa1524f1ea18ea7ee4ce010d418a0a4c7528b7d3
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -30,5 +30,5 @@ def logsumexp_grad(x):
         raise ValueError(f"logsumexp_grad takes x of shape (n,), not x.shape={x.shape}")
     exp_x = np.exp(x)
 
-    d_x = exp_x / np.sum(exp_x)
+    d_x = exp_x / exp_x.sum()
     return d_x

@@ -22,7 +22,7 @@ def hand(pred, y, delta):
 # gradgen-shapes: pred=n, y=n, delta=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f288eb7fb1664f0ad3f15a2e84f13509efa5cd9914123f23be43cedba76e358e
-# gradgen-body: sha256:7bd34e2e6113df98ee7eb0adea7583555e9c97b6ef8f818699fb7a9a1c1fb432
+# gradgen-body: sha256:a4268d383e039e166301ebf5c887d3f661a5e1da8aa8973be20bbfdc9c44c643
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -43,7 +43,7 @@ def loss_value_and_grad(pred, y, delta):
     r = pred - y
     a = np.abs(r)
     mask = a <= delta
-    value = np.sum(np.where(mask, 0.5 * r**2, delta * (a - 0.5 * delta)))
+    value = np.where(mask, 0.5 * r**2, delta * (a - 0.5 * delta)).sum()
 
     d_r = np.where(mask, r, delta * np.sign(r))
     return value, d_r

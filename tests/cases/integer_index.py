@@ -23,7 +23,7 @@ def hand(table, w, idx):
 # gradgen-shapes: table=v d, w=d, idx=m:int64
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:ba0784d1e013460ef72c3a4423a7d2d45bca54f7d6fec17660f460fb81f0e5d1
-# gradgen-body: sha256:de1d4dafbfff0d5abfbe2b1be48b160ba2f55c1727e4dc44c75a3b6bc5718ff0
+# gradgen-body: sha256:9e61d1e2f4b09b59d5f212f4b7b11150932001eb8a502d7523b101fe84b57893
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -42,7 +42,7 @@ def f_value_and_grad(table, w, idx):
         )
     t1 = table[idx]
     z = t1 @ w
-    value = np.sum(z**2)
+    value = (z**2).sum()
 
     d_z = 2.0 * z
     d_w = t1.T @ d_z

@@ -20,7 +20,7 @@ def hand(x, w):
 # gradgen-shapes: x=n, w=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:e8ecc84e6377934adeeff4bee0ad871bb6024e203c57a58c0583418c3d0f0c7f
-# gradgen-body: sha256:19382ad77aa8280a9b25f33ef9e12a27d67afee9a9c110d4214f892939d86a9b
+# gradgen-body: sha256:d4919cd7e5c42460308791125c37c400910da43169c4b07a9e435a15240e09d4
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -37,8 +37,8 @@ def f_value_and_grad(x, w):
             f"not x.shape={x.shape} and w.shape={w.shape}"
         )
     relu = np.maximum(x, 0.0)
-    t1 = np.sum(w * np.abs(x)) + np.sum(relu**2)
-    value = t1 + np.sum(w * np.clip(x, -1.0, 1.0))
+    t1 = (w * np.abs(x)).sum() + (relu**2).sum()
+    value = t1 + (w * np.clip(x, -1.0, 1.0)).sum()
 
     d_x = np.where((x >= -1.0) & (x <= 1.0), w, 0.0) + w * np.sign(x)
     d_x += np.where(x > 0.0, 2.0 * relu, 0.0)

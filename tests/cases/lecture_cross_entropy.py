@@ -19,7 +19,7 @@ def hand(p, q):
 # gradgen-shapes: p=k, q=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:a3d57e4e11b7a4b074efc7711876cd19ed08aa24a1333fb7e8cb5e0af8cf1161
-# gradgen-body: sha256:b0afde828a9f3c35efac9005acfca714be9cf97048b239a43ada5689a9095229
+# gradgen-body: sha256:b5943590560abd9760fa0851e54772a204e79052ad50919af7fcc393bae88c60
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -35,7 +35,7 @@ def cross_entropy_value_and_grad(p, q):
             "cross_entropy_value_and_grad takes p of shape (k,) and q of shape (k,), "
             f"not p.shape={p.shape} and q.shape={q.shape}"
         )
-    value = -np.sum(p * np.log(q))
+    value = -(p * np.log(q)).sum()
 
     d_q = -p / q
     return value, d_q

@@ -27,7 +27,7 @@ def hand(M, W, x, label: int):
 # gradgen-shapes: M=h d, W=k h, x=d, label=int
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:43bc5c86cb086479bc0e009397955dce931b4335b3f00f56f76e36c29065acde
-# gradgen-body: sha256:b224bafeda119d57aac25a94af30f27e5b0d5c0a6c7651b55d2f1f6a69ea82a6
+# gradgen-body: sha256:61f2cb3ea007f4e57848b077db0a320b8899534941197a6e3496ab265b935c8e
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -51,7 +51,7 @@ def loss_value_and_grad(M, W, x, label):
     h = np.tanh(M @ x)
     f = W @ h
     exp_f = np.exp(f)
-    sum_exp_f = np.sum(exp_f)
+    sum_exp_f = exp_f.sum()
     value = np.log(sum_exp_f) - f[label]
 
     d_f = exp_f / sum_exp_f

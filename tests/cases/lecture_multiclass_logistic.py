@@ -21,7 +21,7 @@ def hand(f, label: int):
 # gradgen-shapes: f=k, label=int
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f87f73832bdfb120bac03dc85234d90c9859cde9283e75aef2c2861a60981bfb
-# gradgen-body: sha256:d24cb5827a62ad2271609521bb7f8579ef042d4ddf27d35b9ff0bfc450fda844
+# gradgen-body: sha256:2d30106e74026cf81129d4dcaee4b1cc4dd43506554b04cb00478991435b2d91
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -37,7 +37,7 @@ def loss_value_and_grad(f, label):
             f"loss_value_and_grad takes f of shape (k,), not f.shape={f.shape}"
         )
     exp_f = np.exp(f)
-    sum_exp_f = np.sum(exp_f)
+    sum_exp_f = exp_f.sum()
     value = np.log(sum_exp_f) - f[label]
 
     d_f = exp_f / sum_exp_f

@@ -31,7 +31,7 @@ def hand(W1, b1, W2, b2, W3, b3, X, T):
 # gradgen-shapes: W1=h d, b1=h, W2=k h, b2=k, W3=m k, b3=m, X=n d, T=n m
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f2a0f3f631f1a5a4f8ad0d486206762dd96636d751813b6f9987a06e858dffc4
-# gradgen-body: sha256:4efa5e78a9c2dbb4df4c1029f6c72b383a84d9b7bc81a8d902514cb1d6c955c2
+# gradgen-body: sha256:5c95a45f9ec8fdcbe0d7f3cb40c899d40045d1801df26da1168c6ba9d5770423
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -66,7 +66,7 @@ def loss_value_and_grad(W1, b1, W2, b2, W3, b3, X, T):
     H2 = np.tanh(H1 @ W2.T + b2)
     Y = H2 @ W3.T + b3
     d_Y = Y - T
-    value = 0.5 * np.sum(d_Y**2)
+    value = 0.5 * (d_Y**2).sum()
 
     d_b3 = d_Y.sum(axis=0)
     d_W3 = np.dot(d_Y.T, H2)

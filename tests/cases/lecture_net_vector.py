@@ -26,7 +26,7 @@ def hand(W1, b1, W2, b2, x, t):
 # gradgen-shapes: W1=h d, b1=h, W2=k h, b2=k, x=d, t=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:7b25c27a01df7a6f08a6d0eea2a6c5d5975b25ded6523b238eb4b6e6874205b4
-# gradgen-body: sha256:9637f30e311e8a72b25aff277c3c82f108b1bec58dc664d103a992139fa3cb8e
+# gradgen-body: sha256:f515521e397cb0257014fddbf69d3735acc560eac4c7c1fd4ef517ad179b7a34
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -56,7 +56,7 @@ def loss_value_and_grad(W1, b1, W2, b2, x, t):
     h = 1 / (1 + np.exp(-z))
     y = W2 @ h + b2
     d_y = y - t
-    value = 0.5 * np.sum(d_y**2)
+    value = 0.5 * (d_y**2).sum()
 
     d_W2 = np.outer(d_y, h)
     d_z = (W2.T @ d_y) * h * (1.0 - h)

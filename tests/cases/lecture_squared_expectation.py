@@ -23,7 +23,7 @@ def hand(f, y):
 # gradgen-shapes: f=k, y=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:acd66f030a6b8208b71cb7464ed182e7ab5de21451e32c49c297e2a607c60133
-# gradgen-body: sha256:f08f48298bb843f524fa606080bcd888555f735e6a7c5f7985dbe375d5dcbe60
+# gradgen-body: sha256:2d0fb94ce2641a67735b8c97809aae7a5d1cb9b22569cc06250243ab82bdb745
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -40,9 +40,9 @@ def loss_value_and_grad(f, y):
             f"not f.shape={f.shape} and y.shape={y.shape}"
         )
     e = np.exp(f)
-    p = e / np.sum(e)
+    p = e / e.sum()
     t1 = y - p
-    value = np.sum(t1**2)
+    value = (t1**2).sum()
 
     d_p = -2.0 * t1
     d_f = (d_p - (d_p @ p)) * p

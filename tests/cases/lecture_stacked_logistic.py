@@ -26,7 +26,7 @@ def hand(w, b0, beta, b1, x, target):
 # gradgen-shapes: w=h d, b0=h, beta=k h, b1=k, x=d, target=k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:e45ca17316ae4274cd1a9d4bb571ca19991ce9c009a6f4ca40ea22e8ca08976e
-# gradgen-body: sha256:0acddacfa99d25ffa352448082479b535600edebb6995c0079276e39f2950640
+# gradgen-body: sha256:927d0ca6c227c8d71fae74d35960c5bc4d00ccc2b97fd1dac06cf1caa1764a81
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -55,7 +55,7 @@ def loss_value_and_grad(w, b0, beta, b1, x, target):
     h = 1 / (1 + np.exp(-(w @ x + b0)))
     f = beta @ h + b1
     exp_f = np.exp(f)
-    sum_exp_f = np.sum(exp_f)
+    sum_exp_f = exp_f.sum()
     value = np.log(sum_exp_f) - (target @ f)
 
     d_f = exp_f / sum_exp_f - target

@@ -30,7 +30,7 @@ def hand(W1, W2, W3, x, y):
 # gradgen-shapes: W1=a d, W2=b a, W3=c b, x=d, y=c
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:afa1e90ea6820ee474c629578e7cdb2e3973162650a66a5196370082b53cd41f
-# gradgen-body: sha256:f02de6bf96cf7945d62d4ac9973583a132ad66c011880a1be559225368fcee86
+# gradgen-body: sha256:d9991c74786f39fee2d869d18972723576cd61121dfd390587fd30466436a6b1
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -63,7 +63,7 @@ def loss_value_and_grad(W1, W2, W3, x, y):
     a = W3 @ h_1
     h_2 = np.tanh(a)
     t1 = y - h_2
-    value = 0.5 * np.sum(t1**2)
+    value = 0.5 * (t1**2).sum()
 
     d_a = -(t1 * (1.0 - h_2 * h_2))
     d_W3 = np.outer(d_a, h_1)

@@ -22,7 +22,7 @@ def hand(w, b, X, y):
 # gradgen-shapes: w=d, b=scalar, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:7985aaa6e22ba4e00a40a4716b23e769685bda162ec12be7607141149bbae73d
-# gradgen-body: sha256:1c6a84f4ff401025bbd9219fa5a8332dc0bab2b5ab7ae86e26aa38a586b45cf3
+# gradgen-body: sha256:a57e9d27225a26682e6e0be70c56c587b8dfeae79283893bbe1f7b8648d4d7b8
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -48,7 +48,7 @@ def loss_value_and_grad(w, b, X, y):
     margin = y * (X @ w + b)
     t1 = -margin
     t2 = np.logaddexp(0.0, t1)
-    value = np.mean(t2)
+    value = t2.mean()
 
     t3 = -(np.exp(t1 - t2) / X.shape[0] * y)
     d_b = t3.sum()

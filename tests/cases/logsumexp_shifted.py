@@ -22,7 +22,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:13dbb24ed25992278c0ff2e38a4e22e41945b2518243e66e70f74f26e672568d
-# gradgen-body: sha256:0e1e3fa62ceb262c9643deb8a72d65fc7ba74cae775e5368a0466cdc1ab568f1
+# gradgen-body: sha256:e82ffddb78259a1f933065f615031827c50b686f1d263724861655c1c8999be8
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -37,9 +37,9 @@ def logsumexp_value_and_grad(x):
         raise ValueError(
             f"logsumexp_value_and_grad takes x of shape (n,), not x.shape={x.shape}"
         )
-    m = np.max(x)
+    m = x.max()
     t1 = np.exp(x - m)
-    sum_t1 = np.sum(t1)
+    sum_t1 = t1.sum()
     value = m + np.log(sum_t1)
 
     d_x = t1 / sum_t1

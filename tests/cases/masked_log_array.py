@@ -21,7 +21,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:78f584c76b92de34161674447cd9bc45c7bb20a0a3774a1b4a4268241efceaf2
-# gradgen-body: sha256:82cbb87f7e6be58b3f13b90b2962b696390a48814d3c18a77b240f5fbd2ad397
+# gradgen-body: sha256:066478049d5f3625a687e6a147fb687f3b28bcb26e9ca0044e853c8c322fe417
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -39,7 +39,7 @@ def entropy_value_and_grad(x):
     mask = x > 0.0
     safe = np.where(mask, x, 1.0)
     log_safe = np.log(safe)
-    value = -np.sum(safe * log_safe)
+    value = -(safe * log_safe).sum()
 
     d_safe = -(log_safe + safe / safe)
     d_x = np.where(mask, d_safe, 0.0)

@@ -16,7 +16,7 @@ def hand(x, y, A):
 # gradgen-shapes: x=n, y=m, A=n m
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:0f139625e021f83b40d0ead8632d004364ddfc1ce1819230ee57410b753f83d9
-# gradgen-body: sha256:d6ee6b96012b4370901266babc573f9c4fe2ef3dc173be717c50055714d2df50
+# gradgen-body: sha256:24e7a93e707f5d9289bf0d593d975d37ec3ec5d52e5b02e5c4e8741afc63afe5
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -32,7 +32,7 @@ def f_value_and_grad(x, y, A):
             "f_value_and_grad takes shapes x (n,), y (m,) and A (n, m), "
             f"not x.shape={x.shape}, y.shape={y.shape} and A.shape={A.shape}"
         )
-    value = np.sum(A * np.outer(x, y))
+    value = (A * np.outer(x, y)).sum()
 
     d_x = A @ y
     d_y = x @ A

@@ -19,7 +19,7 @@ def hand(W, b, x, seed=1.0):
 # gradgen-shapes: W=h d, b=h, x=d
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3cfab4435af55a837240953ec4a83f4c2fd45e3bb84c54171c4e23e8b90233d9
-# gradgen-body: sha256:bb0735bbf3a84bb9bf76768747f4a1205e617434277c2625f4826672b7738c3e
+# gradgen-body: sha256:5dd9d695817db0a4fcb49b043910b68bef49430e2a07e76e1ce7edb25636cd40
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -41,7 +41,7 @@ def energy_forward(W, b, x):
             f"not W.shape={W.shape}, b.shape={b.shape} and x.shape={x.shape}"
         )
     h = np.tanh(W @ x + b)
-    value = np.sum(h**2)
+    value = (h**2).sum()
     return value, (x, h)
 
 

@@ -25,7 +25,7 @@ def hand(W1, b1, w2, X, y, seed=1.0):
 # gradgen-shapes: W1=h d, b1=h, w2=h, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:8112219844ddc1060cf65b1766d020ddd9c80a57566885319480fdfdf345f848
-# gradgen-body: sha256:58724a77c9dcbf0591bd2f67e1ab6df20f46d723a4574cd14544f4fa2885fa14
+# gradgen-body: sha256:da8b7b25857083a218ccbe296bc960ac438eb52d7c460c49d07b8dc1525201cd
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -60,7 +60,7 @@ def loss_forward(W1, b1, w2, X, y):
     z = X @ W1.T + b1
     h = np.maximum(z, 0.0)
     r = h @ w2 - y
-    value = np.mean(r * r)
+    value = (r * r).mean()
     return value, (w2, X, z, r)
 
 

@@ -26,7 +26,7 @@ def hand(W1, b1, w2, X, y, seed=1.0):
 # gradgen-shapes: W1=h d, b1=h, w2=h, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:a7a76db9233c23d0a601b9af8f762adcbf21aac233dd982a38468bd782e9c7ee
-# gradgen-body: sha256:9ab0aa48d5f6b51f690bc2e332c094caaab5200ddec57065f254ec9c547f2d53
+# gradgen-body: sha256:4eed1fae0f7d3db26e54839a3d1619636aeebb95445ee8abd345a76b90002a04
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -62,7 +62,7 @@ def loss_forward(W1, b1, w2, X, y):
     z = X @ W1.T + b1
     h = np.maximum(z, 0.0)
     r = h @ w2 - y
-    value = np.mean(r * r)
+    value = (r * r).mean()
     return value, (W1, b1, w2, X, y)
 
 

@@ -19,10 +19,8 @@ def hand(x, A, b, lam):
 # gradgen-shapes: x=n, A=m n, b=m, lam=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:b54ba40ae68160ddb99a4fb5e813995e65e67bc1d525bfcec80b6e7d55df1377
-# gradgen-body: sha256:b8c719e8c35e6fad1260f928b8c3a988267b8105edf535c36fbc83f1b1621131
+# gradgen-body: sha256:7b6dd64b8a9d5ca399dcb840b5976fb164f89ddd7078660eb19b217228b7c6c9
 # gradgen-checked: parsed again; every construct and call is on the allow-list
-
-import numpy as np
 
 
 def f_value_and_grad(x, A, b, lam):
@@ -43,8 +41,8 @@ def f_value_and_grad(x, A, b, lam):
             f"not x.shape={x.shape}, A.shape={A.shape} and b.shape={b.shape}"
         )
     t1 = A @ x - b
-    t2 = np.sum(x**2)
-    value = np.sum(t1**2) + lam * t2
+    t2 = (x**2).sum()
+    value = (t1**2).sum() + lam * t2
 
     d_x = 2.0 * (lam * x + (A.T @ t1))
     return value, (d_x, t2)

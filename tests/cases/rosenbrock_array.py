@@ -24,7 +24,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:5df9201ad41445668ceb2e31e03663bdd2b9e15ece0d3c827992337a5f921f0b
-# gradgen-body: sha256:3c3df27d575dd99266eecfdefd24dc8aca7ea219c6ae872b28fa1fb3d4faab21
+# gradgen-body: sha256:e86004e85187b6ef3bbeec857794928e33307ee020ec99bfa185643305a9d90e
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -42,7 +42,7 @@ def rosen_value_and_grad(x):
     t1 = x[:-1]
     t2 = x[1:] - t1**2
     t3 = 1.0 - t1
-    value = np.sum(100.0 * t2**2 + t3**2)
+    value = (100.0 * t2**2 + t3**2).sum()
 
     t4 = 200.0 * t2
     d_x = np.empty(len(x))

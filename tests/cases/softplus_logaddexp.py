@@ -18,7 +18,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:dfd5217ff7b3c6a6d1c8db6316e4a9180aba242d3db159fca410a4b590525a31
-# gradgen-body: sha256:9f2688442cdcaaf04d6905a3d5e38fe920131ee324c6b684df7f85b293929f62
+# gradgen-body: sha256:3a794b507aaa067090c9db5bbd035afe7826f23da6ae49b5097392aace115b39
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -34,7 +34,7 @@ def f_value_and_grad(x):
             f"f_value_and_grad takes x of shape (n,), not x.shape={x.shape}"
         )
     t1 = np.logaddexp(0.0, x)
-    value = np.sum(t1)
+    value = t1.sum()
 
     d_x = np.exp(x - t1)
     return value, d_x

@@ -25,7 +25,7 @@ def hand(p, i, j, k, rest):
 # gradgen-shapes: p=n 2, i=m:int64, j=m:int64, k=m, rest=m
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:32b4c71e47094a09def921e13d04074485fe0377f180574d4c568301e5f638fb
-# gradgen-body: sha256:95c7da071d230850c946963ad77201770697a274936172cad2d64c5221d1d510
+# gradgen-body: sha256:b88c970403fa594d3deca4db15bc7ff587406607ab2247ae4a90feb369d49213
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -51,9 +51,9 @@ def energy_value_and_grad(p, i, j, k, rest):
             f"k.shape={k.shape} and rest.shape={rest.shape}"
         )
     d = p[i] - p[j]
-    length = np.sqrt(np.sum(d**2, axis=1))
+    length = np.sqrt((d**2).sum(axis=1))
     t1 = length - rest
-    value = 0.5 * np.sum(k * t1**2)
+    value = 0.5 * (k * t1**2).sum()
 
     d_d = (k * t1 / length)[:, None] * d
     d_p = np.zeros((p.shape[0], 2))

@@ -22,10 +22,8 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:53c2654f8e1fdb43c1f757fa6b8b0d807ace7024557a602c16a15f4820daa5f9
-# gradgen-body: sha256:0bb67784fc1ffa659c65464c68b86ec12a31a0d0490c5f70f198a0a0251ac403
+# gradgen-body: sha256:a8c8886a29ee9d898f33e365b7d5125395358a22f17876cf5bd95e243cc9fd07
 # gradgen-checked: parsed again; every construct and call is on the allow-list
-
-import numpy as np
 
 
 def f_value_and_grad(x):
@@ -38,7 +36,7 @@ def f_value_and_grad(x):
             f"f_value_and_grad takes x of shape (n,), not x.shape={x.shape}"
         )
     t1 = x - 1.0
-    value = np.sum(t1**4)
+    value = (t1**4).sum()
 
     d_x = 4.0 * t1 * (t1 * t1)
     return value, d_x

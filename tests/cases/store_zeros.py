@@ -14,7 +14,7 @@ def f(x):
 # gradgen-shapes: x=4
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:cd400ee5949a30b5eb51270b92a02da1fc05419a14e74c6f1ea9898b014e7bd9
-# gradgen-body: sha256:2ca48271cb3b2e92741b49cb9609c796cffd7b50747c17951dd4f9f0d5ba6fb6
+# gradgen-body: sha256:fa11d01dd2d5718dff621953cd4a90de44fff7d5de12ce77f6f6c5bb02414503
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -38,7 +38,7 @@ def f_value_and_grad(x):
     x_3 = x[3]
     y[2] = x_2 * x_3
     y[3] = x_3 * x_0
-    value = np.sum(y**2)
+    value = (y**2).sum()
 
     d_y = 2.0 * y
     d_y_3 = d_y[3]

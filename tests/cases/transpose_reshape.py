@@ -22,7 +22,7 @@ def hand(x, w):
 # gradgen-shapes: x=6, w=2
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:cd5b91dd3efdab408e20c8c979871af7a57e59bc4ed7eabe98d2f17e65c06227
-# gradgen-body: sha256:7ae23cb509e509652abfd00636065f218b52a37b204b9990185eb9bbc415683d
+# gradgen-body: sha256:26439f0e16f6dfc84202ce81ca91f1164e6defedc10e875ff9f5eafd2dcd86f0
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -40,7 +40,7 @@ def f_value_and_grad(x, w):
         )
     t1 = x.reshape(2, 3)
     z = t1.T @ w
-    value = np.sum(z**2)
+    value = (z**2).sum()
 
     d_z = 2.0 * z
     d_w = t1 @ d_z

@@ -16,7 +16,7 @@ def hand(x, y):
 # gradgen-shapes: x=n, y=m
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:8ceca5c4c8b30a6fa6b302360a2349f65b7c98bcf01872b6400eb918b74a8807
-# gradgen-body: sha256:9c30e253b13b8cc06bef0024b9addc7ab6b0e42b678b50cb7c71de8bcf26d0eb
+# gradgen-body: sha256:4b1b14c299303d5237428f9dd33af4dbd37c3c069019e43a23013763caa51f71
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -32,7 +32,7 @@ def f_value_and_grad(x, y):
             "f_value_and_grad takes x of shape (n,) and y of shape (m,), "
             f"not x.shape={x.shape} and y.shape={y.shape}"
         )
-    value = np.sum(x**2)
+    value = (x**2).sum()
 
     d_x = 2.0 * x
     d_y = np.zeros_like(y)

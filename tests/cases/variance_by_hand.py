@@ -22,10 +22,8 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:f71f92757a001fa734f9bb90e056a846b975344dff63b8d4111453ca53a7acf3
-# gradgen-body: sha256:ef683220a262d990b8e74c2d891153316b3fea604526b7c011d20c379b8e18f0
+# gradgen-body: sha256:6000e184d063cbb060801ea71dfea1cdded5b4b3cd3523479e8d759aaadd3c46
 # gradgen-checked: parsed again; every construct and call is on the allow-list
-
-import numpy as np
 
 
 def variance_value_and_grad(x):
@@ -37,9 +35,9 @@ def variance_value_and_grad(x):
         raise ValueError(
             f"variance_value_and_grad takes x of shape (n,), not x.shape={x.shape}"
         )
-    mean = np.mean(x)
+    mean = x.mean()
     centred = x - mean
-    value = np.mean(centred**2)
+    value = (centred**2).mean()
 
     d_centred = 2.0 * centred / len(x)
     d_x = d_centred - d_centred.sum() / len(x)

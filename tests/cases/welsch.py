@@ -20,7 +20,7 @@ def hand(pred, y):
 # gradgen-shapes: pred=n, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:be9d81010041dbf638ede5d65bc603a982441847641c7431ddecdb66eb527c9c
-# gradgen-body: sha256:d7ca96d11a457fb639092709f0650ac0b1d68874a5d712f0aca455ddc33d1bf9
+# gradgen-body: sha256:a5ea4182866a1491ceac340cc03afa4096d82c1c8d7e71ebc9a70afe3c225b9b
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -38,7 +38,7 @@ def loss_value_and_grad(pred, y):
         )
     r = pred - y
     t1 = np.exp(-0.5 * r**2)
-    value = np.sum(1.0 - t1)
+    value = (1.0 - t1).sum()
 
     d_r = t1 * r
     return value, d_r

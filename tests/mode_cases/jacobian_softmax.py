@@ -15,7 +15,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:542cbdf262e5ef236ac7c8af318022c541b3af2b65324b82b1a6fdd3cf03b531
-# gradgen-body: sha256:c852a96f8c952f96c510f515d28bdcdba4d3feaaae244621e1ef46503cdb209a
+# gradgen-body: sha256:05f6b9dd14d05e7fc92b0f7a24635361ecf7b9981c0d369ad9447634880e0a05
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -31,7 +31,7 @@ def softmax_jacobian(x):
             f"softmax_jacobian takes x of shape (n,), not x.shape={x.shape}"
         )
     e = np.exp(x)
-    sum_e = np.sum(e)
+    sum_e = e.sum()
     t1 = e / sum_e
 
     matrix = np.diag(t1) + np.outer(-t1 / sum_e, e)

@@ -22,7 +22,7 @@ def hand(x, k, rest, t_x, t_k):
 # gradgen-shapes: x=n, k=scalar, t_x=n, t_k=scalar, rest=n-1
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:0492df8cf35f0312d4453d1d2575973759bf49c505eb98bfeb146a2a65cc8eb7
-# gradgen-body: sha256:50befee3db717c853d5d08704d074c954b30baa48f2f9880a36a6b7f130654e1
+# gradgen-body: sha256:659d63b1dbd4aebb1b1741b7b3844919d2d046d33263a3541585d3eca60adee1
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -41,7 +41,7 @@ def energy_jvp(x, k, t_x, t_k, rest):
         )
     t_x = np.asarray(t_x, dtype=np.float64)
     stretch = x[1:] - x[:-1] - rest
-    t1 = np.sum(stretch**2)
+    t1 = (stretch**2).sum()
     value = 0.5 * k * t1
 
     t_value = 0.5 * t_k * t1 + ((t_x[1:] - t_x[:-1]) @ stretch) * k

@@ -18,7 +18,7 @@ def hand(x, seed):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:0064b25ae76e4959d8c36fd22d502aace760abed058184e63638d8672c6d9ebc
-# gradgen-body: sha256:72ba8c472b3e3e9c5b4eba6af4f94cd2f2ff9419193360954536bff3c9059a9a
+# gradgen-body: sha256:1b31a80d40a51330a9cfcf9560f5cf6049af22770257b30a77daaf31478af92e
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -35,7 +35,7 @@ def centred_forward(x):
         raise ValueError(
             f"centred_forward takes x of shape (n,), not x.shape={x.shape}"
         )
-    m = np.mean(x)
+    m = x.mean()
     value_1 = x - m
     return {"mean": m, "z": value_1}, (len(x),)
 
