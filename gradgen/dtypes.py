@@ -27,22 +27,26 @@ class Dtypes:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.sources = 0
+        # The parameters that have a bit, from the second on.
+        self.sources: list[int] = []
         self.bits = [0] * len(graph)
         self.floats = [False] * len(graph)
+        # Whatever a node has of arguments, also where it is not known what NumPy makes of them.
+        self.reach = [0] * len(graph)
         # tangents and seeds are converted to the dtypes that are declared
         self.converted = {n for p in graph.params if p.added for n in leaves(p.tree)}
         for node, t in enumerate(graph.types):
             if t.kind != "py" and t.dtype != "bool":
                 self.bits[node] = self._found(node, t)
+            self.reach[node] = self._reached(node)
             self.floats[node] = t.is_float and self._is_float(node)
 
     def _found(self, node: int, t: Type) -> int:
         op, attr, args = self.graph.ops[node], self.graph.attrs[node], self.graph.args[node]
         exact = _FLOAT64 if t.dtype == "float64" else _UNKNOWN
         if op == "param" and node not in self.converted:
-            self.sources += 1
-            return 1 << self.sources
+            self.sources.append(node)
+            return 1 << len(self.sources)
         if op not in OPS or isinstance(attr, Call) or op == "astype":
             return exact if op in ("param", "global", "astype") else _UNKNOWN
         if op in _LIKE_FIRST:
@@ -55,6 +59,15 @@ class Dtypes:
                 return _UNKNOWN
             found |= self.bits[arg]
         return found or exact
+
+    def _reached(self, node: int) -> int:
+        if isinstance(self.graph.attrs[node], Call):
+            # what an opaque function gives has the dtype that it likes
+            return _UNKNOWN
+        found = max(self.bits[node], 0)
+        for arg in self.graph.args[node]:
+            found |= self.reach[arg]
+        return found
 
     def _is_float(self, node: int) -> bool:
         """Whether a value that is declared to hold floats does so where integers are given."""
@@ -78,3 +91,15 @@ class Dtypes:
         for arg in self.graph.args[node]:
             more |= self.bits[arg] & ~bits
         return bool(bits & _FLOAT64) or not more
+
+    def needed(self, held: int, node: int) -> list[int] | None:
+        """The parameters that must be of the dtypes declared for a value to have an operand's.
+
+        None where that is not enough.
+        """
+        if self.fits(held, node):
+            return []
+        found = self.reach[held] | self.reach[node]
+        if found == _UNKNOWN:
+            return None
+        return [n for at, n in enumerate(self.sources, 1) if found >> at & 1]

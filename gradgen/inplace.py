@@ -4,7 +4,7 @@ What the user wrote stays as it is. A derived expression of several operations o
 first operation and updates, `d_x = u * v`, `d_x *= w`; and an array of the forward pass that
 nothing reads later gives its memory: `t *= t`, `d_r = np.multiply(200.0, r, r)`. What may be
 written to is as in the fast style: no argument, nothing that is returned, nothing of which a view
-is read later; and only what has the dtype of the result whatever arguments are given.
+is read later. Where that takes arguments of the dtypes declared, others are converted first.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from functools import cache
 
 from gradgen.buffers import FastWriter, _ufunc
 from gradgen.dtypes import Dtypes
-from gradgen.emission import _UPDATES, FOREVER, FunctionWriter
+from gradgen.emission import _UPDATES, FOREVER, INDENT, FunctionWriter
 from gradgen.graph import Graph
 from gradgen.ops import OPS
 from gradgen.surroundings import ModuleWriter
 from gradgen.targets import Expr
 from gradgen.targets.base import call
+from gradgen.targets.numpy import dtype
 from gradgen.types import Type
 from gradgen.unit import Plan
 
@@ -63,6 +64,13 @@ class InPlaceWriter(FastWriter):
     def __init__(self, module: ModuleWriter, plan: Plan) -> None:
         super().__init__(module, plan)
         self.dtypes = Dtypes(self.graph)
+        # The arguments that can be converted, by their nodes, and those that must be.
+        self.names_of = {
+            p.tree: p.name for p in plan.params
+            if isinstance(p.tree, int) and self.graph.types[p.tree].kind == "array"
+            and plan.unpack is None
+        }  # fmt: skip
+        self.converted: set[int] = set()
         # Where each value is computed: the statement before which its own is written, and its own.
         self.when: dict[int, tuple[int, int]] = {}
         # Values that can be computed in the memory of an array which is read no more then, and the
@@ -162,9 +170,18 @@ class InPlaceWriter(FastWriter):
         return (
             self.graph.ops[user] in _ARITHMETIC and _is_long(self.graph.types[node])
             and super()._can_hold(node, user)
-            # without a guard it is compiled for the arguments of a call, with their dtypes
-            and (not self.module.guard or self.dtypes.fits(node, user))
+            and self._needed(node, user) is not None
         )  # fmt: skip
+
+    def _needed(self, held: int, node: int) -> set[int] | None:
+        """What must have its dtype declared for a value to be computed in an operand's memory."""
+        if not self.module.guard:
+            # it is compiled for the arguments of a call, with their dtypes
+            return set()
+        needed = self.dtypes.needed(held, node)
+        if needed is None or not self.names_of.keys() >= set(needed):
+            return None
+        return set(needed)
 
     def _compute_last_uses(self) -> None:
         super()._compute_last_uses()
@@ -178,6 +195,25 @@ class InPlaceWriter(FastWriter):
 
     # -- the body ----------------------------------------------------------------------------------
 
+    def _body(self) -> list[str]:
+        lines = super()._body()
+        lines[self.guarded : self.guarded] = self._given_dtypes()
+        return lines
+
+    def _given_dtypes(self) -> list[str]:
+        """The conversions of arguments on whose dtypes the updates in place rely.
+
+        They are refused, with a `TypeError`, where something would be lost: of complex numbers.
+        """
+        lines: list[str] = []
+        for node, name in self.names_of.items():
+            if node in self.converted:
+                own = dtype(self, self.graph.types[node].dtype)
+                words = f'{own}, casting="same_kind"'
+                lines += [f"if {name}.dtype != {own}:",
+                          f"{INDENT}{name} = {name}.astype({words})"]  # fmt: skip
+        return lines
+
     def _put_statement(self, node: int, expr: Expr, parts: list[tuple[int, list[str]]]) -> None:
         buffer = self._buffer_of(node) if node in self.writing else None
         if buffer is None:
@@ -188,6 +224,7 @@ class InPlaceWriter(FastWriter):
         operands, held = [self.exprs[a] for a in args], self.exprs[buffer].text
         ufunc = _ufunc(op, graph.attrs[node])
         assert ufunc is not None
+        self.converted |= self._needed(buffer, node) or set()
         line = call(self.function(ufunc), [*operands, held]).text
         own = graph.locs[buffer] is None or self._wanted(buffer) is None
         if self.next.get(buffer) == node or (own and self._wanted(node) is None):
