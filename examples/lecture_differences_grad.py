@@ -4,7 +4,7 @@
 # gradgen-shapes risk_value_and_grad: w=p, X=n p, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3ebe6efd63d6a62b9047597f2799e515a8d8725472703e94049897404ffe8e9f
-# gradgen-body: sha256:dc6b626efc3303b4e82bc57f5045e485fe204ec1ae771651c2de071f436961f4
+# gradgen-body: sha256:720dad0b2d7a31490bc01299a73134f8e882cf4d21f6a667b87b905bc79974e5
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -45,7 +45,7 @@ def risk_value_and_grad(w, X, y):
     t1 = -y
     t2 = t1 * (X @ w)
     t3 = np.logaddexp(0.0, t2)
-    value = np.mean(t3)
+    value = t3.mean()
 
     d_w = (X.T @ (np.exp(t2 - t3) * t1)) / X.shape[0]
     return value, d_w

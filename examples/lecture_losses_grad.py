@@ -9,7 +9,7 @@
 # gradgen-shapes hinge_value_and_grad: a=k, label=scalar:int64
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:a4f622bd5a0841db8d806ddc48a1d5fa771deefb953b8749d5c08640336e55f5
-# gradgen-body: sha256:b6f6c3171b956012da3f31182b0604fa6c231257c01f7fbc56c19dc2964d605d
+# gradgen-body: sha256:a59372237d07d6c5e9dd7d11c19205a43ec84a23d398b7df211db6c76699f5d7
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -28,7 +28,7 @@ def squared_error_value_and_grad(a, y):
             f"not a.shape={a.shape} and y.shape={y.shape}"
         )
     t1 = y - a
-    value = 0.5 * np.sum(t1**2)
+    value = 0.5 * (t1**2).sum()
 
     d_a = -t1
     return value, d_a
@@ -66,9 +66,9 @@ def cross_entropy_value_and_grad(a, label):
         raise ValueError(
             f"cross_entropy_value_and_grad takes a of shape (k,), not a.shape={a.shape}"
         )
-    top = np.max(a)
+    top = a.max()
     t1 = np.exp(a - top)
-    sum_t1 = np.sum(t1)
+    sum_t1 = t1.sum()
     value = top + np.log(sum_t1) - a[label]
 
     d_a = t1 / sum_t1
@@ -89,10 +89,10 @@ def cross_entropy_of_distributions_value_and_grad(a, p):
             "p of shape (k,), "
             f"not a.shape={a.shape} and p.shape={p.shape}"
         )
-    top = np.max(a)
+    top = a.max()
     t1 = np.exp(a - top)
-    sum_t1 = np.sum(t1)
-    value = np.sum(p * (top + np.log(sum_t1) - a))
+    sum_t1 = t1.sum()
+    value = (p * (top + np.log(sum_t1) - a)).sum()
 
     d_a = p.sum() / sum_t1 * t1 - p
     return value, d_a
@@ -111,10 +111,10 @@ def squared_expectation_value_and_grad(a, y):
             "y of shape (k,), "
             f"not a.shape={a.shape} and y.shape={y.shape}"
         )
-    e = np.exp(a - np.max(a))
-    t1 = e / np.sum(e)
+    e = np.exp(a - a.max())
+    t1 = e / e.sum()
     t2 = y - t1
-    value = np.sum(t2**2)
+    value = (t2**2).sum()
 
     t3 = -2.0 * t2
     d_a = (t3 - (t3 @ t1)) * t1
@@ -134,7 +134,7 @@ def hinge_value_and_grad(a, label):
         )
     mask = np.arange(len(a)) == label
     others = np.where(mask, -np.inf, a)
-    max_others = np.max(others)
+    max_others = others.max()
     t1 = 1.0 + max_others - a[label]
     value = np.maximum(0.0, t1)
 

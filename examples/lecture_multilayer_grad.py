@@ -4,7 +4,7 @@
 # gradgen-shapes batch_loss_value_and_grad: W1=h d, b1=h, W2=k h, b2=k, X=n d, T=n k
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:3501f9afdcbdcb66ecaf54a31d95fa26c3063aba7a923df5fbf6fa57981dad6e
-# gradgen-body: sha256:04ed5e7f232e134b8fa75d4cf05a3185a3baa0da10c0e31924eb64031024558f
+# gradgen-body: sha256:25ae937b00a23d16559b4af47eb8944309a0e6dbe2d6da6a2149fb642696b129
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -36,7 +36,7 @@ def loss_value_and_grad(W1, b1, W2, b2, x, t):
     h = 1 / (1 + np.exp(-z))
     y = W2 @ h + b2
     d_y = y - t
-    L = 0.5 * np.sum(d_y**2)
+    L = 0.5 * (d_y**2).sum()
 
     d_W2 = np.outer(d_y, h)
     d_z = (W2.T @ d_y) * h * (1.0 - h)
@@ -70,7 +70,7 @@ def batch_loss_value_and_grad(W1, b1, W2, b2, X, T):
     H = 1 / (1 + np.exp(-(X @ W1.T + b1)))
     Y = H @ W2.T + b2
     d_Y = Y - T
-    L = 0.5 * np.sum(d_Y**2)
+    L = 0.5 * (d_Y**2).sum()
 
     d_b2 = d_Y.sum(axis=0)
     d_W2 = np.dot(d_Y.T, H)

@@ -4,7 +4,7 @@
 # gradgen-shapes soft_loss_value_and_grad: W=h d, b=h, v=h, c=scalar, X=n d, t=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:ff95333d921f36d3b000e545419f4bc0aae2ac59dee01e527ec21cc4e2a76e0a
-# gradgen-body: sha256:903e7d003d07ba769f6672c2c29693bed128ce8f35ee0306307cd310c2215bf9
+# gradgen-body: sha256:7314085ed001583c99d66f463546989315aae67a4caa1d9df070c0f0e2a0b14c
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # hard_loss depends on W, b, v, c only through steps and comparisons (lines 27, 28): that
 # derivative is zero wherever it exists.
@@ -35,7 +35,7 @@ def hard_loss_value_and_grad(W, b, v, c, X, t):
         )
     H = np.where(X @ W.T + b > 0, 1.0, 0.0)
     y = np.where(H @ v + c > 0, 1.0, 0.0)
-    value = 0.5 * np.sum((y - t) ** 2)
+    value = 0.5 * ((y - t) ** 2).sum()
 
     d_W = np.zeros_like(W)
     d_b = np.zeros_like(b)
@@ -67,7 +67,7 @@ def soft_loss_value_and_grad(W, b, v, c, X, t):
     H = 1 / (1 + np.exp(-(X @ W.T + b)))
     z = H @ v + c
     t1 = np.logaddexp(0.0, z)
-    value = np.mean(t1 - t * z)
+    value = (t1 - t * z).mean()
 
     d_z = (np.exp(z - t1) - t) / X.shape[0]
     d_c = d_z.sum()

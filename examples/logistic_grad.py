@@ -3,7 +3,7 @@
 # gradgen-shapes: w=d, X=n d, y=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:933a3e2374c7f5a9540b5d4acccefba5d5b8bc617a137876878d1c42fa03b77e
-# gradgen-body: sha256:fceaae4d5c315cc2988bc2cfa7db1745d21f3e3dfde0be7cd701993adc57c381
+# gradgen-body: sha256:5efd744112933be218c1c4cbb95b7b1a07d7f3659039963ee755d4c08f34a333
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 # gradgen-certificate: oracles = {"loss": {"accuracy": "2 agreeing, 96 comparisons",
 # gradgen-certificate:   "complex step": "1 agreeing, 72 comparisons",
@@ -18,7 +18,7 @@
 # gradgen-certificate:   "numpy": "2.4.6", "python": "3.11.7", "sympy": "1.14.0"}
 # gradgen-certificate: replay = "gradgen verify examples/logistic_grad.py"
 # gradgen-certificate: source = "933a3e2374c7f5a9540b5d4acccefba5d5b8bc617a137876878d1c42fa03b77e"
-# gradgen-certificate: body = "fceaae4d5c315cc2988bc2cfa7db1745d21f3e3dfde0be7cd701993adc57c381"
+# gradgen-certificate: body = "5efd744112933be218c1c4cbb95b7b1a07d7f3659039963ee755d4c08f34a333"
 # Line 12 of the source: log(1 + exp(x)) overflows above x = 709; np.logaddexp(0, x) does not.
 
 import numpy as np
@@ -46,7 +46,7 @@ def loss_value_and_grad(w, X, y):
     m = y * (X @ w)
     exp_neg_m = np.exp(-m)
     t1 = 1 + exp_neg_m
-    value = np.mean(np.log(t1)) + 0.5 * np.dot(w, w)
+    value = np.log(t1).mean() + 0.5 * np.dot(w, w)
 
     d_w = w - (X.T @ (exp_neg_m / t1 * y)) / X.shape[0]
     return value, d_w

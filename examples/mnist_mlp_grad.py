@@ -3,7 +3,7 @@
 # gradgen-shapes: W1=h d, b1=h, W2=k h, b2=k, X=n d, labels=n:int64
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:533af5e345daef3a9a88896c24b78b488406f8cceac535536ee8ae917943c6da
-# gradgen-body: sha256:3f3b84331986aad1c0e45975d72d618ad5c3f8c97424534bb15a62456d176e3d
+# gradgen-body: sha256:fc23d0d8d2334136a08f891f0bef5321fbeba1e8bec9c2feff74bfe5cf2ac291
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -37,12 +37,12 @@ def loss_value_and_grad(W1, b1, W2, b2, X, labels):
         )
     H = np.tanh(X @ W1.T + b1)
     F = H @ W2.T + b2
-    F = F - np.max(F, axis=1, keepdims=True)
+    F = F - F.max(axis=1, keepdims=True)
     t1 = np.arange(X.shape[0])
     picked = F[t1, labels]
     exp_F = np.exp(F)
-    sum_exp_F = np.sum(exp_F, axis=1)
-    value = np.mean(np.log(sum_exp_F) - picked)
+    sum_exp_F = exp_F.sum(axis=1)
+    value = (np.log(sum_exp_F) - picked).mean()
 
     t2 = 1.0 / X.shape[0]
     d_F = (t2 / sum_exp_F)[:, None] * exp_F

@@ -14,13 +14,12 @@ from functools import cache
 
 from gradgen.buffers import FastWriter, _ufunc
 from gradgen.dtypes import Dtypes
-from gradgen.emission import _UPDATES, FOREVER, INDENT, FunctionWriter
+from gradgen.emission import _UPDATES, FOREVER, FunctionWriter
 from gradgen.graph import Graph
 from gradgen.ops import OPS
 from gradgen.surroundings import ModuleWriter
 from gradgen.targets import Expr
 from gradgen.targets.base import call
-from gradgen.targets.numpy import dtype
 from gradgen.types import Type
 from gradgen.unit import Plan
 
@@ -110,7 +109,9 @@ class InPlaceWriter(FastWriter):
                 continue
             own = node == root and self._wanted(node) is not None
             spine = self._spine(node) if own or node in self.toward else [node]
-            if len(spine) > 2 or node in self.toward:
+            # `np.divide(u, t, t)` alone saves little, and reads worse than `u / t`
+            given = node in self.toward and (len(spine) > 1 or self._is_given_on(node))
+            if len(spine) > 2 or given:
                 self.next |= dict(zip(spine[1:], spine, strict=False))
                 self.writing |= set(spine)
             else:
@@ -155,13 +156,20 @@ class InPlaceWriter(FastWriter):
 
     def _dies_in(self, node: int) -> bool:
         """Whether an array in whose memory a value can be computed is read no more after it."""
+        return self._is_derived(node) and any(self._gives(a, node) for a in self.graph.args[node])
+
+    def _gives(self, arg: int, node: int) -> bool:
+        """Whether a value can be computed in the memory of an operand that has a statement."""
         here = self.when[node][0]
-        return self._is_derived(node) and any(
-            self.last[a] <= here and a in self.statements
-            and all(u == node or self.when[u][0] < here for u in self.users[a])
-            and self._can_hold(a, node)
-            for a in self.graph.args[node]
+        return (
+            self.last[arg] <= here and arg in self.statements
+            and all(u == node or self.when[u][0] < here for u in self.users[arg])
+            and self._can_hold(arg, node)
         )  # fmt: skip
+
+    def _is_given_on(self, node: int) -> bool:
+        """Whether the memory in which a value is computed is given to another after it."""
+        return any(u in self.writing and self._gives(node, u) for u in self.users.get(node, ()))
 
     def _choose_buffers(self) -> None:
         """Left to `_put_statement`: what is computed elsewhere than in its order is known then."""
@@ -201,18 +209,12 @@ class InPlaceWriter(FastWriter):
         return lines
 
     def _given_dtypes(self) -> list[str]:
-        """The conversions of arguments on whose dtypes the updates in place rely.
-
-        They are refused, with a `TypeError`, where something would be lost: of complex numbers.
-        """
-        lines: list[str] = []
-        for node, name in self.names_of.items():
-            if node in self.converted:
-                own = dtype(self, self.graph.types[node].dtype)
-                words = f'{own}, casting="same_kind"'
-                lines += [f"if {name}.dtype != {own}:",
-                          f"{INDENT}{name} = {name}.astype({words})"]  # fmt: skip
-        return lines
+        """The conversions of arguments on whose dtypes the updates in place rely."""
+        root = self.root("numpy")
+        return [
+            f"{name} = {root}.asarray({name}, dtype={root}.{self.graph.types[node].dtype})"
+            for node, name in self.names_of.items() if node in self.converted
+        ]  # fmt: skip
 
     def _put_statement(self, node: int, expr: Expr, parts: list[tuple[int, list[str]]]) -> None:
         buffer = self._buffer_of(node) if node in self.writing else None

@@ -100,6 +100,53 @@ def test_trap_22_arrays_of_other_dtypes_than_declared_have_the_gradients_of_thei
         assert {g.dtype for g in gradients} == {np.dtype(float)}
 
 
+# What is left of y takes in what is left of x, and is as wide only if both are as declared.
+MIXED = "return np.sum(np.tanh(x) * np.exp(-x * x) * np.log1p(y * y))"
+CONVERTED = re.compile(r"(\w+) = np\.asarray\(\1, dtype=np\.(\w+)\)")
+
+
+def mixed_by_hand(x, y):
+    """The value and the gradients of MIXED."""
+    t, e, u = np.tanh(x), np.exp(-x * x), np.log1p(y * y)
+    d_x = (1.0 - t * t - 2.0 * x * t) * e * u
+    return np.sum(t * e * u), (d_x, t * e * 2.0 * y / (1.0 + y * y))
+
+
+@pytest.mark.parametrize("width", ["float64", "float32"])
+def test_trap_33_what_updates_in_place_rely_on_is_converted_and_no_argument_is_written_to(width):
+    made, _ = compiled(MIXED, shapes=f"x=n:{width}, y=n:{width}")
+    assert CONVERTED.findall(made.source) == [("x", width), ("y", width)]
+    exact = np.random.default_rng(7).normal(size=(2, 8)).astype(width)
+    other = "float32" if width == "float64" else "float64"
+    for x, y in (exact, (exact[0].astype(other), exact[1]), (exact[0], np.arange(8))):
+        x.flags.writeable = y.flags.writeable = False
+        value, gradients = made(x, y)
+        wanted, by_them = mixed_by_hand(x.astype(float), y.astype(float))
+        rtol = 1e-12 if width == "float64" else 1e-4
+        close((value, gradients), (wanted, by_them), rtol)
+        assert {g.dtype for g in gradients} == {np.dtype(width)}
+
+
+def test_where_nothing_relies_on_dtypes_and_where_a_call_tells_them_nothing_is_converted():
+    by_shapes, _ = compiled(DAMPED)
+    assert "asarray" not in by_shapes.source
+    x, y = np.random.default_rng(8).normal(size=(2, 4))
+    made = gradgen.value_and_grad(function_of(with_body(MIXED, "x, y")), wrt=("x", "y"))
+    close(made(x, y), mixed_by_hand(x, y))
+    assert IN_PLACE.search(made.source)
+    assert "asarray" not in made.source
+
+
+def test_parts_of_structures_are_not_converted_and_have_no_updates_that_rely_on_it():
+    made, _ = compiled("x, y = p['x'], p['y']\n" + MIXED, "p", wrt="p", shapes="p.x=n, p.y=n")
+    assert "asarray" not in made.source
+    x, y = np.random.default_rng(9).normal(size=(2, 5))
+    for narrow in ({"x": x.astype("f4"), "y": y}, {"x": x, "y": np.arange(5)}):
+        value, gradients = made(narrow)
+        wide = mixed_by_hand(*(a.astype(float) for a in narrow.values()))
+        close((value, tuple(gradients.values())), wide, 1e-5 if narrow["y"] is y else 1e-12)
+
+
 def test_trap_22_arrays_that_all_have_another_dtype_than_declared_give_gradients_of_theirs():
     made, _ = compiled(DAMPED)
     x, y = np.random.default_rng(4).normal(size=(2, 9)).astype(np.float32)

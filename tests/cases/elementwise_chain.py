@@ -26,7 +26,7 @@ def hand(x, y, a, b):
 # gradgen-shapes: x=n, y=n, a=scalar, b=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:33cba0da660703a8541b938faa0926cbb09d6c1e3f0541c201c4bee247bb4a98
-# gradgen-body: sha256:ac122fc0ce447d64f04dd5983384bd5a59d07dd224081afa278e336d69816aef
+# gradgen-body: sha256:786a7b9743264ced96cb00c64ab0c2057c736e14ca71b21e65f0cd3c0390ed3f
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -42,6 +42,8 @@ def chain_value_and_grad(x, y, a, b):
             "chain_value_and_grad takes x of shape (n,) and y of shape (n,), "
             f"not x.shape={x.shape} and y.shape={y.shape}"
         )
+    x = np.asarray(x, dtype=np.float64)
+    y = np.asarray(y, dtype=np.float64)
     t1 = np.tanh(a * x + b)
     e = np.exp(-(x**2))
     t2 = t1 * e
@@ -50,7 +52,7 @@ def chain_value_and_grad(x, y, a, b):
     t4 = t2 * log1p_t3
     value = t4.sum()
 
-    d_x = log1p_t3 * e
+    d_x = np.multiply(log1p_t3, e, log1p_t3)
     t5 = np.multiply(t1, t1, t1)
     np.subtract(1.0, t5, t5)
     d_x *= t5
@@ -58,6 +60,7 @@ def chain_value_and_grad(x, y, a, b):
     t4 *= 2.0
     t4 *= x
     d_x -= t4
-    t2 *= 2.0
-    d_y = t2 / (1.0 + t3) * y
+    d_y = np.multiply(2.0, t2, t2)
+    d_y /= 1.0 + t3
+    d_y *= y
     return value, (d_x, d_y)

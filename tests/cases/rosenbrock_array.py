@@ -24,7 +24,7 @@ def hand(x):
 # gradgen-shapes: x=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:5df9201ad41445668ceb2e31e03663bdd2b9e15ece0d3c827992337a5f921f0b
-# gradgen-body: sha256:e86004e85187b6ef3bbeec857794928e33307ee020ec99bfa185643305a9d90e
+# gradgen-body: sha256:9c5099f5ab9e38c73e97811e78d4c487805b9337ec878e29cb291fd716afe561
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -39,17 +39,18 @@ def rosen_value_and_grad(x):
         raise ValueError(
             f"rosen_value_and_grad takes x of shape (n,), not x.shape={x.shape}"
         )
+    x = np.asarray(x, dtype=np.float64)
     t1 = x[:-1]
     t2 = x[1:] - t1**2
     t3 = 1.0 - t1
     value = (100.0 * t2**2 + t3**2).sum()
 
-    t4 = 200.0 * t2
+    t2 *= 200.0
     d_x = np.empty(len(x))
     d_x[:1] = 0.0
-    d_x[1:] = t4
-    t4 *= t1
-    t4 += t3
-    t4 *= -2.0
-    d_x[:-1] += t4
+    d_x[1:] = t2
+    t2 *= t1
+    t2 += t3
+    t2 *= -2.0
+    d_x[:-1] += t2
     return value, d_x

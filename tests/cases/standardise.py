@@ -22,7 +22,7 @@ def hand(x, w):
 # gradgen-shapes: x=n, w=n
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:2df8f041571768fd9e1298a80e413ee5fc443c70c2a51e001541a2e19b58b2f3
-# gradgen-body: sha256:efcee31955b7ff7502267f7bf210b1debf2bc087d4efa5afdf28a48a57861a6a
+# gradgen-body: sha256:81063d5833425defa924b165a64c5680959901e1f2b13ce21468cda115ca3732
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -43,6 +43,7 @@ def f_value_and_grad(x, w):
     t1 = centred / scale
     value = w @ t1
 
-    d_centred = w / scale - value / scale / scale / len(x) * centred
+    d_centred = w / scale
+    d_centred -= value / scale / scale / len(x) * centred
     d_x = d_centred - d_centred.sum() / len(x)
     return value, (d_x, t1)
