@@ -28,9 +28,10 @@ from typing import Any, NamedTuple
 
 from gradgen import passes
 from gradgen.graph import Graph, GraphBuilder
-from gradgen.liveness import finish, reachable, shell, uses
+from gradgen.liveness import finish, shell
 from gradgen.ops import OPS
 from gradgen.ops.written import Call
+from gradgen.rewriter import Rewriter
 from gradgen.types import Dim, Size, Type
 
 # What is added up in its own precision.
@@ -118,40 +119,21 @@ class _Term(NamedTuple):
     right: int
 
 
-class _Rewriter:
+class _Rewriter(Rewriter):
     def __init__(self, graph: Graph, rules: Mapping[str, _Rule]) -> None:
-        self.old = graph
+        super().__init__(graph)
         self.rules = rules
-        self.needed = reachable(graph, graph.results)
-        self.uses = uses(graph, self.needed)
-        self.b = GraphBuilder(shell(graph))
-        self.map = [-1] * len(graph)
-        self.found: set[str] = set()
         # Of numbers and arrays: their reciprocals.
         self.reciprocals = {
             args[1]: node for node, args in enumerate(graph.args)
             if graph.ops[node] == "div" and self.needed[node] and graph.values[args[0]] == 1
             and graph.ops[args[0]] == "const"
         }  # fmt: skip
-        # The kinds of the rewrite that is being made.
-        self.kinds: set[str] = set()
 
-    def run(self) -> Graph:
-        old, b = self.old, self.b
-        for node in range(len(old)):
-            if not self.needed[node] and old.ops[node] != "param":
-                continue
-            b.loc = old.locs[node]
-            rule = self.rules.get(old.ops[node])
-            self.kinds = set()
-            new = rule(self, node) if rule is not None else None
-            if new is None or b.type_of(new) != old.types[node]:
-                new = b.copy_node(old, node, self.map)
-            else:
-                self.found |= self.kinds
-                b.label(new, old.names[node], old.hints[node])
-            self.map[node] = new
-        return finish(old, b, self.map)
+    def rewritten(self, node: int) -> int | None:
+        """What the rule of the operation gives, if there is one."""
+        rule = self.rules.get(self.old.ops[node])
+        return None if rule is None else rule(self, node)
 
     def power(self, node: int) -> int | None:
         """A small power as a product."""

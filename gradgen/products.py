@@ -16,13 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gradgen.graph import Graph, GraphBuilder, leaves
-from gradgen.liveness import finish, reachable, shell, uses
+from gradgen.graph import Graph
 from gradgen.ops import OPS
 from gradgen.ops.blocks import loops
 from gradgen.ops.indexing import WHOLE
 from gradgen.ops.written import Call
 from gradgen.passes import eliminate_dead
+from gradgen.rewriter import Rewriter
 from gradgen.types import Size, Type
 
 _FLOATS = ("float64", "float32")
@@ -48,17 +48,11 @@ def as_products(graph: Graph) -> tuple[Graph, list[str]]:
     return eliminate_dead(new), [text for kind, text in KINDS.items() if kind in maker.found]
 
 
-class _Maker:
+class _Maker(Rewriter):
     def __init__(self, graph: Graph) -> None:
-        self.old = graph
-        self.needed = reachable(graph, graph.results)
-        self.uses = uses(graph, self.needed)
-        self.results = set(leaves(graph.results))
-        self.b = GraphBuilder(shell(graph))
-        self.map = [-1] * len(graph)
+        super().__init__(graph)
         # The loop in which the node at hand is.
         self.inside = -1
-        self.found: set[str] = set()
         # Ones by their dtype, what counts them, and the loop in which they are.
         self.ones: dict[tuple[str, int, int], int] = {}
         _, self.loop = loops(graph, [n for n, need in enumerate(self.needed) if need])
@@ -73,25 +67,11 @@ class _Maker:
             and self.needed[node]
         }
 
-    def run(self) -> Graph:
-        """The graph with every sum as a product that is one sooner."""
-        old, b = self.old, self.b
-        for node in range(len(old)):
-            if not self.needed[node] and old.ops[node] != "param":
-                continue
-            b.loc = old.locs[node]
-            self.inside = self.loop.get(node, -1)
-            new = self._rewritten(node)
-            if new is None or b.type_of(new) != old.types[node]:
-                new = b.copy_node(old, node, self.map)
-            else:
-                b.label(new, old.names[node], old.hints[node])
-            self.map[node] = new
-        return finish(old, b, self.map)
-
-    def _rewritten(self, node: int) -> int | None:
+    def rewritten(self, node: int) -> int | None:
+        """A product for a sum, or one in another order, where that is sooner."""
+        self.inside = self.loop.get(node, -1)
         if node in self.turned:
-            self.found.add("turned")
+            self.kinds.add("turned")
             left, right = self.old.args[node]
             product = self.b.add(
                 "matmul", self._transpose(right), self._transpose(left), attr=self.old.attrs[node]
@@ -127,7 +107,7 @@ class _Maker:
             row = self._row(others[0])
             if row is None or old.types[row] != Type("array", t.dtype, t.shape[:-1]):
                 continue
-            self.found.add("diagonal")
+            self.kinds.add("diagonal")
             place = b.add("arange", self._size(t.shape[-1], self.map[matrix], t.rank - 1))
             template = (*[WHOLE] * (t.rank - 2), "a", "a")
             whole = b.add("index_add", self.map[matrix], self.map[row], place, place, attr=template)
@@ -155,7 +135,7 @@ class _Maker:
         if square < 0 or self.map[square] < 0:
             return None
         t = old.types[square]
-        self.found.add("diagonal")
+        self.kinds.add("diagonal")
         place = b.add("arange", self._size(t.shape[-1], self.map[square], t.rank - 1))
         template = (*[WHOLE] * (t.rank - 2), "a", "a")
         return b.add("index", self.map[square], place, place, attr=template)
@@ -186,7 +166,7 @@ class _Maker:
             return None
         if all(isinstance(n, int) for n in t.shape) and _items(t) <= _FEW_ITEMS:
             return None
-        self.found.add("ones")
+        self.kinds.add("ones")
         if axis == t.rank - 2:
             return self._ones_times(self.map[x], axis)
         return b.add("matmul", self.map[x], self._ones(self.map[x], axis), attr=_dot(t))

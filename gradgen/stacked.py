@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gradgen.graph import Graph, GraphBuilder, leaves
-from gradgen.liveness import finish, reachable, shell, uses
+from gradgen.graph import Graph
 from gradgen.passes import eliminate_dead
+from gradgen.rewriter import Rewriter
 from gradgen.types import Dim, Size
 
 _UPDATES = ("index_set", "index_add")
@@ -32,14 +32,9 @@ def stacked(graph: Graph) -> tuple[Graph, list[str]]:
     return eliminate_dead(stacker.run()), [STACKED]
 
 
-class _Stacker:
+class _Stacker(Rewriter):
     def __init__(self, graph: Graph) -> None:
-        self.old = graph
-        self.needed = reachable(graph, graph.results)
-        self.uses = uses(graph, self.needed)
-        self.results = set(leaves(graph.results))
-        self.b = GraphBuilder(shell(graph))
-        self.map = [-1] * len(graph)
+        super().__init__(graph)
         # What puts together all items of an array, or matrices that become rows of one: its parts.
         self.joined: dict[int, tuple[int, ...]] = {}
         # Of products of the items of an array: the array and the number of the item.
@@ -53,25 +48,13 @@ class _Stacker:
         self.homes: dict[tuple[int, ...], int] = {}
         self._find_joined()
 
-    def run(self) -> Graph:
-        """The graph with one array for the matrices of several steps."""
-        old, b = self.old, self.b
-        for node in range(len(old)):
-            if not self.needed[node] and old.ops[node] != "param":
-                continue
-            b.loc = old.locs[node]
-            if node in self.joined:
-                new = self._joined(self.joined[node])
-            elif node in self.items:
-                new = self._item(node)
-            elif node in self.places:
-                new = self._rows(node)
-            else:
-                self.map[node] = b.copy_node(old, node, self.map)
-                continue
-            b.label(new, old.names[node], old.hints[node])
-            self.map[node] = new
-        return finish(old, b, self.map)
+    def rewritten(self, node: int) -> int | None:
+        """What is a part of one array, or puts the parts together."""
+        if node in self.joined:
+            return self._joined(self.joined[node])
+        if node in self.items:
+            return self._item(node)
+        return self._rows(node) if node in self.places else None
 
     # -- items of arrays ---------------------------------------------------------------------------
 
