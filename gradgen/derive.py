@@ -19,7 +19,7 @@ from gradgen.ops.indexing import (
     may_repeat,
     resolve,
 )
-from gradgen.ops.shape import filled, full_shape
+from gradgen.ops.shape import filled, full_of, full_shape
 from gradgen.rules import adjoints
 from gradgen.sweep import LEAVES, Sweep, check_active, copied, located, name_of
 from gradgen.types import Shape, Type
@@ -331,7 +331,7 @@ class Reverse(Sweep):
             total = b.add("astype", total, attr=t.dtype)
         if t.kind == "array" and (graph.types[total].shape != t.shape or self._is_number(total)):
             one = graph.ops[total] == "const" and graph.values[total] == 1.0
-            total = b.add("ones_like", leaf) if one else b.add("full_like", leaf, total)
+            total = b.add("ones_like", leaf) if one else full_of(b, total, leaf)
         elif t.kind == "array" and _may_alias_argument(graph, total):
             total = b.add("copy", total)
         name = name_of(graph, leaf)

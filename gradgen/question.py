@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gradgen.graph import Graph, GraphBuilder, Param, Tree, map_tree
 from gradgen.ops import OPS
-from gradgen.ops.shape import filled
+from gradgen.ops.shape import filled, full_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def as_result(b: GraphBuilder, found: int | None, like: int) -> int:
     have = graph.types[found]
     if t.kind == "array" and (have.shape != t.shape or have.kind != "array"):
         fill = {0.0: "zeros", 1.0: "ones"}.get(graph.values[found], "")
-        return filled(b, fill, like) if fill else b.add("full_like", like, found)
+        return filled(b, fill, like) if fill else full_of(b, found, like)
     if t.kind == "scalar" and t.dtype != "float64" and have.kind == "py":
         return b.add("astype", found, attr=t.dtype)
     if t.kind == "py" and have.kind != "py" and have.dtype != "float64":

@@ -1501,6 +1501,42 @@ def test_trap_23_integers_have_the_derivative_of_floats(x, target):
         assert gradgen.grad(f, target=target)(x) == gradgen.grad(f, target=target)(float(x))
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.float32])
+@pytest.mark.parametrize(("expression", "expected"), [
+    ("0.5 * np.sum(x)", [0.5, 0.5, 0.5]),
+    ("np.mean(x)", [1 / 3, 1 / 3, 1 / 3]),
+    ("k * np.sum(x)", [1.5, 1.5, 1.5]),
+    ("0.25 * np.sum(np.split(x, 3)[1])", [0.0, 0.25, 0.0]),
+    ("np.sum(np.repeat(x, [1, 0, 2]) * w)", [0.5, 0.0, 0.5]),
+    ("np.sum(np.repeat(x, np.array([1, 0, 2])) * w)", [0.5, 0.0, 0.5]),
+    ("0.5 * np.max(x)", [0.0, 0.0, 0.5]),
+    ("0.5 * x[-1] + np.sum(x[:-1] * 0.25)", [0.25, 0.25, 0.5]),
+    ("np.sum(np.where(x > 1, 0.5 * x, 0.25 * x))", [0.25, 0.25, 0.5]),
+])  # fmt: skip
+@pytest.mark.parametrize("style", ["default", "fast"])
+def test_trap_23_the_adjoint_of_integers_that_were_declared_floats_is_not_cut_off(
+    expression, expected, dtype, style
+):
+    w = np.array([0.5, 0.75, -0.25])
+    grad = gradgen.grad(formula(expression, "x, k, w"), shapes="x=3, k=scalar, w=3", style=style)
+    try:
+        found = grad(np.array([0, 1, 2], dtype), 1.5, w)
+    except ValueError as refused:
+        assert style == "fast"
+        assert str(refused) == "f_grad takes arrays of float64 as declared"
+    else:
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_trap_23_a_tangent_of_integers_that_were_declared_floats_is_not_cut_off():
+    jvp = gradgen.jvp(formula("x"), shapes="x=3")
+    value, t_value = jvp(np.arange(3), np.full(3, 0.5))
+    np.testing.assert_array_equal(value, [0, 1, 2])
+    np.testing.assert_array_equal(t_value, [0.5, 0.5, 0.5])
+    jvp = gradgen.jvp(formula("np.zeros_like(x) + s", "x, s"), wrt="s", shapes="x=3, s=scalar")
+    np.testing.assert_array_equal(jvp(np.arange(3), 1.5, 0.25)[1], [0.25, 0.25, 0.25])
+
+
 def test_trap_23_an_inactive_integer_array_is_fine():
     f = formula("np.sum(w * n)", "w, n")
     assert np.array_equal(gradgen.grad(f)(np.ones(3), np.arange(3)), [0.0, 1.0, 2.0])

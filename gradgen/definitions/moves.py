@@ -66,7 +66,8 @@ def repeat(g, out, a, repeats, axis=None):
     if np.ndim(repeats) == 0:
         return np.sum(np.reshape(g, (*before, repeats, *after)), axis=len(before))
     flat = np.ravel(a) if axis is None and np.ndim(a) != 1 else a
-    d_a = np.zeros_like(flat)
+    # of the declared dtype: into integers the adjoint would be cut off
+    d_a = np.zeros_like(flat, dtype=flat.dtype)
     place = (slice(None),) * (0 if axis is None else len(before) - 1)
     index = np.repeat(np.arange(np.shape(flat)[len(place)]), repeats)
     np.add.at(d_a, (*place, index), g)
@@ -104,7 +105,7 @@ def _unsplit(g, ary, ends, axis):
         short = ary.shape[axis] // ends
         more = ary.shape[axis] % ends
         ends = [k * short + min(k, more) for k in range(1, ends)]
-    d_ary = np.zeros_like(ary)
+    d_ary = np.zeros_like(ary, dtype=ary.dtype)
     bounds = [None, *ends, None]
     for k, part in enumerate(g):
         if part is not None:

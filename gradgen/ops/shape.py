@@ -145,6 +145,21 @@ def filled(b: Builder, name: str, like: int, dtype: str = "") -> int:
     return b.add(name, *sizes, attr=None if dtype == "float64" else dtype)
 
 
+def full_of(b: Builder, value: int, like: int) -> int:
+    """An array of one number with the shape of a node, and with the dtype that it is declared.
+
+    With that of what is given, `np.full_like` would cut off the fraction for an array of integers.
+    """
+    t = b.type_of(like)
+    is_float = isinstance(b.value_of(value), float) or b.is_op(value, "div")
+    exact = t.dtype == "float64" and is_float
+    try:
+        sizes = [b.size(n) for n in t.shape]
+    except NeedsLength:
+        return b.add("full_like", like, value, attr=t.dtype)
+    return b.add("full", value, *sizes, attr=None if exact else t.dtype)
+
+
 def _reshape_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:
     x, *sizes = b.args_of(node)
     rest = [None] * len(sizes)
