@@ -20,7 +20,7 @@ from click.testing import CliRunner
 from test_random_arrays import Refused, agree, called, emitted, executed, leaves
 
 import gradgen
-from gradgen import blocks, cli, inplace
+from gradgen import blocks, cli, inplace, rows
 from gradgen import program as compiling
 from gradgen.api import emit_path
 from gradgen.errors import GradgenError
@@ -114,10 +114,10 @@ def test_golden_results_are_those_derived_by_hand(name):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of so few rows that loops turn several times, wherever one is possible."""
-    monkeypatch.setattr(blocks, "VECTOR_ROWS", 2)
-    monkeypatch.setattr(blocks, "ITEMS", 6)
-    monkeypatch.setattr(blocks, "_LEAST_WORK", 0)
-    monkeypatch.setattr(blocks, "_has_products", lambda graph, size: False)
+    monkeypatch.setattr(rows, "VECTOR_ROWS", 2)
+    monkeypatch.setattr(rows, "ITEMS", 6)
+    monkeypatch.setattr(rows, "_LEAST_WORK", 0)
+    monkeypatch.setattr(rows, "has_products", lambda graph, size: False)
 
 
 def check_program(program, path, monkeypatch):
