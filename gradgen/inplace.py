@@ -210,11 +210,13 @@ class InPlaceWriter(FastWriter):
 
     def _given_dtypes(self) -> list[str]:
         """The conversions of arguments on whose dtypes the updates in place rely."""
-        root = self.root("numpy")
-        return [
-            f"{name} = {root}.asarray({name}, dtype={root}.{self.graph.types[node].dtype})"
-            for node, name in self.names_of.items() if node in self.converted
-        ]  # fmt: skip
+        lines = []
+        for node, name in self.names_of.items():
+            if node in self.converted:
+                root = self.root("numpy")
+                words = f"{name}, dtype={root}.{self.graph.types[node].dtype}"
+                lines.append(f"{name} = {root}.asarray({words})")
+        return lines
 
     def _put_statement(self, node: int, expr: Expr, parts: list[tuple[int, list[str]]]) -> None:
         buffer = self._buffer_of(node) if node in self.writing else None

@@ -289,8 +289,7 @@ def test_declared_shapes_give_the_emitted_function_itself(declared):
     assert type(made) is types.FunctionType
     assert made.__name__ == "dot"
     assert made.__module__ == __name__
-    assert made.source.startswith("import numpy as np\n")
-    assert "def dot_value_and_grad(x, y):" in made.source
+    assert made.source.startswith("def dot_value_and_grad(x, y):")
     assert made.graph.name == "dot"
     value, (d_x, d_y) = made(np.array([1.0, 2.0, 3.0]), np.array([4.0, 5.0, 6.0]))
     assert value == 32.0

@@ -142,13 +142,10 @@ def test_a_file_is_read_however_it_imports_it_and_emitted_code_stands_alone(
         "utf-8",
     )
     text = emit_path(f"{path}:f", shapes="w=n")
-    body = text[text.index("import numpy") :]
+    body = text[text.index("def ") :]
     assert (
         body
-        == '''import numpy as np
-
-
-def f_value_and_grad(w):
+        == '''def f_value_and_grad(w):
     """Value and gradient of f with respect to w.
 
     Shapes: w=n.
@@ -160,8 +157,8 @@ def f_value_and_grad(w):
         raise ValueError(
             f"f_value_and_grad takes w of shape (n,), not w.shape={w.shape}"
         )
-    scale = np.sum(w**2)
-    value = np.sum(w * w) / scale
+    scale = (w**2).sum()
+    value = (w * w).sum() / scale
 
     d_w = w / scale
     return value, d_w
@@ -474,7 +471,7 @@ def loss_value_and_grad(w, X):
             f"not w.shape={w.shape} and X.shape={X.shape}"
         )
     leaky = np.maximum(X @ w, 0.0)
-    value = np.sum(leaky**2)
+    value = (leaky**2).sum()
 
     d_w = 2.0 * (X.T @ (SLOPE * leaky * (leaky > 0)))
     return value, d_w

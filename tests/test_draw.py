@@ -121,7 +121,7 @@ def test_boxes_say_what_they_do_and_arrays_are_shapes_and_norms_unless_they_are_
     by_statements = gradgen.draw(layer, at, detail="statements").diagram
     assert [box.label for box in by_statements.boxes] == [
         'p["W"]', "x", 'p["W"] @ x + 1.0', "maximum(z, 0.0) / (2 * pi)",
-        "sum(y[0] * y, axis=0) - 3**0.5", "layer",
+        "(y[0] * y).sum(axis=0) - 3**0.5", "layer",
     ]  # fmt: skip
 
 

@@ -149,7 +149,7 @@ def test_a_solver_is_differentiated_by_the_implicit_function_in_every_mode(folde
     assert (
         body(text).partition("    solve_value")[2]
         == """ = solve(A, b)
-    value = np.sum(solve_value**2)
+    value = (solve_value**2).sum()
 
     d_b = np.linalg.solve(A.T, 2.0 * solve_value)
     d_A = -np.outer(d_b, solve_value)

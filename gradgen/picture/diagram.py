@@ -195,7 +195,10 @@ def _operation(sheet: Worksheet, node: int) -> str:
     text = _right_side(row)
     operands = [sheet.rows[n].line.name for n in row.operands]
     rest = text.removeprefix(operands[0])
-    if rest != text and rest[:1] in "[.":
+    method = re.fullmatch(r"\.(\w+)\((.*)\)", rest)
+    if method:
+        text = f"{method[1]}({', '.join(filter(None, (operands[0], method[2])))})"
+    elif rest != text and rest[:1] in "[.":
         return _cut(rest)
     text = re.sub(r"^(?:\w+\.)+", "", text)
     for name in operands:
