@@ -112,6 +112,8 @@ def literal_key(value: Any) -> tuple[str, Any]:
 
 # A row of fewer nodes than these is copied one by one.
 _SHORT = 8
+# What every call makes anew.
+_FRESH = frozenset(name for name, row in OPS.items() if row.fresh)
 
 
 class GraphBuilder:
@@ -122,23 +124,25 @@ class GraphBuilder:
         self.loc: Location | None = None
         # The nodes by operation, arguments and attribute; sources by what tells them apart.
         self.known: dict[Any, int] = {}
-        # The columns that `add` reads, and what it puts a row at their ends by.
-        self._types, self._values = graph.types, graph.values
-        self._ends = tuple([getattr(graph, column).append for column in COLUMNS])
         if share and graph.ops:
             # from the last to the first: of equal nodes the first one is known
-            columns = (reversed(held) for held in (graph.ops, graph.args, graph.attrs))
-            keys = zip(*columns, strict=True)
-            self.known.update(zip(keys, range(len(graph.ops) - 1, -1, -1), strict=True))
-            for node, op in enumerate(graph.ops):
-                if op in SOURCELESS:
-                    self.known.setdefault(self._key(node), node)
+            keys = self._keys(graph, 0, len(graph.ops), graph.args)
+            self.known.update(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
 
-    def _key(self, node: int) -> Any:
-        """What tells a source from others, as the constructors below form it."""
-        graph = self.graph
-        op, attr = graph.ops[node], graph.attrs[node]
-        return ("const", literal_key(attr), graph.names[node]) if op == "const" else (op, attr)
+    def _keys(
+        self, source: Graph, start: int, stop: int, args: Sequence[tuple[int, ...]]
+    ) -> list[Any]:
+        """What tells the nodes of a row from others, on these arguments."""
+        ops, attrs = source.ops[start:stop], source.attrs[start:stop]
+        keys: list[Any] = list(zip(ops, args, attrs, strict=True))
+        for at, op in enumerate(ops):
+            if op in SOURCELESS:
+                # as the constructors below form it
+                named = source.names[start + at]
+                keys[at] = (
+                    ("const", literal_key(attrs[at]), named) if op == "const" else (op, attrs[at])
+                )
+        return keys
 
     def find(self, op: str, *args: int, attr: Any = None) -> int | None:
         """The node for `op(*args)` if there is one already."""
@@ -148,11 +152,12 @@ class GraphBuilder:
         """The node for `op(*args)`. Raises `Refusal` where the type rule refuses."""
         key = (op, args, attr)
         known = self.known.get(key)
-        if known is not None and not OPS[op].fresh:
+        if known is not None and op not in _FRESH:
             return known
         # Every stage spends most of its time here, so that two operands, which most operations
         # have, are not looped over, and nothing is called that need not be.
-        types, values = self._types, self._values
+        graph = self.graph
+        types, values = graph.types, graph.values
         operands: tuple[Type, ...]
         if len(args) == 2:
             first, second = args
@@ -173,30 +178,29 @@ class GraphBuilder:
         if static and value is None:
             value = _evaluate(op, [values[a] for a in args], found)
         node = self.known[key] = len(types)
-        end_op, end_args, end_attr, end_type, end_value, end_loc, end_name, end_hint = self._ends
-        end_op(op)
-        end_args(args)
-        end_attr(attr)
-        end_type(found)
-        end_value(value)
-        end_loc(self.loc)
-        end_name(None)
-        end_hint(None)
+        graph.ops.append(op)
+        graph.args.append(args)
+        graph.attrs.append(attr)
+        types.append(found)
+        values.append(value)
+        graph.locs.append(self.loc)
+        graph.names.append(None)
+        graph.hints.append(None)
         return node
 
     def _append(
         self, key: Any, op: str, args: tuple[int, ...], attr: Any, found: Any, value: Any
     ) -> int:
-        node = self.known[key] = len(self._types)
-        ops, arguments, attrs, types, values, locs, names, hints = self._ends
-        ops(op)
-        arguments(args)
-        attrs(attr)
-        types(found)
-        values(value)
-        locs(self.loc)
-        names(None)
-        hints(None)
+        graph = self.graph
+        node = self.known[key] = len(graph.ops)
+        graph.ops.append(op)
+        graph.args.append(args)
+        graph.attrs.append(attr)
+        graph.types.append(found)
+        graph.values.append(value)
+        graph.locs.append(self.loc)
+        graph.names.append(None)
+        graph.hints.append(None)
         return node
 
     def const(self, value: Any, name: str | None = None) -> int:
@@ -302,7 +306,7 @@ class GraphBuilder:
         return new
 
     def copy_run(self, source: Graph, start: int, stop: int, mapping: list[int]) -> None:
-        """Copy the nodes of a row, none of which is a source, as `copy_node` does, but at once.
+        """Copy the nodes of a row as `copy_node` does, but at once.
 
         The types of their mapped arguments have to be those of the arguments.
         """
@@ -314,8 +318,7 @@ class GraphBuilder:
         rows = range(first, first + stop - start)
         mapping[start:stop] = rows
         args = [tuple(map(mapped, some)) for some in source.args[start:stop]]
-        made = dict(zip(zip(source.ops[start:stop], args, source.attrs[start:stop], strict=True),
-                        rows, strict=True))  # fmt: skip
+        made = dict(zip(self._keys(source, start, stop, args), rows, strict=True))
         if len(made) < len(rows) or not made.keys().isdisjoint(self.known.keys()):
             for node in range(start, stop):
                 mapping[node] = self.copy_node(source, node, mapping)
@@ -327,23 +330,23 @@ class GraphBuilder:
 
     def _copy_few(self, source: Graph, start: int, stop: int, mapping: list[int]) -> None:
         """Copy a short row one by one, for which lists of its columns take longer."""
-        known, mapped = self.known, mapping.__getitem__
-        ends = self._ends
+        graph, known, mapped = self.graph, self.known, mapping.__getitem__
         for node in range(start, stop):
-            key = (source.ops[node], tuple(map(mapped, source.args[node])), source.attrs[node])
-            if key in known:
+            op, attr = source.ops[node], source.attrs[node]
+            args = tuple(map(mapped, source.args[node]))
+            key = (op, args, attr)
+            if op in SOURCELESS or key in known:
                 mapping[node] = self.copy_node(source, node, mapping)
                 continue
-            mapping[node] = known[key] = len(self._types)
-            ops, arguments, attrs, types, values, locs, names, hints = ends
-            ops(key[0])
-            arguments(key[1])
-            attrs(key[2])
-            types(source.types[node])
-            values(source.values[node])
-            locs(source.locs[node])
-            names(source.names[node])
-            hints(source.hints[node])
+            mapping[node] = known[key] = len(graph.ops)
+            graph.ops.append(op)
+            graph.args.append(args)
+            graph.attrs.append(attr)
+            graph.types.append(source.types[node])
+            graph.values.append(source.values[node])
+            graph.locs.append(source.locs[node])
+            graph.names.append(source.names[node])
+            graph.hints.append(source.hints[node])
 
     def label(self, node: int, name: str | None, hint: str | None) -> None:
         """Give a node a name and a hint, unless it has them."""

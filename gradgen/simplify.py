@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Mapping
-from itertools import groupby
+from itertools import compress, groupby
 from typing import Any
 
 from gradgen.graph import Graph, GraphBuilder
-from gradgen.liveness import finish, parameters, placed, reads, shell
+from gradgen.liveness import finish, parameters, reads, shell
 from gradgen.ops.indexing import WHOLE, is_reshape, resolve
 from gradgen.types import Shape
 
 _LEAVES = frozenset({"param", "const", "constant", "global", "seed"})
-_NOTED = _LEAVES | {"index_set"}
 # A coefficient, the node it multiplies (None: a bare number), and whether nobody else has it.
 Scaled = tuple[float, int | None, bool]
 # How far into a product a coefficient is carried, to stand first in it.
@@ -45,22 +44,22 @@ def simplify(graph: Graph, before: Uses | None = None) -> tuple[Graph, Uses | No
     `before` is what a call said beside its result, which is `graph`: what is far from all that it
     changed is kept. It says None where it changed nothing, or next to nothing.
     """
-    simplifier = _Simplifier(graph, before)
-    result = simplifier.run()
+    simplifier = _Simplifier(graph)
+    result = simplifier.run(before)
     worth = simplifier.changed * _FEW > len(graph)
-    return result, simplifier.before if worth else None
+    return result, simplifier.before() if worth else None
 
 
 class _Simplifier:
-    def __init__(self, graph: Graph, before: Uses | None) -> None:
+    def __init__(self, graph: Graph) -> None:
         self.old = graph
         self.uses = reads(graph)
-        self.derived = [loc is None for loc in graph.locs]
-        for op in _LEAVES:
-            for node in placed(graph, op):
-                self.derived[node] = False
-        self.kept = self._kept(before)
-        self.before: Uses = []
+        self.derived = [
+            loc is None and op not in _LEAVES
+            for loc, op in zip(graph.locs, graph.ops, strict=True)
+        ]
+        # Nodes that are kept for what they are: as they were, and read as often.
+        self.same: list[int] = []
         self.changed = 0
         self.b = GraphBuilder(shell(graph))
         # Columns of the new graph, in which every rule looks.
@@ -79,58 +78,60 @@ class _Simplifier:
         # Derived nodes that were made for one product and that nobody else reads.
         self.fresh: set[int] = set()
 
-    def run(self) -> Graph:
+    def run(self, before: Uses | None) -> Graph:
+        """The graph with its derived nodes rewritten; the others are copied."""
         old, b, node = self.old, self.b, 0
         given = parameters(old)
-        for kept, run in groupby(self.kept):
+        looked = self.derived if before is None else self._near(before)
+        kept = [not look and count > 0 for look, count in zip(looked, self.uses, strict=True)]
+        # what is noted for others when it is met
+        noted = [
+            op == "index_set" or (op == "div" and not derived)
+            for op, derived in zip(old.ops, self.derived, strict=True)
+        ]
+        for keep, run in groupby(kept):
             start, node = node, node + len(list(run))
-            if kept:
+            if keep:
                 b.copy_run(old, start, node, self.map)
-                self._note_kept(start, node)
+                self.same += range(start, node)
+                for new in compress(self.map[start:node], noted[start:node]):
+                    self._note(new)
             else:
                 self._rewrite_run(start, node, given)
-        self._fill()
         return finish(old, b, self.map)
 
-    def _fill(self) -> None:
-        """What was made since is there for the first time, as far as nothing else is said."""
-        missing = len(self.ops) - len(self.before)
-        if missing:
-            self.before += [CHANGED] * missing
+    def before(self) -> Uses:
+        """How often each node of the result was read before."""
+        uses, mapping = self.uses, self.map
+        before = [CHANGED] * len(self.ops)
+        for node in self.same:
+            before[mapping[node]] = uses[node]
+        return before
 
-    def _note_kept(self, start: int, stop: int) -> None:
-        before, uses = self.before, self.uses
-        if len(self.ops) - len(before) == stop - start == self.map[stop - 1] + 1 - self.map[start]:
-            before += uses[start:stop]
-            return
-        self._fill()
-        for node in range(start, stop):
-            before[self.map[node]] = uses[node]
+    def _note(self, new: int) -> None:
+        self._note_reciprocal(new)
+        self._note_store(new)
 
     def _rewrite_run(self, start: int, stop: int, given: Container[int]) -> None:
-        old, b, ops, locs, mapped = self.old, self.b, self.ops, self.locs, self.map.__getitem__
-        before = self.before
+        old, b, uses, derived, mapping = self.old, self.b, self.uses, self.derived, self.map
+        ops, args, attrs, locs, mapped = self.ops, self.args, b.graph.attrs, self.locs, mapping.__getitem__
+        b.loc = None
         for node in range(start, stop):
-            count = self.uses[node]
-            if not count and node not in given:
+            if not derived[node]:
+                if node in given:
+                    mapping[node] = b.copy_node(old, node, mapping)
+                    self.same.append(node)
+                    b.loc = None
                 continue
-            if not self.derived[node]:
-                new = self.map[node] = b.copy_node(old, node, self.map)
-                self._note_reciprocal(new)
-                self._note_store(new)
-                self._fill()
-                before[new] = count
+            if not uses[node]:
                 continue
-            b.loc = None
-            new = self.map[node] = self.rewrite(node)
+            new = mapping[node] = self.rewrite(node)
             op = ops[new]
-            if len(before) < len(ops):
-                self._fill()
             if (
-                op == old.ops[node] and self.args[new] == tuple(map(mapped, old.args[node]))
-                and self.b.graph.attrs[new] == old.attrs[node]
+                op == old.ops[node] and args[new] == tuple(map(mapped, old.args[node]))
+                and attrs[new] == old.attrs[node]
             ):  # fmt: skip
-                before[new] = count
+                self.same.append(node)
             else:
                 self.changed += 1
             if op == "index_set":
@@ -143,19 +144,6 @@ class _Simplifier:
                 own = locs[new] is None
                 if own or op == "sub":
                     b.label(new, name if own else None, hint)
-
-    def _kept(self, before: Uses | None) -> list[bool]:
-        """Which nodes are copied without a look: those of the user, and those far from changes."""
-        old, derived, uses = self.old, self.derived, self.uses
-        looked = derived if before is None else self._near(before)
-        kept = [not look and count > 0 for look, count in zip(looked, uses, strict=True)]
-        # what is noted for others when it is met, and what has no operands
-        for op in _NOTED:
-            for node in placed(old, op):
-                kept[node] = False
-        for node in placed(old, "div"):
-            kept[node] = kept[node] and derived[node]
-        return kept
 
     def _near(self, before: Uses) -> list[int]:
         """How far below each node those are still looked into that a change below it may change."""
@@ -250,9 +238,7 @@ class _Simplifier:
     def signed(self, arg: int) -> Scaled:
         """As `split`, with the sign of a shared `-x` taken off: for rules where signs are free."""
         new = self.map[arg]
-        if self.ops[new] == "neg":
-            return (-1.0, self.args[new][0], False)
-        return self.split(arg)
+        return (-1.0, self.args[new][0], False) if self.ops[new] == "neg" else self.split(arg)
 
     def make(
         self, coefficient: float, base: int | None, fresh: bool = False, depth: int = 0
@@ -343,19 +329,27 @@ class _Simplifier:
         known = self._find_product(a, b)
         if known is not None:
             return known, False
-        for inner, own, other in ((a, a_own, b), (b, b_own, a)):
-            if own and self.ops[inner] == "mul" and self.locs[inner] is None:
-                first, second = self.args[inner]
-                for kept, used in ((first, second), (second, first)):
-                    known = self._find_product(used, other)
-                    if known is not None:
-                        whole = self._find_product(kept, known)
-                        if whole is not None:
-                            return whole, False
-                        return self.combine("mul", kept, known)
+        ops, locs = self.ops, self.locs
+        found = None
+        if a_own and ops[a] == "mul" and locs[a] is None:
+            found = self._regrouped(a, b)
+        if found is None and b_own and ops[b] == "mul" and locs[b] is None:
+            found = self._regrouped(b, a)
+        if found is not None:
+            return found
         node = self.b.add("mul", a, b)
         self.fresh.add(node)
         return node, True
+
+    def _regrouped(self, inner: int, other: int) -> tuple[int, bool] | None:
+        """A product times a node, of which one factor times the node is there already."""
+        first, second = self.args[inner]
+        for kept, used in ((first, second), (second, first)):
+            known = self._find_product(used, other)
+            if known is not None:
+                whole = self._find_product(kept, known)
+                return self.combine("mul", kept, known) if whole is None else (whole, False)
+        return None
 
     def _find_product(self, a: int, b: int) -> int | None:
         known = self.b.known
@@ -662,14 +656,15 @@ class _Simplifier:
 
     def _factored_inside(self, one: Scaled, other: Scaled) -> int | None:
         """`(p + a * x) + b * x` as `p + x * (a + b)`."""
-        graph = self.b.graph
+        ops, locs = self.ops, self.locs
         for (c, total, own), last in ((one, other), (other, one)):
-            if c != 1.0 or total is None or not own or graph.locs[total] is not None:
+            if not own or c != 1.0 or total is None or locs[total] is not None:
                 continue
-            if graph.ops[total] not in ("add", "sub"):
+            added = last[1]
+            if ops[total] not in _SUMS or added is None or ops[added] != "mul":
                 continue
-            first, second = graph.args[total]
-            sign = -1.0 if graph.ops[total] == "sub" else 1.0
+            first, second = self.args[total]
+            sign = -1.0 if ops[total] == "sub" else 1.0
             for term, rest in (((sign, second, True), (1.0, first, True)),
                                ((1.0, first, True), (sign, second, True))):  # fmt: skip
                 joined = self._factored(term, last)
