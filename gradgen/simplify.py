@@ -7,7 +7,7 @@ keeps its bits; an adjoint may be computed in another order.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from itertools import compress, groupby
 from typing import Any
 
@@ -113,36 +113,43 @@ class _Simplifier:
         self._note_store(new)
 
     def _rewrite_run(self, start: int, stop: int, given: Container[int]) -> None:
-        old, b, uses, derived, mapping = self.old, self.b, self.uses, self.derived, self.map
-        ops, args, attrs, locs, mapped = self.ops, self.args, b.graph.attrs, self.locs, mapping.__getitem__
+        """Rewrite the nodes of a row, but those that nobody needs."""
+        old, b, mapping, same = self.old, self.b, self.map, self.same
+        ops, args, types, mapped = self.ops, self.args, self.types, mapping.__getitem__
+        columns = (old.ops, old.args, old.types, old.names, old.hints, self.derived, self.uses)
+        rows = zip(range(start, stop), *[held[start:stop] for held in columns], strict=True)
         b.loc = None
-        for node in range(start, stop):
-            if not derived[node]:
+        for node, op, operands, wanted, name, hint, derived, count in rows:
+            if not derived:
                 if node in given:
                     mapping[node] = b.copy_node(old, node, mapping)
-                    self.same.append(node)
+                    same.append(node)
                     b.loc = None
                 continue
-            if not uses[node]:
+            if not count:
                 continue
-            new = mapping[node] = self.rewrite(node)
-            op = ops[new]
-            if (
-                op == old.ops[node] and args[new] == tuple(map(mapped, old.args[node]))
-                and attrs[new] == old.attrs[node]
-            ):  # fmt: skip
-                self.same.append(node)
+            self.shared = count > 1
+            rule = _RULES.get(op)
+            new = None if rule is None else rule(self, node)
+            # simpler where a rule applies and the type stays
+            if new is None or not (types[new] is wanted or self.fits(new, node)):
+                new = self._plain(node, op, operands)
+            mapping[node] = new
+            made = ops[new]
+            if made != op or args[new] != tuple(map(mapped, operands)):
+                self.changed += 1
+            elif b.graph.attrs[new] == old.attrs[node]:
+                same.append(node)
             else:
                 self.changed += 1
-            if op == "index_set":
-                self._note_store(new)
-            elif self.shared and (op == "mul" or op == "div"):
+            if self.shared and (made == "mul" or made == "div"):
                 # Read elsewhere too: to multiply it out would compute it once more.
                 self.fresh.discard(new)
-            name, hint = old.names[node], old.hints[node]
-            if name is not None or hint is not None:
-                own = locs[new] is None
-                if own or op == "sub":
+            elif made == "index_set":
+                self._note_store(new)
+            if hint is not None or name is not None:
+                own = self.locs[new] is None
+                if own or made == "sub":
                     b.label(new, name if own else None, hint)
 
     def _near(self, before: Uses) -> list[int]:
@@ -171,25 +178,18 @@ class _Simplifier:
                         depth[a] = below
         return depth
 
-    def rewrite(self, node: int) -> int:
-        """The new node for a derived one: simpler where a rule applies and the type stays."""
+    def _plain(self, node: int, op: str, operands: tuple[int, ...]) -> int:
+        """The operation of a derived node on its new operands, or the number that it is."""
         old, b = self.old, self.b
-        op = old.ops[node]
-        rule = _RULES.get(op)
-        self.shared = self.uses[node] > 1
-        if rule is not None:
-            new = rule(self, node)
-            if new is not None and (self.types[new] is old.types[node] or self.fits(new, node)):
-                return new
-        plain = b.add(op, *[self.map[a] for a in old.args[node]], attr=old.attrs[node])
-        if op in _MAKERS and b.type_of(plain).dtype != old.types[node].dtype:
-            # of what was float32, a plain number is left, which NumPy takes for 64 bits
-            plain = b.add("astype", plain, attr=old.types[node].dtype)
+        plain = b.add(op, *[self.map[a] for a in operands], attr=old.attrs[node])
         if op == "mul":
             first, second = self.args[plain]
             number = self.number(first)
             if number is not None:
                 self.scaled[plain] = (number, second, False)
+        elif op in _MAKERS and b.type_of(plain).dtype != old.types[node].dtype:
+            # of what was float32, a plain number is left, which NumPy takes for 64 bits
+            plain = b.add("astype", plain, attr=old.types[node].dtype)
         value = self.values[plain]
         if value is not None and op not in _COUNTS and isinstance(value, (int, float)):
             return b.const(value)
@@ -209,9 +209,9 @@ class _Simplifier:
         value = self.values[new]
         if value is None or self.ops[new] == "global":
             return None
-        graph = self.b.graph
-        for part in graph.args[new] or (new,):
-            if graph.ops[part] != "const" or graph.names[part] is not None:
+        ops, names = self.ops, self.b.graph.names
+        for part in self.args[new] or (new,):
+            if ops[part] != "const" or names[part] is not None:
                 return None
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return None
@@ -244,29 +244,32 @@ class _Simplifier:
         self, coefficient: float, base: int | None, fresh: bool = False, depth: int = 0
     ) -> int:
         """The node of a coefficient times a node; `fresh`: nobody else has the node."""
-        if coefficient == 1.0 and base is not None:
-            return base
         b = self.b
-        graph = b.graph
-        if base is not None and coefficient < 0 and self.ops[base] == "neg":
+        if base is None:
+            return b.const(coefficient)
+        if coefficient == 1.0:
+            return base
+        op, types = self.ops[base], self.types
+        if op == "neg" and coefficient < 0:
             return self.make(-coefficient, self.args[base][0])
-        if base is None or (coefficient == 0 and not graph.types[base].shape):
+        if coefficient == 0 and not types[base].shape:
             return b.const(coefficient)
         fresh = (fresh or base in self.fresh) and depth < _MAX_DEPTH
-        if coefficient == -1.0 and not (fresh and self._is_step(base)):
-            if fresh and b.is_op(base, "sub") and graph.locs[base] is None:
-                return b.add("sub", *reversed(graph.args[base]))
+        step = fresh and op == "where" and self._is_step(base)
+        if coefficient == -1.0 and not step:
+            if fresh and op == "sub" and self.locs[base] is None:
+                return b.add("sub", *reversed(self.args[base]))
             # A sign that stays outermost costs nothing to those who subtract it.
             new = self._minus(base) if self.shared else self._negated(base, fresh)
-        elif fresh and graph.ops[base] == "mul":
-            first, second = graph.args[base]
-            if graph.types[first].rank > graph.types[second].rank:
+        elif fresh and op == "mul":
+            first, second = self.args[base]
+            if types[first].rank > types[second].rank:
                 first, second = second, first
             if not self._is_as_wide(first, base):
                 first, second = second, first
             new = b.add("mul", self.make(coefficient, first, depth=depth + 1), second)
-        elif fresh and graph.ops[base] == "div" and self._is_as_wide(graph.args[base][0], base):
-            top, bottom = graph.args[base]
+        elif fresh and op == "div" and self._is_as_wide(self.args[base][0], base):
+            top, bottom = self.args[base]
             value = self.number(top)
             scaled = (
                 self.make(coefficient * value, None)
@@ -274,8 +277,8 @@ class _Simplifier:
                 else (self.make(coefficient, top, depth=depth + 1))
             )
             new = b.add("div", scaled, bottom)
-        elif fresh and self._is_step(base):
-            condition, yes, no = graph.args[base]
+        elif step:
+            condition, yes, no = self.args[base]
             values = (coefficient * float(b.value_of(v)) for v in (yes, no))
             return b.add("where", condition, *(b.const(v) for v in values))
         else:
@@ -329,8 +332,7 @@ class _Simplifier:
         known = self._find_product(a, b)
         if known is not None:
             return known, False
-        ops, locs = self.ops, self.locs
-        found = None
+        ops, locs, found = self.ops, self.locs, None
         if a_own and ops[a] == "mul" and locs[a] is None:
             found = self._regrouped(a, b)
         if found is None and b_own and ops[b] == "mul" and locs[b] is None:
@@ -393,23 +395,9 @@ class _Simplifier:
         quotients = [(a, b)] if self._quotient(a, a_own) else []
         if self._quotient(b, b_own):
             quotients.append((b, a))
-        for top, other in quotients:
-            known = self._known_quotient(top, other)
-            if known is not None:
-                return self.make(ca * cb, known)
-        for top, bottom in quotients:
-            # (n / y) * y in an adjoint: y divides by the chain rule what it multiplies next.
-            if self.b.args_of(top)[1] == bottom:
-                value = self.number(self.b.args_of(top)[0])
-                if value is not None:
-                    return self.b.const(ca * cb * value)
-                return self.make(ca * cb, self.b.args_of(top)[0])
-        for top, bottom in quotients:
-            # (1 / y) * b is b / y: one operation for two.
-            value = self.number(self.b.args_of(top)[0])
-            if value is not None:
-                base, fresh = self.combine("div", bottom, self.b.args_of(top)[1])
-                return self.make(ca * cb * value, base, fresh)
+        joined = self._times_quotient(ca * cb, quotients) if quotients else None
+        if joined is not None:
+            return joined
         if abs(ca * cb) != 1.0:
             # 2.0 * y * (0.5 * k) is y * k
             sign = math.copysign(1.0, ca * cb)
@@ -421,6 +409,31 @@ class _Simplifier:
                 return self.make(sign, *self.product(a, a_own, bare, False))
         base, fresh = self.product(a, a_own, b, b_own)
         return base if ca * cb == 1.0 else self.make(ca * cb, base, fresh)
+
+    def _times_quotient(
+        self, coefficient: float, quotients: Sequence[tuple[int, int]]
+    ) -> int | None:
+        """A derived quotient times a node, given as one or both of its operands and the other."""
+        for top, other in quotients:
+            known = self._known_quotient(top, other)
+            if known is not None:
+                return self.make(coefficient, known)
+        for top, bottom in quotients:
+            # (n / y) * y in an adjoint: y divides by the chain rule what it multiplies next.
+            first, second = self.args[top]
+            if second == bottom:
+                value = self.number(first)
+                return self.make(coefficient, first) if value is None else (
+                    self.b.const(coefficient * value)
+                )
+        for top, bottom in quotients:
+            # (1 / y) * b is b / y: one operation for two.
+            first, second = self.args[top]
+            value = self.number(first)
+            if value is not None:
+                base, fresh = self.combine("div", bottom, second)
+                return self.make(coefficient * value, base, fresh)
+        return None
 
     def _without(self, coefficient: float, base: int) -> int | None:
         """What is left of a product with a number that the coefficient cancels."""
@@ -595,9 +608,14 @@ class _Simplifier:
                 return self.make(-1.0, self.b.add("add", self._turned(one), self._turned(other)))
         if ca < 0:
             one, other = other, one
-        if other[0] < 0:
-            return self.b.add("sub", self.make(*one), self._turned(other))
-        return self.b.add("add", self.make(*one), self.make(*other))
+        (ca, a, _), (cb, b, _) = one, other
+        # most operands are read as they are
+        first = a if ca == 1.0 and a is not None else self.make(*one)
+        if cb < 0:
+            second = b if cb == -1.0 and b is not None else self._turned(other)
+            return self.b.add("sub", first, second)
+        second = b if cb == 1.0 and b is not None else self.make(*other)
+        return self.b.add("add", first, second)
 
     def _join_masks(self, one: Scaled, other: Scaled) -> int | None:
         """`where(c, a, 0) + where(c, 0, b)` is `where(c, a, b)`."""

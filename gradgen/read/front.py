@@ -7,6 +7,7 @@ import types
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, partial, reduce
 from typing import Any
+from weakref import proxy
 
 import numpy as np
 
@@ -74,8 +75,11 @@ class Front:
         self.arguments: dict[int, Cell] = {}
         # Nodes of parameters that are scalars only because nothing else was declared.
         self.undeclared: dict[int, str] = {}
-        self.modules = Modules(self)
-        self.outside = Outside(self)
+        # A front end that nobody holds any more goes at once, with all that it read: without cycles
+        # there is nothing for the garbage collector to look for.
+        weak = proxy(self)
+        self.modules = Modules(weak)
+        self.outside = Outside(weak)
         # Lists, dicts and arrays that were not made by the function, by identity.
         self._outer: dict[int, tuple[Any, str]] = {}
         # Arrays that an opaque function was given or gave, and may hold on to, by identity.
