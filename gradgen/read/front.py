@@ -787,15 +787,22 @@ class Front:
         return names
 
 
+@cache
+def _inputs(dotted: str) -> int | None:
+    """How many operands a ufunc of one result takes; None for any other function."""
+    home, _, name = dotted.rpartition(".")
+    ufunc = getattr(np, name, None) if home == "numpy" else None
+    return ufunc.nin if isinstance(ufunc, np.ufunc) and ufunc.nout == 1 else None
+
+
 def _output(
     dotted: str, args: list[Any], keywords: dict[str, Any]
 ) -> tuple[Any, list[Any], dict[str, Any]]:
     """The array that a ufunc is to store its result in, or None, and its other arguments."""
-    home, _, name = dotted.rpartition(".")
-    ufunc = getattr(np, name, None) if home == "numpy" else None
-    if not isinstance(ufunc, np.ufunc) or ufunc.nout != 1:
+    count = _inputs(dotted)
+    if count is None:
         return None, args, keywords
-    if len(args) == ufunc.nin + 1 and "out" not in keywords:
+    if len(args) == count + 1 and "out" not in keywords:
         return args[-1], args[:-1], keywords
     rest = {key: value for key, value in keywords.items() if key != "out"}
     return keywords.get("out"), args, rest
