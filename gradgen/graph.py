@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -110,8 +111,6 @@ def literal_key(value: Any) -> tuple[str, Any]:
     return (type(value).__name__, value)
 
 
-# A row of fewer nodes than these is copied one by one.
-_SHORT = 8
 # What every call makes anew.
 _FRESH = frozenset(name for name, row in OPS.items() if row.fresh)
 
@@ -122,38 +121,25 @@ class GraphBuilder:
     def __init__(self, graph: Graph, share: bool = True) -> None:
         self.graph = graph
         self.loc: Location | None = None
-        # The nodes by operation, arguments and attribute; sources by what tells them apart.
-        self.known: dict[Any, int] = {}
-        if share and graph.ops:
-            # from the last to the first: of equal nodes the first one is known
-            keys = self._keys(graph, 0, len(graph.ops), graph.args)
-            self.known.update(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
-
-    def _keys(
-        self, source: Graph, start: int, stop: int, args: Sequence[tuple[int, ...]]
-    ) -> list[Any]:
-        """What tells the nodes of a row from others, on these arguments."""
-        ops, attrs = source.ops[start:stop], source.attrs[start:stop]
-        keys: list[Any] = list(zip(ops, args, attrs, strict=True))
-        for at, op in enumerate(ops):
-            if op in SOURCELESS:
-                # as the constructors below form it
-                named = source.names[start + at]
-                keys[at] = (
-                    ("const", literal_key(attrs[at]), named) if op == "const" else (op, attrs[at])
-                )
-        return keys
+        # By operation: the nodes by their arguments and attribute, and sources by what tells them
+        # apart.
+        self.known: defaultdict[str, dict[Any, int]] = defaultdict(dict)
+        if share:
+            # of equal nodes the first one is known
+            for node, (op, args) in enumerate(zip(graph.ops, graph.args, strict=True)):
+                self.known[op].setdefault(_key(graph, node, args), node)
 
     def find(self, op: str, *args: int, attr: Any = None) -> int | None:
         """The node for `op(*args)` if there is one already."""
-        return self.known.get((op, args, attr))
+        return self.known[op].get(args if attr is None else (args, attr))
 
     def add(self, op: str, *args: int, attr: Any = None) -> int:
         """The node for `op(*args)`. Raises `Refusal` where the type rule refuses."""
-        key = (op, args, attr)
-        known = self.known.get(key)
-        if known is not None and op not in _FRESH:
-            return known
+        key: Any = args if attr is None else (args, attr)
+        known = self.known[op]
+        found = known.get(key)
+        if found is not None and op not in _FRESH:
+            return found
         # Every stage spends most of its time here, so that two operands, which most operations
         # have, are not looped over, and nothing is called that need not be.
         graph = self.graph
@@ -167,32 +153,35 @@ class GraphBuilder:
             operands = tuple([types[a] for a in args])
             static = bool(args) and values[args[0]] is not None
         value = None
-        found = _inferred.get((op, attr, operands))
-        if found is None:
+        result = _inferred.get((op, attr, operands))
+        if result is None:
             row = OPS[op]
-            found = row.infer(operands, attr, [values[a] for a in args])
+            result = row.infer(operands, attr, [values[a] for a in args])
             if row.known is not None:
                 value = row.known(operands, attr)
             elif row.infer in BY_TYPES:
-                _inferred[op, attr, operands] = found
+                _inferred[op, attr, operands] = result
         if static and value is None:
-            value = _evaluate(op, [values[a] for a in args], found)
-        node = self.known[key] = len(types)
+            value = _evaluate(op, [values[a] for a in args], result)
+        node = known[key] = len(types)
         graph.ops.append(op)
         graph.args.append(args)
         graph.attrs.append(attr)
-        types.append(found)
+        types.append(result)
         values.append(value)
         graph.locs.append(self.loc)
         graph.names.append(None)
         graph.hints.append(None)
         return node
 
-    def _append(
-        self, key: Any, op: str, args: tuple[int, ...], attr: Any, found: Any, value: Any
+    def _source(
+        self, op: str, key: Any, args: tuple[int, ...], attr: Any, found: Type, value: Any
     ) -> int:
-        graph = self.graph
-        node = self.known[key] = len(graph.ops)
+        """The source of this key, with these columns if it is new."""
+        graph, known = self.graph, self.known[op]
+        if key in known:
+            return known[key]
+        node = known[key] = len(graph.ops)
         graph.ops.append(op)
         graph.args.append(args)
         graph.attrs.append(attr)
@@ -205,17 +194,17 @@ class GraphBuilder:
 
     def const(self, value: Any, name: str | None = None) -> int:
         """The node of a Python number; one that the user named stays apart from its equals."""
-        key = ("const", literal_key(value), name)
-        known = self.known.get(key)
+        key = (literal_key(value), name)
+        known = self.known["const"].get(key)
         if known is not None:
             return known
-        node = self._append(key, "const", (), value, Type("py", type(value).__name__), value)
+        node = self._source("const", key, (), value, Type("py", type(value).__name__), value)
         self.graph.names[node] = name
         return node
 
     def known_const(self, value: float) -> int | None:
         """The node of a Python number without a name if there is one already."""
-        return self.known.get(("const", literal_key(value), None))
+        return self.known["const"].get((literal_key(value), None))
 
     def constant(self, dotted: str, value: float) -> int:
         """The node of a constant of a library, `numpy.pi`."""
@@ -223,19 +212,13 @@ class GraphBuilder:
 
     def leaf(self, op: str, attr: Any, found: Type, value: Any = None) -> int:
         """A `param`, `global` or `seed` node."""
-        key = (op, attr)
-        known = self.known.get(key)
-        return known if known is not None else self._append(key, op, (), attr, found, value)
+        return self._source(op, attr, (), attr, found, value)
 
     def named_global(self, path: str, name: str, node: int) -> int:
         """The node of a module-level name, which the emitted file defines as the user's does."""
-        key = ("global", (path, name))
-        known = self.known.get(key)
-        if known is not None:
-            return known
         graph = self.graph
         found, value = graph.types[node], graph.values[node]
-        return self._append(key, "global", (node,), (path, name), found, value)
+        return self._source("global", (path, name), (node,), (path, name), found, value)
 
     def size(self, size: Size) -> int:
         """The node of a length."""
@@ -310,43 +293,36 @@ class GraphBuilder:
 
         The types of their mapped arguments have to be those of the arguments.
         """
-        if stop - start < _SHORT:
-            self._copy_few(source, start, stop, mapping)
-            return
-        graph, mapped = self.graph, mapping.__getitem__
-        first = len(graph.ops)
-        rows = range(first, first + stop - start)
-        mapping[start:stop] = rows
-        args = [tuple(map(mapped, some)) for some in source.args[start:stop]]
-        made = dict(zip(self._keys(source, start, stop, args), rows, strict=True))
-        if len(made) < len(rows) or not made.keys().isdisjoint(self.known.keys()):
-            for node in range(start, stop):
-                mapping[node] = self.copy_node(source, node, mapping)
-            return
-        self.known.update(made)
-        for column in COLUMNS:
-            held = args if column == "args" else getattr(source, column)[start:stop]
-            getattr(graph, column).extend(held)
-
-    def _copy_few(self, source: Graph, start: int, stop: int, mapping: list[int]) -> None:
-        """Copy a short row one by one, for which lists of its columns take longer."""
-        graph, known, mapped = self.graph, self.known, mapping.__getitem__
+        known, mapped, new = self.known, mapping.__getitem__, len(self.graph.ops)
+        args: list[tuple[int, ...]] = []
+        first = start
         for node in range(start, stop):
-            op, attr = source.ops[node], source.attrs[node]
-            args = tuple(map(mapped, source.args[node]))
-            key = (op, args, attr)
-            if op in SOURCELESS or key in known:
-                mapping[node] = self.copy_node(source, node, mapping)
+            operands = tuple(map(mapped, source.args[node]))
+            op = source.ops[node]
+            if known[op].setdefault(_key(source, node, operands), new) == new:
+                mapping[node] = new
+                new += 1
+                args.append(operands)
                 continue
-            mapping[node] = known[key] = len(graph.ops)
-            graph.ops.append(op)
-            graph.args.append(args)
-            graph.attrs.append(attr)
-            graph.types.append(source.types[node])
-            graph.values.append(source.values[node])
-            graph.locs.append(source.locs[node])
-            graph.names.append(source.names[node])
-            graph.hints.append(source.hints[node])
+            # equal to one that is there: those before it first
+            self._extend(source, first, node, args)
+            mapping[node] = self.copy_node(source, node, mapping)
+            first, new, args = node + 1, len(self.graph.ops), []
+        self._extend(source, first, stop, args)
+
+    def _extend(
+        self, source: Graph, start: int, stop: int, args: list[tuple[int, ...]]
+    ) -> None:
+        """Put a row of another graph at the end, on these arguments."""
+        graph = self.graph
+        graph.ops += source.ops[start:stop]
+        graph.args += args
+        graph.attrs += source.attrs[start:stop]
+        graph.types += source.types[start:stop]
+        graph.values += source.values[start:stop]
+        graph.locs += source.locs[start:stop]
+        graph.names += source.names[start:stop]
+        graph.hints += source.hints[start:stop]
 
     def label(self, node: int, name: str | None, hint: str | None) -> None:
         """Give a node a name and a hint, unless it has them."""
@@ -361,6 +337,14 @@ class GraphBuilder:
         graph = self.graph
         if graph.names[node] is None and graph.ops[node] not in SOURCELESS:
             graph.names[node] = name
+
+
+def _key(graph: Graph, node: int, args: tuple[int, ...]) -> Any:
+    """What tells a node with these arguments from others of its operation."""
+    attr = graph.attrs[node]
+    if graph.ops[node] not in SOURCELESS:
+        return args if attr is None else (args, attr)
+    return (literal_key(attr), graph.names[node]) if graph.ops[node] == "const" else attr
 
 
 # What the type rules gave that look at the types of operands alone.

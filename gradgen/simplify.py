@@ -65,6 +65,7 @@ class _Simplifier:
         # Columns of the new graph, in which every rule looks.
         self.ops, self.args, self.types = self.b.graph.ops, self.b.graph.args, self.b.graph.types
         self.locs, self.values = self.b.graph.locs, self.b.graph.values
+        self.products = self.b.known["mul"]
         self.map = [-1] * len(graph)
         # Whether the node being rewritten is read more than once.
         self.shared = False
@@ -354,9 +355,8 @@ class _Simplifier:
         return None
 
     def _find_product(self, a: int, b: int) -> int | None:
-        known = self.b.known
-        found = known.get(("mul", (a, b), None))
-        return known.get(("mul", (b, a), None)) if found is None else found
+        found = self.products.get((a, b))
+        return self.products.get((b, a)) if found is None else found
 
     def _quotient_of_numbers(self, top: int, bottom: int) -> int | None:
         """A quotient that is there already; one of arrays hides what a sum of them gathers."""
