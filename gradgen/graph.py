@@ -104,6 +104,14 @@ def map_tree(function: Callable[[int], Any], tree: Tree) -> Tree:
     return tree
 
 
+def mapped(mapping: Sequence[int], args: tuple[int, ...]) -> tuple[int, ...]:
+    """What arguments are mapped to."""
+    if len(args) == 2:  # as most are, and twice as fast
+        first, second = args
+        return (mapping[first], mapping[second])
+    return tuple([mapping[a] for a in args])
+
+
 def literal_key(value: Any) -> tuple[str, Any]:
     """A key that tells 1, 1.0 and True apart, 0.0 and -0.0, and all NaNs alike."""
     if isinstance(value, float) and (value == 0.0 or value != value):
@@ -274,7 +282,7 @@ class GraphBuilder:
     def copy_node(self, source: Graph, node: int, mapping: Sequence[int]) -> int:
         """The node of another graph, on mapped arguments; names and hints come along."""
         op, attr = source.ops[node], source.attrs[node]
-        args = tuple([mapping[a] for a in source.args[node]])
+        args = mapped(mapping, source.args[node])
         self.loc = source.locs[node]
         if op == "const":
             new = self.const(attr, source.names[node])
@@ -293,11 +301,11 @@ class GraphBuilder:
 
         The types of their mapped arguments have to be those of the arguments.
         """
-        known, mapped, new = self.known, mapping.__getitem__, len(self.graph.ops)
+        known, new = self.known, len(self.graph.ops)
         args: list[tuple[int, ...]] = []
         first = start
         for node in range(start, stop):
-            operands = tuple(map(mapped, source.args[node]))
+            operands = mapped(mapping, source.args[node])
             op = source.ops[node]
             if known[op].setdefault(_key(source, node, operands), new) == new:
                 mapping[node] = new
@@ -440,6 +448,7 @@ __all__ = [
     "leaves",
     "literal_key",
     "map_tree",
+    "mapped",
     "operand_dtype",
     "verify",
 ]  # fmt: skip

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Mapping, Sequence
-from itertools import compress, groupby
+from itertools import groupby
 from typing import Any
 
-from gradgen.graph import Graph, GraphBuilder
+from gradgen.graph import Graph, GraphBuilder, mapped
 from gradgen.liveness import finish, parameters, reads, shell
 from gradgen.ops.indexing import WHOLE, is_reshape, resolve
 from gradgen.types import Shape
@@ -85,18 +85,15 @@ class _Simplifier:
         given = parameters(old)
         looked = self.derived if before is None else self._near(before)
         kept = [not look and count > 0 for look, count in zip(looked, self.uses, strict=True)]
-        # what is noted for others when it is met
-        noted = [
-            op == "index_set" or (op == "div" and not derived)
-            for op, derived in zip(old.ops, self.derived, strict=True)
-        ]
+        # what is noted for others when it is met, the first one last
+        noted = [node for node, op in enumerate(old.ops) if op == "div" or op == "index_set"][::-1]
         for keep, run in groupby(kept):
             start, node = node, node + len(list(run))
             if keep:
                 b.copy_run(old, start, node, self.map)
                 self.same += range(start, node)
-                for new in compress(self.map[start:node], noted[start:node]):
-                    self._note(new)
+                while noted and noted[-1] < node:
+                    self._note(noted.pop(), start)
             else:
                 self._rewrite_run(start, node, given)
         return finish(old, b, self.map)
@@ -109,14 +106,17 @@ class _Simplifier:
             before[mapping[node]] = uses[node]
         return before
 
-    def _note(self, new: int) -> None:
-        self._note_reciprocal(new)
-        self._note_store(new)
+    def _note(self, node: int, start: int) -> None:
+        """Note a quotient of the user's, or a store, unless it stands before a row."""
+        if node >= start and self.old.ops[node] == "index_set":
+            self._note_store(self.map[node])
+        elif node >= start and not self.derived[node]:
+            self._note_reciprocal(self.map[node])
 
     def _rewrite_run(self, start: int, stop: int, given: Container[int]) -> None:
         """Rewrite the nodes of a row, but those that nobody needs."""
         old, b, mapping, same = self.old, self.b, self.map, self.same
-        ops, args, types, mapped = self.ops, self.args, self.types, mapping.__getitem__
+        ops, args, types = self.ops, self.args, self.types
         columns = (old.ops, old.args, old.types, old.names, old.hints, self.derived, self.uses)
         rows = zip(range(start, stop), *[held[start:stop] for held in columns], strict=True)
         b.loc = None
@@ -133,11 +133,12 @@ class _Simplifier:
             rule = _RULES.get(op)
             new = None if rule is None else rule(self, node)
             # simpler where a rule applies and the type stays
+            operands = mapped(mapping, operands)
             if new is None or not (types[new] is wanted or self.fits(new, node)):
                 new = self._plain(node, op, operands)
             mapping[node] = new
             made = ops[new]
-            if made != op or args[new] != tuple(map(mapped, operands)):
+            if made != op or args[new] != operands:
                 self.changed += 1
             elif b.graph.attrs[new] == old.attrs[node]:
                 same.append(node)
@@ -155,11 +156,12 @@ class _Simplifier:
 
     def _near(self, before: Uses) -> list[int]:
         """How far below each node those are still looked into that a change below it may change."""
+        start = next((node for node, derived in enumerate(self.derived) if derived), 0)
         # How many operands lie between a node and the nearest change below it.
-        far: list[int] = []
-        depth: list[int] = []
-        columns = zip(self.derived, self.uses, before, self.old.args, strict=True)
-        for derived, now, then, args in columns:
+        far = [_FAR] * start
+        depth = [0] * start
+        columns = [held[start:] for held in (self.derived, self.uses, before, self.old.args)]
+        for derived, now, then, args in zip(*columns, strict=True):
             if not (derived and now):
                 nearest = _FAR
             elif now != then:
@@ -171,7 +173,7 @@ class _Simplifier:
                 nearest = min([far[a] for a in args], default=_FAR) + 1
             far.append(nearest)
             depth.append(_DEEP if nearest < _NEAR else 0)
-        for node in range(len(depth) - 1, -1, -1):
+        for node in range(len(depth) - 1, start - 1, -1):
             if depth[node] > 1:
                 below = depth[node] - 1
                 for a in self.old.args[node]:
@@ -182,7 +184,7 @@ class _Simplifier:
     def _plain(self, node: int, op: str, operands: tuple[int, ...]) -> int:
         """The operation of a derived node on its new operands, or the number that it is."""
         old, b = self.old, self.b
-        plain = b.add(op, *[self.map[a] for a in operands], attr=old.attrs[node])
+        plain = b.add(op, *operands, attr=old.attrs[node])
         if op == "mul":
             first, second = self.args[plain]
             number = self.number(first)
