@@ -161,7 +161,7 @@ class GraphBuilder:
             operands = tuple([types[a] for a in args])
             static = bool(args) and values[args[0]] is not None
         value = None
-        result = _inferred.get((op, attr, operands))
+        result: Any = _inferred.get((op, attr, operands))
         if result is None:
             row = OPS[op]
             result = row.infer(operands, attr, [values[a] for a in args])
@@ -318,9 +318,7 @@ class GraphBuilder:
             first, new, args = node + 1, len(self.graph.ops), []
         self._extend(source, first, stop, args)
 
-    def _extend(
-        self, source: Graph, start: int, stop: int, args: list[tuple[int, ...]]
-    ) -> None:
+    def _extend(self, source: Graph, start: int, stop: int, args: list[tuple[int, ...]]) -> None:
         """Put a row of another graph at the end, on these arguments."""
         graph = self.graph
         graph.ops += source.ops[start:stop]

@@ -55,8 +55,7 @@ class _Simplifier:
         self.old = graph
         self.uses = reads(graph)
         self.derived = [
-            loc is None and op not in _LEAVES
-            for loc, op in zip(graph.locs, graph.ops, strict=True)
+            loc is None and op not in _LEAVES for loc, op in zip(graph.locs, graph.ops, strict=True)
         ]
         # Nodes that are kept for what they are: as they were, and read as often.
         self.same: list[int] = []
@@ -425,8 +424,10 @@ class _Simplifier:
             first, second = self.args[top]
             if second == bottom:
                 value = self.number(first)
-                return self.make(coefficient, first) if value is None else (
-                    self.b.const(coefficient * value)
+                return (
+                    self.make(coefficient, first)
+                    if value is None
+                    else (self.b.const(coefficient * value))
                 )
         for top, bottom in quotients:
             # (1 / y) * b is b / y: one operation for two.
