@@ -7,7 +7,7 @@ keeps its bits; an adjoint may be computed in another order.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -331,10 +331,13 @@ class _Simplifier:
 
     def product(self, a: int, a_own: bool, b: int, b_own: bool) -> tuple[int, bool]:
         """The node of `a * b`, and whether it is new; products that exist already are used."""
-        known = self._find_product(a, b)
+        products, ops, locs = self.products, self.ops, self.locs
+        known = products.get((a, b))
+        if known is None:
+            known = products.get((b, a))
         if known is not None:
             return known, False
-        ops, locs, found = self.ops, self.locs, None
+        found = None
         if a_own and ops[a] == "mul" and locs[a] is None:
             found = self._regrouped(a, b)
         if found is None and b_own and ops[b] == "mul" and locs[b] is None:
@@ -389,16 +392,10 @@ class _Simplifier:
                 return self._times(ca * cb, a, a_own)
             assert b is not None
             return self._times(ca * cb, b, b_own)
-        if a_own and self._is_mask(a):
-            return self._masked(a, ca * cb, b)
-        if b_own and self._is_mask(b):
-            return self._masked(b, ca * cb, a)
-        quotients = [(a, b)] if self._quotient(a, a_own) else []
-        if self._quotient(b, b_own):
-            quotients.append((b, a))
-        joined = self._times_quotient(ca * cb, quotients) if quotients else None
-        if joined is not None:
-            return joined
+        if (a_own and self.ops[a] in _OPEN) or (b_own and self.ops[b] in _OPEN):
+            joined = self._times_open(ca * cb, (a, a_own), (b, b_own))
+            if joined is not None:
+                return joined
         if abs(ca * cb) != 1.0:
             # 2.0 * y * (0.5 * k) is y * k
             sign = math.copysign(1.0, ca * cb)
@@ -411,12 +408,20 @@ class _Simplifier:
         base, fresh = self.product(a, a_own, b, b_own)
         return base if ca * cb == 1.0 else self.make(ca * cb, base, fresh)
 
-    def _times_quotient(
-        self, coefficient: float, quotients: Sequence[tuple[int, int]]
+    def _times_open(
+        self, coefficient: float, one: tuple[int, bool], other: tuple[int, bool]
     ) -> int | None:
-        """A derived quotient times a node, given as one or both of its operands and the other."""
-        for top, other in quotients:
-            known = self._known_quotient(top, other)
+        """The product of two nodes, of which one is a mask or a quotient that nobody else has."""
+        (a, a_own), (b, b_own) = one, other
+        if a_own and self._is_mask(a):
+            return self._masked(a, coefficient, b)
+        if b_own and self._is_mask(b):
+            return self._masked(b, coefficient, a)
+        quotients = [(a, b)] if self._quotient(a, a_own) else []
+        if self._quotient(b, b_own):
+            quotients.append((b, a))
+        for top, factor in quotients:
+            known = self._known_quotient(top, factor)
             if known is not None:
                 return self.make(coefficient, known)
         for top, bottom in quotients:
@@ -681,10 +686,12 @@ class _Simplifier:
         for (c, total, own), last in ((one, other), (other, one)):
             if not own or c != 1.0 or total is None or locs[total] is not None:
                 continue
-            added = last[1]
-            if ops[total] not in _SUMS or added is None or ops[added] != "mul":
+            _, added, alone = last
+            if ops[total] not in _SUMS or added is None or not alone or ops[added] != "mul":
                 continue
             first, second = self.args[total]
+            if ops[first] != "mul" != ops[second]:
+                continue
             sign = -1.0 if ops[total] == "sub" else 1.0
             for term, rest in (((sign, second, True), (1.0, first, True)),
                                ((1.0, first, True), (sign, second, True))):  # fmt: skip

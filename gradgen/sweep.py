@@ -85,8 +85,10 @@ class Sweep:
         A node is risky that can be infinite or NaN although the parameters are finite, and fixed
         that is computed of numbers in the text and of lengths alone.
         """
-        ops, columns, sources = self.graph.ops, self.graph.args, self.sources
-        active, risky, fixed = self.active, self.risky, self.fixed
+        ops, active = self.graph.ops, self.active
+        if len(active) == len(ops):
+            return
+        columns, sources, risky, fixed = self.graph.args, self.sources, self.risky, self.fixed
         for node in range(len(active), len(ops)):
             op = ops[node]
             if op in LEAVES:

@@ -114,7 +114,7 @@ def _scopes(tree: ast.Module, plain: bool) -> list[Scope]:
                 recorder(scope, node, inside)
             inside = inside or kind in _COMPREHENSIONS
             for child in _children(node):
-                if not plain or type(child) not in _READ_ONLY and not _is_read(child):
+                if not plain or (type(child) not in _READ_ONLY and not _is_read(child)):
                     pending.append((scope, child, inside))
             continue
         assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef))
