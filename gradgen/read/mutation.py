@@ -114,7 +114,9 @@ def _scopes(tree: ast.Module, plain: bool) -> list[Scope]:
                 recorder(scope, node, inside)
             inside = inside or kind in _COMPREHENSIONS
             for child in _children(node):
-                if not plain or (type(child) not in _READ_ONLY and not _is_read(child)):
+                if type(child) is ast.Name:  # a target, which holds nothing else
+                    _name(scope, child, inside)
+                elif not plain or (type(child) not in _READ_ONLY and not _is_read(child)):
                     pending.append((scope, child, inside))
             continue
         assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef))
@@ -239,7 +241,7 @@ def _expression(scope: Scope, node: ast.Expr, inside: bool) -> None:
 
 
 _RECORDERS: dict[type, Any] = {
-    ast.Name: _name, ast.Subscript: _part, ast.Attribute: _part, ast.Assign: _assign,
+    ast.Subscript: _part, ast.Attribute: _part, ast.Assign: _assign,
     ast.AnnAssign: _assign, ast.For: _loop, ast.AsyncFor: _loop, ast.comprehension: _loop,
     ast.NamedExpr: _walrus, ast.withitem: _with, ast.AugAssign: _augment, ast.Global: _global,
     ast.Delete: _delete, ast.ExceptHandler: _capture, ast.MatchAs: _capture,
