@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gradgen.collector import paused
 from gradgen.errors import GradgenError
 from gradgen.header import finished_text, header_lines, relative_path
 from gradgen.live import Shapes, build, compile_declared
@@ -243,6 +244,7 @@ def emit(
     return finished_text(program.unit, header, None)
 
 
+@paused()
 def emit_path(
     location: str, wrt: Wrt = None, target: str = "numpy", shapes: Shapes = None,
     mode: str = "value_and_grad", style: str = "default", output: int | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
@@ -167,17 +166,19 @@ class Reverse(Sweep):
 
     def _elementwise(self, node: int, g: int, live: int | None) -> None:
         graph, active, rules = self.graph, self.active, self._rules(node)
-        g = self._widened(node, g)
-        shape = graph.types[node].shape
+        g, types = self._widened(node, g), graph.types
+        shape = types[node].shape
         for position, arg in enumerate(graph.args[node]):
             rule = rules[position]
             if rule is None or not active[arg]:
                 continue
             part = self._term(node, rule, g, live)
+            if types[part] is not types[arg] or types[arg].shape != shape:
+                part = self._unbroadcast(part, shape, arg)
             alive = self._branch(node, position, live)
-            self._contribute(
-                arg, self._unbroadcast(part, shape, arg), self._unbroadcast_live(alive, arg)
-            )
+            if alive is not None:
+                alive = self._unbroadcast_live(alive, arg)
+            self._contribute(arg, part, alive)
 
     def _structural(self, node: int, g: int, live: int | None) -> None:
         graph, b = self.graph, self.b
@@ -260,7 +261,10 @@ class Reverse(Sweep):
         total: int | None = plain[0] if plain else None
         if len(plain) > 1:
             total = None
-            for part, times in Counter(plain).items():
+            counts: dict[int, int] = {}
+            for part in plain:
+                counts[part] = counts.get(part, 0) + 1
+            for part, times in counts.items():
                 if times > 1:
                     part = b.add("mul", b.const(float(times)), part)
                 total = part if total is None else b.add("add", total, part)

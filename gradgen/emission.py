@@ -28,7 +28,7 @@ from gradgen.read import Static
 from gradgen.saved import saved_lines, split
 from gradgen.surroundings import ModuleWriter
 from gradgen.targets import Expr, Target
-from gradgen.targets.base import call, infix, number, prefix, quoted, sequence
+from gradgen.targets.base import bare, call, infix, number, prefix, quoted, sequence
 from gradgen.targets.numpy import length, subscript, written
 from gradgen.types import QUOTIENTS, Dim, Shape, Size, TupleType
 from gradgen.unit import ClassOf, FunctionText, Plan, Unit
@@ -308,10 +308,9 @@ class FunctionWriter:
         while True:
             holder = self.holders.get(name)
             free = holder is None or (reuse and name == wanted and self.last[holder] <= node)
-            # the name of what a derived buffer is filled into is its own
-            filled = self.graph.locs[node] is None and self.wanted.get(node) == name
-            named = self._is_the_users(node, name) or filled
-            free = free and (named or name not in self.user_names)
+            if free and name in self.user_names and not self._is_the_users(node, name):
+                # the name of what a derived buffer is filled into is its own
+                free = self.graph.locs[node] is None and self.wanted.get(node) == name
             if free and name not in reserved and not self._is_reserved(name):
                 self.holders[name] = node
                 self.names[node] = name
@@ -389,13 +388,13 @@ class FunctionWriter:
         op = graph.ops[node]
         if op in _ATOMS:
             return self._atom(node)
-        exprs = self.exprs
-        args = [exprs[a] for a in graph.args[node]]
-        row = OPS[op]
+        exprs, row = self.exprs, OPS[op]
         spelling = target.spellings.get(op)
         attr = graph.attrs[node]
         if attr is None and spelling is None and row.infix:
-            return infix(row.infix, row.precedence, args[0], args[1])
+            left, right = graph.args[node]
+            return infix(row.infix, row.precedence, exprs[left], exprs[right])
+        args = [exprs[a] for a in graph.args[node]]
         if isinstance(attr, OpaqueCall):
             return written(self, attr.key, attr, args)
         if isinstance(attr, Call) and target.functions == "numpy":
@@ -621,9 +620,9 @@ class FunctionWriter:
             if node in self.returned and not self._is_short(node, expr.text):
                 self.statements.add(node)
             alone = node in self.statements
-            width = self._width(node, expr) if alone else len(expr.text)
             room = WIDTH - self.indent - 3 - self._name_width(node) if alone else INLINE_WIDTH
-            if width <= room and expr.depth <= MAX_DEPTH + alone:
+            fits = len(expr.text) <= room or (alone and self._width(node, expr) <= room)
+            if fits and expr.depth <= MAX_DEPTH + alone:
                 break
             widest = self._widest_inlined(node, expr.depth > MAX_DEPTH + alone)
             if widest is None:
@@ -640,7 +639,7 @@ class FunctionWriter:
 
     def _put_statement(self, node: int, expr: Expr, parts: list[tuple[int, list[str]]]) -> None:
         name = self._name_items(node) or self._name(node)
-        self.exprs[node] = Expr(name)
+        self.exprs[node] = bare(name)
         if expr.text != name:
             parts.append((node, [f"{name} = {expr.text}"]))
 
@@ -745,7 +744,7 @@ class FunctionWriter:
         if end is not None:
             self.grown[node] = self.names[node] = self._name(end)
         name = self._name(node)
-        self.exprs[node] = Expr(name)
+        self.exprs[node] = bare(name)
         parts.append((node, [f"{name} = {expr.text}"]))
 
     def _write_update(self, node: int, parts: list[tuple[int, list[str]]]) -> None:

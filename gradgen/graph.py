@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,6 +104,14 @@ def map_tree(function: Callable[[int], Any], tree: Tree) -> Tree:
     return tree
 
 
+def mapped(mapping: Sequence[int], args: tuple[int, ...]) -> tuple[int, ...]:
+    """What arguments are mapped to."""
+    if len(args) == 2:  # as most are, and twice as fast
+        first, second = args
+        return (mapping[first], mapping[second])
+    return tuple([mapping[a] for a in args])
+
+
 def literal_key(value: Any) -> tuple[str, Any]:
     """A key that tells 1, 1.0 and True apart, 0.0 and -0.0, and all NaNs alike."""
     if isinstance(value, float) and (value == 0.0 or value != value):
@@ -110,8 +119,8 @@ def literal_key(value: Any) -> tuple[str, Any]:
     return (type(value).__name__, value)
 
 
-# A row of fewer nodes than these is copied one by one.
-_SHORT = 8
+# What every call makes anew.
+_FRESH = frozenset(name for name, row in OPS.items() if row.fresh)
 
 
 class GraphBuilder:
@@ -120,39 +129,29 @@ class GraphBuilder:
     def __init__(self, graph: Graph, share: bool = True) -> None:
         self.graph = graph
         self.loc: Location | None = None
-        # The nodes by operation, arguments and attribute; sources by what tells them apart.
-        self.known: dict[Any, int] = {}
-        # The columns that `add` reads, and what it puts a row at their ends by.
-        self._types, self._values = graph.types, graph.values
-        self._ends = tuple([getattr(graph, column).append for column in COLUMNS])
-        if share and graph.ops:
-            # from the last to the first: of equal nodes the first one is known
-            columns = (reversed(held) for held in (graph.ops, graph.args, graph.attrs))
-            keys = zip(*columns, strict=True)
-            self.known.update(zip(keys, range(len(graph.ops) - 1, -1, -1), strict=True))
-            for node, op in enumerate(graph.ops):
-                if op in SOURCELESS:
-                    self.known.setdefault(self._key(node), node)
-
-    def _key(self, node: int) -> Any:
-        """What tells a source from others, as the constructors below form it."""
-        graph = self.graph
-        op, attr = graph.ops[node], graph.attrs[node]
-        return ("const", literal_key(attr), graph.names[node]) if op == "const" else (op, attr)
+        # By operation: the nodes by their arguments and attribute, and sources by what tells them
+        # apart.
+        self.known: defaultdict[str, dict[Any, int]] = defaultdict(dict)
+        if share:
+            # of equal nodes the first one is known
+            for node, (op, args) in enumerate(zip(graph.ops, graph.args, strict=True)):
+                self.known[op].setdefault(_key(graph, node, args), node)
 
     def find(self, op: str, *args: int, attr: Any = None) -> int | None:
         """The node for `op(*args)` if there is one already."""
-        return self.known.get((op, args, attr))
+        return self.known[op].get(args if attr is None else (args, attr))
 
     def add(self, op: str, *args: int, attr: Any = None) -> int:
         """The node for `op(*args)`. Raises `Refusal` where the type rule refuses."""
-        key = (op, args, attr)
-        known = self.known.get(key)
-        if known is not None and not OPS[op].fresh:
-            return known
+        key: Any = args if attr is None else (args, attr)
+        known = self.known[op]
+        found = known.get(key)
+        if found is not None and op not in _FRESH:
+            return found
         # Every stage spends most of its time here, so that two operands, which most operations
         # have, are not looped over, and nothing is called that need not be.
-        types, values = self._types, self._values
+        graph = self.graph
+        types, values = graph.types, graph.values
         operands: tuple[Type, ...]
         if len(args) == 2:
             first, second = args
@@ -162,56 +161,58 @@ class GraphBuilder:
             operands = tuple([types[a] for a in args])
             static = bool(args) and values[args[0]] is not None
         value = None
-        found = _inferred.get((op, attr, operands))
-        if found is None:
+        result: Any = _inferred.get((op, attr, operands))
+        if result is None:
             row = OPS[op]
-            found = row.infer(operands, attr, [values[a] for a in args])
+            result = row.infer(operands, attr, [values[a] for a in args])
             if row.known is not None:
                 value = row.known(operands, attr)
             elif row.infer in BY_TYPES:
-                _inferred[op, attr, operands] = found
+                _inferred[op, attr, operands] = result
         if static and value is None:
-            value = _evaluate(op, [values[a] for a in args], found)
-        node = self.known[key] = len(types)
-        end_op, end_args, end_attr, end_type, end_value, end_loc, end_name, end_hint = self._ends
-        end_op(op)
-        end_args(args)
-        end_attr(attr)
-        end_type(found)
-        end_value(value)
-        end_loc(self.loc)
-        end_name(None)
-        end_hint(None)
+            value = _evaluate(op, [values[a] for a in args], result)
+        node = known[key] = len(types)
+        graph.ops.append(op)
+        graph.args.append(args)
+        graph.attrs.append(attr)
+        types.append(result)
+        values.append(value)
+        graph.locs.append(self.loc)
+        graph.names.append(None)
+        graph.hints.append(None)
         return node
 
-    def _append(
-        self, key: Any, op: str, args: tuple[int, ...], attr: Any, found: Any, value: Any
+    def _source(
+        self, op: str, key: Any, args: tuple[int, ...], attr: Any, found: Type, value: Any
     ) -> int:
-        node = self.known[key] = len(self._types)
-        ops, arguments, attrs, types, values, locs, names, hints = self._ends
-        ops(op)
-        arguments(args)
-        attrs(attr)
-        types(found)
-        values(value)
-        locs(self.loc)
-        names(None)
-        hints(None)
+        """The source of this key, with these columns if it is new."""
+        graph, known = self.graph, self.known[op]
+        if key in known:
+            return known[key]
+        node = known[key] = len(graph.ops)
+        graph.ops.append(op)
+        graph.args.append(args)
+        graph.attrs.append(attr)
+        graph.types.append(found)
+        graph.values.append(value)
+        graph.locs.append(self.loc)
+        graph.names.append(None)
+        graph.hints.append(None)
         return node
 
     def const(self, value: Any, name: str | None = None) -> int:
         """The node of a Python number; one that the user named stays apart from its equals."""
-        key = ("const", literal_key(value), name)
-        known = self.known.get(key)
+        key = (literal_key(value), name)
+        known = self.known["const"].get(key)
         if known is not None:
             return known
-        node = self._append(key, "const", (), value, Type("py", type(value).__name__), value)
+        node = self._source("const", key, (), value, Type("py", type(value).__name__), value)
         self.graph.names[node] = name
         return node
 
     def known_const(self, value: float) -> int | None:
         """The node of a Python number without a name if there is one already."""
-        return self.known.get(("const", literal_key(value), None))
+        return self.known["const"].get((literal_key(value), None))
 
     def constant(self, dotted: str, value: float) -> int:
         """The node of a constant of a library, `numpy.pi`."""
@@ -219,19 +220,13 @@ class GraphBuilder:
 
     def leaf(self, op: str, attr: Any, found: Type, value: Any = None) -> int:
         """A `param`, `global` or `seed` node."""
-        key = (op, attr)
-        known = self.known.get(key)
-        return known if known is not None else self._append(key, op, (), attr, found, value)
+        return self._source(op, attr, (), attr, found, value)
 
     def named_global(self, path: str, name: str, node: int) -> int:
         """The node of a module-level name, which the emitted file defines as the user's does."""
-        key = ("global", (path, name))
-        known = self.known.get(key)
-        if known is not None:
-            return known
         graph = self.graph
         found, value = graph.types[node], graph.values[node]
-        return self._append(key, "global", (node,), (path, name), found, value)
+        return self._source("global", (path, name), (node,), (path, name), found, value)
 
     def size(self, size: Size) -> int:
         """The node of a length."""
@@ -287,7 +282,7 @@ class GraphBuilder:
     def copy_node(self, source: Graph, node: int, mapping: Sequence[int]) -> int:
         """The node of another graph, on mapped arguments; names and hints come along."""
         op, attr = source.ops[node], source.attrs[node]
-        args = tuple([mapping[a] for a in source.args[node]])
+        args = mapped(mapping, source.args[node])
         self.loc = source.locs[node]
         if op == "const":
             new = self.const(attr, source.names[node])
@@ -302,48 +297,38 @@ class GraphBuilder:
         return new
 
     def copy_run(self, source: Graph, start: int, stop: int, mapping: list[int]) -> None:
-        """Copy the nodes of a row, none of which is a source, as `copy_node` does, but at once.
+        """Copy the nodes of a row as `copy_node` does, but at once.
 
         The types of their mapped arguments have to be those of the arguments.
         """
-        if stop - start < _SHORT:
-            self._copy_few(source, start, stop, mapping)
-            return
-        graph, mapped = self.graph, mapping.__getitem__
-        first = len(graph.ops)
-        rows = range(first, first + stop - start)
-        mapping[start:stop] = rows
-        args = [tuple(map(mapped, some)) for some in source.args[start:stop]]
-        made = dict(zip(zip(source.ops[start:stop], args, source.attrs[start:stop], strict=True),
-                        rows, strict=True))  # fmt: skip
-        if len(made) < len(rows) or not made.keys().isdisjoint(self.known.keys()):
-            for node in range(start, stop):
-                mapping[node] = self.copy_node(source, node, mapping)
-            return
-        self.known.update(made)
-        for column in COLUMNS:
-            held = args if column == "args" else getattr(source, column)[start:stop]
-            getattr(graph, column).extend(held)
-
-    def _copy_few(self, source: Graph, start: int, stop: int, mapping: list[int]) -> None:
-        """Copy a short row one by one, for which lists of its columns take longer."""
-        known, mapped = self.known, mapping.__getitem__
-        ends = self._ends
+        known, new = self.known, len(self.graph.ops)
+        args: list[tuple[int, ...]] = []
+        first = start
         for node in range(start, stop):
-            key = (source.ops[node], tuple(map(mapped, source.args[node])), source.attrs[node])
-            if key in known:
-                mapping[node] = self.copy_node(source, node, mapping)
+            operands = mapped(mapping, source.args[node])
+            op = source.ops[node]
+            if known[op].setdefault(_key(source, node, operands), new) == new:
+                mapping[node] = new
+                new += 1
+                args.append(operands)
                 continue
-            mapping[node] = known[key] = len(self._types)
-            ops, arguments, attrs, types, values, locs, names, hints = ends
-            ops(key[0])
-            arguments(key[1])
-            attrs(key[2])
-            types(source.types[node])
-            values(source.values[node])
-            locs(source.locs[node])
-            names(source.names[node])
-            hints(source.hints[node])
+            # equal to one that is there: those before it first
+            self._extend(source, first, node, args)
+            mapping[node] = self.copy_node(source, node, mapping)
+            first, new, args = node + 1, len(self.graph.ops), []
+        self._extend(source, first, stop, args)
+
+    def _extend(self, source: Graph, start: int, stop: int, args: list[tuple[int, ...]]) -> None:
+        """Put a row of another graph at the end, on these arguments."""
+        graph = self.graph
+        graph.ops += source.ops[start:stop]
+        graph.args += args
+        graph.attrs += source.attrs[start:stop]
+        graph.types += source.types[start:stop]
+        graph.values += source.values[start:stop]
+        graph.locs += source.locs[start:stop]
+        graph.names += source.names[start:stop]
+        graph.hints += source.hints[start:stop]
 
     def label(self, node: int, name: str | None, hint: str | None) -> None:
         """Give a node a name and a hint, unless it has them."""
@@ -358,6 +343,14 @@ class GraphBuilder:
         graph = self.graph
         if graph.names[node] is None and graph.ops[node] not in SOURCELESS:
             graph.names[node] = name
+
+
+def _key(graph: Graph, node: int, args: tuple[int, ...]) -> Any:
+    """What tells a node with these arguments from others of its operation."""
+    attr = graph.attrs[node]
+    if graph.ops[node] not in SOURCELESS:
+        return args if attr is None else (args, attr)
+    return (literal_key(attr), graph.names[node]) if graph.ops[node] == "const" else attr
 
 
 # What the type rules gave that look at the types of operands alone.
@@ -453,6 +446,7 @@ __all__ = [
     "leaves",
     "literal_key",
     "map_tree",
+    "mapped",
     "operand_dtype",
     "verify",
 ]  # fmt: skip

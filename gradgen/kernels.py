@@ -9,7 +9,7 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Iterable
 
-from gradgen.graph import SOURCELESS, Graph, GraphBuilder
+from gradgen.graph import Graph, GraphBuilder
 from gradgen.liveness import finish, placed, reachable, shell, uses
 from gradgen.passes import eliminate_dead
 from gradgen.types import Dim
@@ -36,8 +36,15 @@ def choose_kernels(graph: Graph) -> Graph:
     smaller factor.
     """
     found = [n for op in _RULES for n in placed(graph, op) if graph.locs[n] is None]
-    found = [n for n in found if graph.types[n].shape or graph.ops[n] != "neg"]
+    found = [n for n in found if graph.ops[n] != "neg" or _is_of_unequal(graph, n)]
     return _Chooser(graph).run(found) if found else graph
+
+
+def _is_of_unequal(graph: Graph, node: int) -> bool:
+    """Whether it is the negative of a product of which one factor is a smaller array."""
+    (x,) = graph.args[node]
+    types = [graph.types[a] for a in graph.args[x]] if graph.ops[x] == "mul" else []
+    return any(t.shape and t is not graph.types[x] for t in types)
 
 
 def zero_ends(graph: Graph) -> Graph:
@@ -82,14 +89,11 @@ class _Chooser:
         """The graph in which the rules were applied to the candidates; the others are copied."""
         graph, b = self.old, self.b
         changed, copied = False, 0
-        apart = {*candidates, *(n for op in SOURCELESS for n in placed(graph, op))}
-        for node in sorted(apart):
+        for node in sorted(candidates):
             b.copy_run(graph, copied, node, self.map)
             copied = node + 1
-            new = None
-            if graph.ops[node] in _RULES:
-                b.loc = None
-                new = _RULES[graph.ops[node]](self, node)
+            b.loc = None
+            new = _RULES[graph.ops[node]](self, node)
             changed |= new is not None
             self.map[node] = b.copy_node(graph, node, self.map) if new is None else new
             if new is not None and b.graph.locs[new] is None:

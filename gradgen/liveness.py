@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import compress
 
-from gradgen.graph import COLUMNS, Graph, GraphBuilder, Tree, leaves, map_tree
+from gradgen.graph import COLUMNS, Graph, GraphBuilder, Tree, leaves, map_tree, mapped
 
 
 def reachable(graph: Graph, roots: Tree, values: bool = False) -> list[bool]:
@@ -79,8 +79,7 @@ def compacted(graph: Graph, needed: Sequence[bool]) -> Graph:
     result = shell(graph)
     for column in COLUMNS:
         setattr(result, column, list(compress(getattr(graph, column), needed)))
-    mapped = mapping.__getitem__
-    result.args = [tuple(map(mapped, args)) for args in result.args]
+    result.args = [mapped(mapping, args) for args in result.args]
     return finish(graph, GraphBuilder(result, share=False), mapping)
 
 

@@ -63,7 +63,7 @@ def _gradient(asked: Question, mode: str) -> Graph:
     if mode not in ("grad", "value_and_grad"):
         return found
     others = [owned(other, names, "d_") for other in _by_elimination(asked, mode, found)]
-    return min([found, *others], key=operations)
+    return min([found, *others], key=operations) if others else found
 
 
 def _by_elimination(asked: Question, mode: str, known: Graph) -> list[Graph]:

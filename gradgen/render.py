@@ -34,7 +34,7 @@ _PARTS: dict[type[ast.AST], tuple[str, ...]] = {
 }
 _PARTS[ast.Constant] = ()
 # Digits at the end of a word: names that are numbered read alike.
-_NUMBERED = re.compile(r"(?<=[^\W\d])\d+")
+_NUMBERED = re.compile(r"\d(?<=[^\W\d]\d)\d*")
 _AT_ONCE = 200  # statements
 _OF_MATH = "from math import "
 _ROOTS = ("numpy", "math", "scipy", "builtins")

@@ -76,13 +76,16 @@ def splice(b: GraphBuilder, text: str, operands: Sequence[int], flavour: str | N
 
     The operands are in the order of `VARIABLES`.
     """
-    plan = _plan(text, "math" if flavour == "math" else None)
-    made = [operands[at] for at in plan.reads]
-    for op, args, attr in plan.steps:
+    reads, steps = _plan(text, "math" if flavour == "math" else None)
+    made = [operands[at] for at in reads]
+    add = b.add
+    for op, args, attr in steps:
         if op == "const":
             made.append(b.const(attr))
         elif op == "constant":
             made.append(b.constant(attr, args))
+        elif len(args) == 2:
+            made.append(add(op, made[args[0]], made[args[1]], attr=attr))
         else:
-            made.append(b.add(op, *[made[a] for a in args], attr=attr))
+            made.append(add(op, *[made[a] for a in args], attr=attr))
     return made[-1]

@@ -11,13 +11,12 @@ from collections.abc import Callable, Container, Mapping
 from itertools import groupby
 from typing import Any
 
-from gradgen.graph import Graph, GraphBuilder
-from gradgen.liveness import finish, parameters, placed, reads, shell
+from gradgen.graph import Graph, GraphBuilder, mapped
+from gradgen.liveness import finish, parameters, reads, shell
 from gradgen.ops.indexing import WHOLE, is_reshape, resolve
 from gradgen.types import Shape
 
 _LEAVES = frozenset({"param", "const", "constant", "global", "seed"})
-_NOTED = _LEAVES | {"index_set"}
 # A coefficient, the node it multiplies (None: a bare number), and whether nobody else has it.
 Scaled = tuple[float, int | None, bool]
 # How far into a product a coefficient is carried, to stand first in it.
@@ -45,27 +44,27 @@ def simplify(graph: Graph, before: Uses | None = None) -> tuple[Graph, Uses | No
     `before` is what a call said beside its result, which is `graph`: what is far from all that it
     changed is kept. It says None where it changed nothing, or next to nothing.
     """
-    simplifier = _Simplifier(graph, before)
-    result = simplifier.run()
+    simplifier = _Simplifier(graph)
+    result = simplifier.run(before)
     worth = simplifier.changed * _FEW > len(graph)
-    return result, simplifier.before if worth else None
+    return result, simplifier.before() if worth else None
 
 
 class _Simplifier:
-    def __init__(self, graph: Graph, before: Uses | None) -> None:
+    def __init__(self, graph: Graph) -> None:
         self.old = graph
         self.uses = reads(graph)
-        self.derived = [loc is None for loc in graph.locs]
-        for op in _LEAVES:
-            for node in placed(graph, op):
-                self.derived[node] = False
-        self.kept = self._kept(before)
-        self.before: Uses = []
+        self.derived = [
+            loc is None and op not in _LEAVES for loc, op in zip(graph.locs, graph.ops, strict=True)
+        ]
+        # Nodes that are kept for what they are: as they were, and read as often.
+        self.same: list[int] = []
         self.changed = 0
         self.b = GraphBuilder(shell(graph))
         # Columns of the new graph, in which every rule looks.
         self.ops, self.args, self.types = self.b.graph.ops, self.b.graph.args, self.b.graph.types
         self.locs, self.values = self.b.graph.locs, self.b.graph.values
+        self.products = self.b.known["mul"]
         self.map = [-1] * len(graph)
         # Whether the node being rewritten is read more than once.
         self.shared = False
@@ -79,91 +78,89 @@ class _Simplifier:
         # Derived nodes that were made for one product and that nobody else reads.
         self.fresh: set[int] = set()
 
-    def run(self) -> Graph:
+    def run(self, before: Uses | None) -> Graph:
+        """The graph with its derived nodes rewritten; the others are copied."""
         old, b, node = self.old, self.b, 0
         given = parameters(old)
-        for kept, run in groupby(self.kept):
+        looked = self.derived if before is None else self._near(before)
+        kept = [not look and count > 0 for look, count in zip(looked, self.uses, strict=True)]
+        # what is noted for others when it is met, the first one last
+        noted = [node for node, op in enumerate(old.ops) if op == "div" or op == "index_set"][::-1]
+        for keep, run in groupby(kept):
             start, node = node, node + len(list(run))
-            if kept:
+            if keep:
                 b.copy_run(old, start, node, self.map)
-                self._note_kept(start, node)
+                self.same += range(start, node)
+                while noted and noted[-1] < node:
+                    self._note(noted.pop(), start)
             else:
                 self._rewrite_run(start, node, given)
-        self._fill()
         return finish(old, b, self.map)
 
-    def _fill(self) -> None:
-        """What was made since is there for the first time, as far as nothing else is said."""
-        missing = len(self.ops) - len(self.before)
-        if missing:
-            self.before += [CHANGED] * missing
+    def before(self) -> Uses:
+        """How often each node of the result was read before."""
+        uses, mapping = self.uses, self.map
+        before = [CHANGED] * len(self.ops)
+        for node in self.same:
+            before[mapping[node]] = uses[node]
+        return before
 
-    def _note_kept(self, start: int, stop: int) -> None:
-        before, uses = self.before, self.uses
-        if len(self.ops) - len(before) == stop - start == self.map[stop - 1] + 1 - self.map[start]:
-            before += uses[start:stop]
-            return
-        self._fill()
-        for node in range(start, stop):
-            before[self.map[node]] = uses[node]
+    def _note(self, node: int, start: int) -> None:
+        """Note a quotient of the user's, or a store, unless it stands before a row."""
+        if node >= start and self.old.ops[node] == "index_set":
+            self._note_store(self.map[node])
+        elif node >= start and not self.derived[node]:
+            self._note_reciprocal(self.map[node])
 
     def _rewrite_run(self, start: int, stop: int, given: Container[int]) -> None:
-        old, b, ops, locs, mapped = self.old, self.b, self.ops, self.locs, self.map.__getitem__
-        before = self.before
-        for node in range(start, stop):
-            count = self.uses[node]
-            if not count and node not in given:
+        """Rewrite the nodes of a row, but those that nobody needs."""
+        old, b, mapping, same = self.old, self.b, self.map, self.same
+        ops, args, types = self.ops, self.args, self.types
+        columns = (old.ops, old.args, old.types, old.names, old.hints, self.derived, self.uses)
+        rows = zip(range(start, stop), *[held[start:stop] for held in columns], strict=True)
+        b.loc = None
+        for node, op, operands, wanted, name, hint, derived, count in rows:
+            if not derived:
+                if node in given:
+                    mapping[node] = b.copy_node(old, node, mapping)
+                    same.append(node)
+                    b.loc = None
                 continue
-            if not self.derived[node]:
-                new = self.map[node] = b.copy_node(old, node, self.map)
-                self._note_reciprocal(new)
-                self._note_store(new)
-                self._fill()
-                before[new] = count
+            if not count:
                 continue
-            b.loc = None
-            new = self.map[node] = self.rewrite(node)
-            op = ops[new]
-            if len(before) < len(ops):
-                self._fill()
-            if (
-                op == old.ops[node] and self.args[new] == tuple(map(mapped, old.args[node]))
-                and self.b.graph.attrs[new] == old.attrs[node]
-            ):  # fmt: skip
-                before[new] = count
+            self.shared = count > 1
+            rule = _RULES.get(op)
+            new = None if rule is None else rule(self, node)
+            # simpler where a rule applies and the type stays
+            operands = mapped(mapping, operands)
+            if new is None or not (types[new] is wanted or self.fits(new, node)):
+                new = self._plain(node, op, operands)
+            mapping[node] = new
+            made = ops[new]
+            if made != op or args[new] != operands:
+                self.changed += 1
+            elif b.graph.attrs[new] == old.attrs[node]:
+                same.append(node)
             else:
                 self.changed += 1
-            if op == "index_set":
-                self._note_store(new)
-            elif self.shared and (op == "mul" or op == "div"):
+            if self.shared and (made == "mul" or made == "div"):
                 # Read elsewhere too: to multiply it out would compute it once more.
                 self.fresh.discard(new)
-            name, hint = old.names[node], old.hints[node]
-            if name is not None or hint is not None:
-                own = locs[new] is None
-                if own or op == "sub":
+            elif made == "index_set":
+                self._note_store(new)
+            if hint is not None or name is not None:
+                own = self.locs[new] is None
+                if own or made == "sub":
                     b.label(new, name if own else None, hint)
-
-    def _kept(self, before: Uses | None) -> list[bool]:
-        """Which nodes are copied without a look: those of the user, and those far from changes."""
-        old, derived, uses = self.old, self.derived, self.uses
-        looked = derived if before is None else self._near(before)
-        kept = [not look and count > 0 for look, count in zip(looked, uses, strict=True)]
-        # what is noted for others when it is met, and what has no operands
-        for op in _NOTED:
-            for node in placed(old, op):
-                kept[node] = False
-        for node in placed(old, "div"):
-            kept[node] = kept[node] and derived[node]
-        return kept
 
     def _near(self, before: Uses) -> list[int]:
         """How far below each node those are still looked into that a change below it may change."""
+        start = next((node for node, derived in enumerate(self.derived) if derived), 0)
         # How many operands lie between a node and the nearest change below it.
-        far: list[int] = []
-        depth: list[int] = []
-        columns = zip(self.derived, self.uses, before, self.old.args, strict=True)
-        for derived, now, then, args in columns:
+        far = [_FAR] * start
+        depth = [0] * start
+        columns = [held[start:] for held in (self.derived, self.uses, before, self.old.args)]
+        for derived, now, then, args in zip(*columns, strict=True):
             if not (derived and now):
                 nearest = _FAR
             elif now != then:
@@ -175,7 +172,7 @@ class _Simplifier:
                 nearest = min([far[a] for a in args], default=_FAR) + 1
             far.append(nearest)
             depth.append(_DEEP if nearest < _NEAR else 0)
-        for node in range(len(depth) - 1, -1, -1):
+        for node in range(len(depth) - 1, start - 1, -1):
             if depth[node] > 1:
                 below = depth[node] - 1
                 for a in self.old.args[node]:
@@ -183,25 +180,18 @@ class _Simplifier:
                         depth[a] = below
         return depth
 
-    def rewrite(self, node: int) -> int:
-        """The new node for a derived one: simpler where a rule applies and the type stays."""
+    def _plain(self, node: int, op: str, operands: tuple[int, ...]) -> int:
+        """The operation of a derived node on its new operands, or the number that it is."""
         old, b = self.old, self.b
-        op = old.ops[node]
-        rule = _RULES.get(op)
-        self.shared = self.uses[node] > 1
-        if rule is not None:
-            new = rule(self, node)
-            if new is not None and (self.types[new] is old.types[node] or self.fits(new, node)):
-                return new
-        plain = b.add(op, *[self.map[a] for a in old.args[node]], attr=old.attrs[node])
-        if op in _MAKERS and b.type_of(plain).dtype != old.types[node].dtype:
-            # of what was float32, a plain number is left, which NumPy takes for 64 bits
-            plain = b.add("astype", plain, attr=old.types[node].dtype)
+        plain = b.add(op, *operands, attr=old.attrs[node])
         if op == "mul":
             first, second = self.args[plain]
             number = self.number(first)
             if number is not None:
                 self.scaled[plain] = (number, second, False)
+        elif op in _MAKERS and b.type_of(plain).dtype != old.types[node].dtype:
+            # of what was float32, a plain number is left, which NumPy takes for 64 bits
+            plain = b.add("astype", plain, attr=old.types[node].dtype)
         value = self.values[plain]
         if value is not None and op not in _COUNTS and isinstance(value, (int, float)):
             return b.const(value)
@@ -221,9 +211,9 @@ class _Simplifier:
         value = self.values[new]
         if value is None or self.ops[new] == "global":
             return None
-        graph = self.b.graph
-        for part in graph.args[new] or (new,):
-            if graph.ops[part] != "const" or graph.names[part] is not None:
+        ops, names = self.ops, self.b.graph.names
+        for part in self.args[new] or (new,):
+            if ops[part] != "const" or names[part] is not None:
                 return None
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return None
@@ -250,37 +240,38 @@ class _Simplifier:
     def signed(self, arg: int) -> Scaled:
         """As `split`, with the sign of a shared `-x` taken off: for rules where signs are free."""
         new = self.map[arg]
-        if self.ops[new] == "neg":
-            return (-1.0, self.args[new][0], False)
-        return self.split(arg)
+        return (-1.0, self.args[new][0], False) if self.ops[new] == "neg" else self.split(arg)
 
     def make(
         self, coefficient: float, base: int | None, fresh: bool = False, depth: int = 0
     ) -> int:
         """The node of a coefficient times a node; `fresh`: nobody else has the node."""
-        if coefficient == 1.0 and base is not None:
-            return base
         b = self.b
-        graph = b.graph
-        if base is not None and coefficient < 0 and self.ops[base] == "neg":
+        if base is None:
+            return b.const(coefficient)
+        if coefficient == 1.0:
+            return base
+        op, types = self.ops[base], self.types
+        if op == "neg" and coefficient < 0:
             return self.make(-coefficient, self.args[base][0])
-        if base is None or (coefficient == 0 and not graph.types[base].shape):
+        if coefficient == 0 and not types[base].shape:
             return b.const(coefficient)
         fresh = (fresh or base in self.fresh) and depth < _MAX_DEPTH
-        if coefficient == -1.0 and not (fresh and self._is_step(base)):
-            if fresh and b.is_op(base, "sub") and graph.locs[base] is None:
-                return b.add("sub", *reversed(graph.args[base]))
+        step = fresh and op == "where" and self._is_step(base)
+        if coefficient == -1.0 and not step:
+            if fresh and op == "sub" and self.locs[base] is None:
+                return b.add("sub", *reversed(self.args[base]))
             # A sign that stays outermost costs nothing to those who subtract it.
             new = self._minus(base) if self.shared else self._negated(base, fresh)
-        elif fresh and graph.ops[base] == "mul":
-            first, second = graph.args[base]
-            if graph.types[first].rank > graph.types[second].rank:
+        elif fresh and op == "mul":
+            first, second = self.args[base]
+            if types[first].rank > types[second].rank:
                 first, second = second, first
             if not self._is_as_wide(first, base):
                 first, second = second, first
             new = b.add("mul", self.make(coefficient, first, depth=depth + 1), second)
-        elif fresh and graph.ops[base] == "div" and self._is_as_wide(graph.args[base][0], base):
-            top, bottom = graph.args[base]
+        elif fresh and op == "div" and self._is_as_wide(self.args[base][0], base):
+            top, bottom = self.args[base]
             value = self.number(top)
             scaled = (
                 self.make(coefficient * value, None)
@@ -288,8 +279,8 @@ class _Simplifier:
                 else (self.make(coefficient, top, depth=depth + 1))
             )
             new = b.add("div", scaled, bottom)
-        elif fresh and self._is_step(base):
-            condition, yes, no = graph.args[base]
+        elif step:
+            condition, yes, no = self.args[base]
             values = (coefficient * float(b.value_of(v)) for v in (yes, no))
             return b.add("where", condition, *(b.const(v) for v in values))
         else:
@@ -340,27 +331,36 @@ class _Simplifier:
 
     def product(self, a: int, a_own: bool, b: int, b_own: bool) -> tuple[int, bool]:
         """The node of `a * b`, and whether it is new; products that exist already are used."""
-        known = self._find_product(a, b)
+        products, ops, locs = self.products, self.ops, self.locs
+        known = products.get((a, b))
+        if known is None:
+            known = products.get((b, a))
         if known is not None:
             return known, False
-        for inner, own, other in ((a, a_own, b), (b, b_own, a)):
-            if own and self.ops[inner] == "mul" and self.locs[inner] is None:
-                first, second = self.args[inner]
-                for kept, used in ((first, second), (second, first)):
-                    known = self._find_product(used, other)
-                    if known is not None:
-                        whole = self._find_product(kept, known)
-                        if whole is not None:
-                            return whole, False
-                        return self.combine("mul", kept, known)
+        found = None
+        if a_own and ops[a] == "mul" and locs[a] is None:
+            found = self._regrouped(a, b)
+        if found is None and b_own and ops[b] == "mul" and locs[b] is None:
+            found = self._regrouped(b, a)
+        if found is not None:
+            return found
         node = self.b.add("mul", a, b)
         self.fresh.add(node)
         return node, True
 
+    def _regrouped(self, inner: int, other: int) -> tuple[int, bool] | None:
+        """A product times a node, of which one factor times the node is there already."""
+        first, second = self.args[inner]
+        for kept, used in ((first, second), (second, first)):
+            known = self._find_product(used, other)
+            if known is not None:
+                whole = self._find_product(kept, known)
+                return self.combine("mul", kept, known) if whole is None else (whole, False)
+        return None
+
     def _find_product(self, a: int, b: int) -> int | None:
-        known = self.b.known
-        found = known.get(("mul", (a, b), None))
-        return known.get(("mul", (b, a), None)) if found is None else found
+        found = self.products.get((a, b))
+        return self.products.get((b, a)) if found is None else found
 
     def _quotient_of_numbers(self, top: int, bottom: int) -> int | None:
         """A quotient that is there already; one of arrays hides what a sum of them gathers."""
@@ -392,30 +392,10 @@ class _Simplifier:
                 return self._times(ca * cb, a, a_own)
             assert b is not None
             return self._times(ca * cb, b, b_own)
-        if a_own and self._is_mask(a):
-            return self._masked(a, ca * cb, b)
-        if b_own and self._is_mask(b):
-            return self._masked(b, ca * cb, a)
-        quotients = [(a, b)] if self._quotient(a, a_own) else []
-        if self._quotient(b, b_own):
-            quotients.append((b, a))
-        for top, other in quotients:
-            known = self._known_quotient(top, other)
-            if known is not None:
-                return self.make(ca * cb, known)
-        for top, bottom in quotients:
-            # (n / y) * y in an adjoint: y divides by the chain rule what it multiplies next.
-            if self.b.args_of(top)[1] == bottom:
-                value = self.number(self.b.args_of(top)[0])
-                if value is not None:
-                    return self.b.const(ca * cb * value)
-                return self.make(ca * cb, self.b.args_of(top)[0])
-        for top, bottom in quotients:
-            # (1 / y) * b is b / y: one operation for two.
-            value = self.number(self.b.args_of(top)[0])
-            if value is not None:
-                base, fresh = self.combine("div", bottom, self.b.args_of(top)[1])
-                return self.make(ca * cb * value, base, fresh)
+        if (a_own and self.ops[a] in _OPEN) or (b_own and self.ops[b] in _OPEN):
+            joined = self._times_open(ca * cb, (a, a_own), (b, b_own))
+            if joined is not None:
+                return joined
         if abs(ca * cb) != 1.0:
             # 2.0 * y * (0.5 * k) is y * k
             sign = math.copysign(1.0, ca * cb)
@@ -427,6 +407,41 @@ class _Simplifier:
                 return self.make(sign, *self.product(a, a_own, bare, False))
         base, fresh = self.product(a, a_own, b, b_own)
         return base if ca * cb == 1.0 else self.make(ca * cb, base, fresh)
+
+    def _times_open(
+        self, coefficient: float, one: tuple[int, bool], other: tuple[int, bool]
+    ) -> int | None:
+        """The product of two nodes, of which one is a mask or a quotient that nobody else has."""
+        (a, a_own), (b, b_own) = one, other
+        if a_own and self._is_mask(a):
+            return self._masked(a, coefficient, b)
+        if b_own and self._is_mask(b):
+            return self._masked(b, coefficient, a)
+        quotients = [(a, b)] if self._quotient(a, a_own) else []
+        if self._quotient(b, b_own):
+            quotients.append((b, a))
+        for top, factor in quotients:
+            known = self._known_quotient(top, factor)
+            if known is not None:
+                return self.make(coefficient, known)
+        for top, bottom in quotients:
+            # (n / y) * y in an adjoint: y divides by the chain rule what it multiplies next.
+            first, second = self.args[top]
+            if second == bottom:
+                value = self.number(first)
+                return (
+                    self.make(coefficient, first)
+                    if value is None
+                    else (self.b.const(coefficient * value))
+                )
+        for top, bottom in quotients:
+            # (1 / y) * b is b / y: one operation for two.
+            first, second = self.args[top]
+            value = self.number(first)
+            if value is not None:
+                base, fresh = self.combine("div", bottom, second)
+                return self.make(coefficient * value, base, fresh)
+        return None
 
     def _without(self, coefficient: float, base: int) -> int | None:
         """What is left of a product with a number that the coefficient cancels."""
@@ -601,9 +616,14 @@ class _Simplifier:
                 return self.make(-1.0, self.b.add("add", self._turned(one), self._turned(other)))
         if ca < 0:
             one, other = other, one
-        if other[0] < 0:
-            return self.b.add("sub", self.make(*one), self._turned(other))
-        return self.b.add("add", self.make(*one), self.make(*other))
+        (ca, a, _), (cb, b, _) = one, other
+        # most operands are read as they are
+        first = a if ca == 1.0 and a is not None else self.make(*one)
+        if cb < 0:
+            second = b if cb == -1.0 and b is not None else self._turned(other)
+            return self.b.add("sub", first, second)
+        second = b if cb == 1.0 and b is not None else self.make(*other)
+        return self.b.add("add", first, second)
 
     def _join_masks(self, one: Scaled, other: Scaled) -> int | None:
         """`where(c, a, 0) + where(c, 0, b)` is `where(c, a, b)`."""
@@ -662,14 +682,17 @@ class _Simplifier:
 
     def _factored_inside(self, one: Scaled, other: Scaled) -> int | None:
         """`(p + a * x) + b * x` as `p + x * (a + b)`."""
-        graph = self.b.graph
+        ops, locs = self.ops, self.locs
         for (c, total, own), last in ((one, other), (other, one)):
-            if c != 1.0 or total is None or not own or graph.locs[total] is not None:
+            if not own or c != 1.0 or total is None or locs[total] is not None:
                 continue
-            if graph.ops[total] not in ("add", "sub"):
+            _, added, alone = last
+            if ops[total] not in _SUMS or added is None or not alone or ops[added] != "mul":
                 continue
-            first, second = graph.args[total]
-            sign = -1.0 if graph.ops[total] == "sub" else 1.0
+            first, second = self.args[total]
+            if ops[first] != "mul" != ops[second]:
+                continue
+            sign = -1.0 if ops[total] == "sub" else 1.0
             for term, rest in (((sign, second, True), (1.0, first, True)),
                                ((1.0, first, True), (sign, second, True))):  # fmt: skip
                 joined = self._factored(term, last)

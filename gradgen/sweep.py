@@ -85,30 +85,39 @@ class Sweep:
         A node is risky that can be infinite or NaN although the parameters are finite, and fixed
         that is computed of numbers in the text and of lengths alone.
         """
-        ops, columns, risky, fixed = self.graph.ops, self.graph.args, self.risky, self.fixed
-        for node in range(len(self.active), len(ops)):
-            self.active.append(self._is_active(node))
-            op, args = ops[node], columns[node]
+        ops, active = self.graph.ops, self.active
+        if len(active) == len(ops):
+            return
+        columns, sources, risky, fixed = self.graph.args, self.sources, self.risky, self.fixed
+        for node in range(len(active), len(ops)):
+            op = ops[node]
             if op in LEAVES:
+                active.append(node in sources)
                 risky.append(False)
                 fixed.append(op in ("const", "constant"))
                 continue
             row = OPS[op]
-            risky.append(not row.bounded or row.singular or any(map(risky.__getitem__, args)))
-            fixed.append(op in _LENGTHS or all(map(fixed.__getitem__, args)))
+            reads_active, risk, same = False, not row.bounded or row.singular, True
+            for arg in columns[node]:
+                reads_active = reads_active or active[arg]
+                risk = risk or risky[arg]
+                same = same and fixed[arg]
+            active.append(node in sources or (reads_active and self._is_active(node)))
+            risky.append(risk)
+            fixed.append(same or op in _LENGTHS)
 
     def _is_active(self, node: int) -> bool:
-        """Whether a node depends differentiably on a parameter of `wrt`."""
+        """Whether a node that reads active ones depends on a parameter of `wrt` differentiably."""
         graph, active = self.graph, self.active
-        args = graph.args[node]
-        if node in self.sources:
-            return True
-        if not graph.types[node].is_float or not any(map(active.__getitem__, args)):
+        if not graph.types[node].is_float:
             return False
         row = OPS[graph.ops[node]]
         if row.d is None:
             return row.linear != "constant"
         rules = self._all_rules(node)
+        if None not in rules:
+            return True
+        args = graph.args[node]
         return any(active[a] and rule is not None for a, rule in zip(args, rules, strict=True))
 
     def _operand_facts(self, node: int) -> tuple[list[Type], list[Any]]:
@@ -138,9 +147,8 @@ class Sweep:
         graph = self.graph
         if graph.types[node].dtype != "float64":
             return g
-        narrow = any(graph.types[a].dtype == "float32" for a in graph.args[node])
         weak = graph.types[g].kind == "py" and graph.values[g] not in (1, -1)
-        if narrow and weak:
+        if weak and any(graph.types[a].dtype == "float32" for a in graph.args[node]):
             return self.b.add("astype", g, attr="float64")
         return g
 

@@ -176,3 +176,31 @@ def test_a_row_of_nodes_is_copied_as_they_are_one_by_one(merged, more):
 
     assert copied(True) == copied(False)
     assert len(set(copied(True)[0])) == len(source.graph) - (3 if merged else 0)
+
+
+@pytest.mark.parametrize("there", [(), (1.0, -0.0)])
+def test_a_row_with_sources_in_it_is_copied_as_they_are_one_by_one(there):
+    values = [1, 1.0, True, 0, 0.0, -0.0, math.nan]
+    source = GraphBuilder(Graph(name="f"))
+    x = source.leaf("param", ("x", ()), FLOAT)
+    for value in values:
+        x = source.add("add", x, source.const(value))
+    x = source.add("mul", x, source.const(1.0, "rate"))
+    source.add("mul", source.constant("numpy.pi", math.pi), source.leaf("seed", ("s", ()), FLOAT))
+
+    def copied(in_row):
+        b = GraphBuilder(Graph(name="f"))
+        for value in there:
+            b.const(value)
+        mapping = [-1] * len(source.graph)
+        if in_row:
+            b.copy_run(source.graph, 0, len(source.graph), mapping)
+        else:
+            for node in range(len(source.graph)):
+                mapping[node] = b.copy_node(source.graph, node, mapping)
+        verify(b.graph)
+        known = [b.const(value) for value in values]
+        return mapping, dump(b.graph), b.graph.names, known, b.leaf("param", ("x", ()), FLOAT)
+
+    assert copied(True) == copied(False)
+    assert len(set(copied(True)[3])) == len(values)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from weakref import proxy
 
 from gradgen.collector import paused
 from gradgen.directives import CustomRule
@@ -173,7 +174,7 @@ def _name_outside(
 ) -> None:
     """Tell the reader which values that are read from outside become parameters."""
     names = tuple(spelled(name) for name in named if name not in own)
-    reader.outside = Outside(reader, names, declared, _parameter)
+    reader.outside = Outside(proxy(reader), names, declared, _parameter)
 
 
 def _plain_error(refusal: Refusal) -> GradgenError:

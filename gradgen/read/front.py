@@ -7,6 +7,7 @@ import types
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache, partial, reduce
 from typing import Any
+from weakref import proxy
 
 import numpy as np
 
@@ -74,8 +75,11 @@ class Front:
         self.arguments: dict[int, Cell] = {}
         # Nodes of parameters that are scalars only because nothing else was declared.
         self.undeclared: dict[int, str] = {}
-        self.modules = Modules(self)
-        self.outside = Outside(self)
+        # A front end that nobody holds any more goes at once, with all that it read: without cycles
+        # there is nothing for the garbage collector to look for.
+        weak = proxy(self)
+        self.modules = Modules(weak)
+        self.outside = Outside(weak)
         # Lists, dicts and arrays that were not made by the function, by identity.
         self._outer: dict[int, tuple[Any, str]] = {}
         # Arrays that an opaque function was given or gave, and may hold on to, by identity.
@@ -783,15 +787,22 @@ class Front:
         return names
 
 
+@cache
+def _inputs(dotted: str) -> int | None:
+    """How many operands a ufunc of one result takes; None for any other function."""
+    home, _, name = dotted.rpartition(".")
+    ufunc = getattr(np, name, None) if home == "numpy" else None
+    return ufunc.nin if isinstance(ufunc, np.ufunc) and ufunc.nout == 1 else None
+
+
 def _output(
     dotted: str, args: list[Any], keywords: dict[str, Any]
 ) -> tuple[Any, list[Any], dict[str, Any]]:
     """The array that a ufunc is to store its result in, or None, and its other arguments."""
-    home, _, name = dotted.rpartition(".")
-    ufunc = getattr(np, name, None) if home == "numpy" else None
-    if not isinstance(ufunc, np.ufunc) or ufunc.nout != 1:
+    count = _inputs(dotted)
+    if count is None:
         return None, args, keywords
-    if len(args) == ufunc.nin + 1 and "out" not in keywords:
+    if len(args) == count + 1 and "out" not in keywords:
         return args[-1], args[:-1], keywords
     rest = {key: value for key, value in keywords.items() if key != "out"}
     return keywords.get("out"), args, rest

@@ -157,12 +157,12 @@ class Interpreter(front.Front):
         kind = type(node)
         visitor = self._visitors.get(kind)
         if visitor is None:
-            visitor = getattr(self, f"on_{kind.__name__}", None)
+            visitor = getattr(type(self), f"on_{kind.__name__}", None)
             if visitor is None:
                 what, hint = REFUSED.get(kind, (f"`{kind.__name__}`", ""))
                 raise Refusal(f"{what} is not supported here", hint)
             self._visitors[kind] = visitor
-        return visitor(node, frame)
+        return visitor(self, node, frame)
 
     def dynamic(self, construct: str, hint: str) -> None:
         """The one place where control flow on values that are not known yet is refused."""

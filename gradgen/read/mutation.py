@@ -31,10 +31,11 @@ _LEAVES = frozenset({
     *ast.operator.__subclasses__(), *ast.unaryop.__subclasses__(), *ast.cmpop.__subclasses__(),
     *ast.boolop.__subclasses__(),
 })  # fmt: skip
-_READ = ast.Load()
 # Without any of these words, and without `:=`, expressions bind nothing and change nothing but by
 # calls of functions that change their parameters.
 _TELLING = MUTATORS | REFLECTION | {"out", "for", "lambda"}
+# Expressions that are no targets and hold none.
+_READ_ONLY = frozenset(kind for kind in ast.expr.__subclasses__() if "ctx" not in kind._fields)
 # Fields that hold nothing else.
 _PLAIN = frozenset({"ctx", "op", "ops", "id", "attr"})
 
@@ -113,7 +114,9 @@ def _scopes(tree: ast.Module, plain: bool) -> list[Scope]:
                 recorder(scope, node, inside)
             inside = inside or kind in _COMPREHENSIONS
             for child in _children(node):
-                if not (plain and isinstance(child, ast.expr) and _is_read(child)):
+                if type(child) is ast.Name:  # a target, which holds nothing else
+                    _name(scope, child, inside)
+                elif not plain or (type(child) not in _READ_ONLY and not _is_read(child)):
                     pending.append((scope, child, inside))
             continue
         assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef))
@@ -131,9 +134,9 @@ def _scopes(tree: ast.Module, plain: bool) -> list[Scope]:
     return found
 
 
-def _is_read(node: ast.expr) -> bool:
-    """Whether an expression is no target."""
-    return isinstance(getattr(node, "ctx", _READ), ast.Load)
+def _is_read(node: ast.AST) -> bool:
+    """Whether it is an expression that is no target."""
+    return isinstance(getattr(node, "ctx", None), ast.Load)
 
 
 @cache
@@ -238,7 +241,7 @@ def _expression(scope: Scope, node: ast.Expr, inside: bool) -> None:
 
 
 _RECORDERS: dict[type, Any] = {
-    ast.Name: _name, ast.Subscript: _part, ast.Attribute: _part, ast.Assign: _assign,
+    ast.Subscript: _part, ast.Attribute: _part, ast.Assign: _assign,
     ast.AnnAssign: _assign, ast.For: _loop, ast.AsyncFor: _loop, ast.comprehension: _loop,
     ast.NamedExpr: _walrus, ast.withitem: _with, ast.AugAssign: _augment, ast.Global: _global,
     ast.Delete: _delete, ast.ExceptHandler: _capture, ast.MatchAs: _capture,

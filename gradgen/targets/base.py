@@ -35,6 +35,11 @@ class Expr(NamedTuple):
 _new: Callable[[type[Expr], tuple[str, float, int]], Expr] = tuple.__new__
 
 
+def bare(name: str) -> Expr:
+    """A value that has a name."""
+    return _new(Expr, (name, ATOM, 0))
+
+
 class Writer(Protocol):
     """What a spelling may ask for."""
 
