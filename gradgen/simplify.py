@@ -905,7 +905,7 @@ class _Simplifier:
         return filled[-1] if filled else self.b.add("index", root, attr=template)
 
     def index_add(self, node: int) -> int | None:
-        """What is added to a part that was just set to 0 replaces it: the adjoint of `x[i] *= y`."""
+        """What is added to a part that was set to 0 replaces it: the adjoint of `x[i] *= y`."""
         graph = self.b.graph
         array, part, *operands = (self.map[a] for a in self.old.args[node])
         template = self.old.attrs[node]

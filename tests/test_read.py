@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import importlib
 import math
+import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -361,7 +362,7 @@ def test_rows_of_a_matrix(tmp_path):
         ("range(1, 2, 0)", "must not be zero"),
         ("len(x[0])", r"len\(\) of a number"),
         ("sum([[x]])", "sum of lists"),
-        ("sum('abc')", "a string cannot be iterated over"),
+        ("sum('abc')", "a string is not a number"),
         ("zip([x], [], strict=True)", "different lengths"),
         ("enumerate([x], 1.5)", "an integer"),
         ("reversed(zip([x]))", "of an iterator"),
@@ -857,3 +858,49 @@ def test_what_changes_names_is_found_without_a_look_into_expressions_that_tell_n
     assert [changed_names(ast.parse(text), text) for text in plain] == [
         set(), {"k"}, {"k"}, {"k"}, set(), {"k"}, {"k"},
     ]  # fmt: skip
+
+
+STANDARD = """\
+import functools
+import itertools
+import operator
+from functools import reduce
+from itertools import combinations
+
+
+def pull(u, v, k=1.0):
+    return k / (1.0 + (u - v) ** 2)
+
+
+def f(x):
+    weak = functools.partial(pull, k=0.5)
+    total = sum(weak(u, v) for u, v in combinations(x, 2))
+    for i, j in itertools.product(range(2), repeat=2):
+        total += (i + 2 * j) * x[i] * x[j + 1]
+    for u, v in itertools.pairwise(x):
+        total -= u * v**2
+    for name, u in zip("abc", itertools.chain(x[1:], [x[0]])):
+        total += u * {"a": 1.0, "b": -2.0, "c": 0.5}[name]
+    if isinstance(x, np.ndarray) and not isinstance(total, (np.ndarray, list)):
+        total *= reduce(operator.mul, x) + reduce(lambda a, b: a * b + 1.0, x, 0.25)
+    return total * ("b" in "abc")
+"""
+
+
+def test_the_standard_librarys_functions_of_what_is_known_are_read(tmp_path):
+    x = np.array([0.5, -1.25, 2.0])
+    agree(function_of(STANDARD), x)
+    agree_in_text(tmp_path / "a.py", STANDARD, x, shapes="x=3")
+
+
+@pytest.mark.parametrize(("line", "said"), [
+    ("reduce(operator.mul, [])", "reduce() of nothing"),
+    ("reduce(operator.mul)", "reduce takes two or three arguments, not 1"),
+    ("operator.neg(x[0])", "operator.neg is not supported"),
+    ("len(itertools.combinations(range(200), 4))", "more than 1000000 items are too many"),
+    ("itertools.combinations(x)", "missing a required argument: 'r'"),
+])  # fmt: skip
+def test_what_the_standard_library_refuses_is_a_located_error(line, said, tmp_path):
+    text = STANDARD.replace("    weak =", f"    y = {line}\n    weak =")
+    with pytest.raises(SourceError, match=re.escape(said)):
+        text_of(tmp_path / "a.py", text, "x=3")

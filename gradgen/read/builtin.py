@@ -7,6 +7,8 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+import numpy as np
+
 from gradgen.errors import Refusal
 from gradgen.read.values import Cell
 
@@ -145,7 +147,8 @@ def _divmod(front: Any, x: Any, y: Any, /) -> Any:
     return (front.wrap(front.add("floordiv", *nodes)), front.wrap(front.add("mod", *nodes)))
 
 
-_CLASSES = {"builtins.tuple": tuple, "builtins.list": list, "builtins.dict": dict,
+_CLASSES = {"numpy.ndarray": np.ndarray,
+            "builtins.tuple": tuple, "builtins.list": list, "builtins.dict": dict,
             "builtins.str": str, "builtins.int": int, "builtins.float": float,
             "builtins.bool": bool}  # fmt: skip
 
@@ -154,6 +157,12 @@ def _isinstance(front: Any, value: Any, classinfo: Any, /) -> Any:
     """Decided for containers, text and numbers that are known while compiling."""
     names = classinfo if isinstance(classinfo, tuple) else (classinfo,)
     classes = tuple(_CLASSES.get(getattr(name, "name", "")) for name in names)
+    if isinstance(value, Cell) and np.ndarray in classes:
+        node = front.refresh(value)
+        front.require_shape(node)
+        if front.type_of(node).kind == "array":
+            return front.builder.const(True)
+        classes = tuple(c for c in classes if c is not np.ndarray)
     if isinstance(value, Cell):
         if not {int, float, bool, None}.intersection(classes):
             return front.builder.const(False)

@@ -24,6 +24,7 @@ from gradgen.read.scope import (
     DTYPES,
     library_attribute,
 )
+from gradgen.read.standard import STANDARD
 from gradgen.read.values import (
     MISSING,
     Cell,
@@ -278,6 +279,8 @@ class Front:
         """Whether `item in container`, for what is known while compiling."""
         if isinstance(container, dict):
             return self.static(item) in container
+        if isinstance(container, str) and isinstance(item, str):
+            return item in container
         return self.static(item) in [self.static(i) for i in self.items(container)]
 
     def dtype(self, value: Any) -> str:
@@ -316,7 +319,7 @@ class Front:
             if len(value) > 1_000_000:
                 raise Refusal(f"a range of {len(value)} is too long to unroll")
             return [self.counted(i) for i in value]
-        if isinstance(value, (list, tuple, Iterator)):
+        if isinstance(value, (list, tuple, str, Iterator)):
             return iter(value)
         if isinstance(value, dict):
             return [self.lift(key) for key in value]
@@ -437,8 +440,11 @@ class Front:
             home = ("object", id(value.value), name)
             return self.modules.read(held, f"{value.name}_{name}", home)
         if isinstance(value, RecordValue):
+            if name == "_replace" and value.is_tuple:
+                return Method(value, name)
             if name not in value.fields:
-                raise Refusal(f"this {value.like} has no field {name}")
+                raise Refusal(f"this {value.like} has no field {name}",
+                              "a method may be written as a function of it")  # fmt: skip
             return value.fields[name]
         if isinstance(value, Cell):
             return self.array_attribute(value, name)
@@ -686,6 +692,8 @@ class Front:
         name = dotted.removeprefix("builtins.")
         if dotted.startswith("builtins.") and name in builtin.BUILTINS:
             return self.bound(builtin.BUILTINS[name], args, keywords, name)
+        if dotted in STANDARD:
+            return self.bound(STANDARD[dotted], args, keywords, name)
         if dotted not in CALLS:
             if dotted.partition(".")[2] in DTYPES and len(args) == 1:
                 return self.wrap(
