@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 # fmt: off
 ORDER = [
     "collector", "definitions", "directives", "errors", "types", "ops", "graph", "read", "rules",
-    "sweep", "derive", "forward", "liveness", "vanishing", "simplify", "shifts", "passes",
+    "sweep", "derive", "forward", "liveness", "vanishing", "simplify", "shifts", "regular", "passes",
     "kernels", "batching", "question", "columns", "monomials", "sharing", "assembly", "elimination",
     "jacobians", "modes", "targets", "spelling", "fastmath", "blocks", "stacked", "products",
     "stabilize", "layout", "guards", "bounds", "saved", "unit", "surroundings", "emission",
