@@ -9,16 +9,16 @@ ROOT = Path(__file__).parent.parent
 # fmt: off
 ORDER = [
     "collector", "definitions", "directives", "errors", "types", "ops", "graph", "read", "rules",
-    "sweep", "derive", "forward", "liveness", "vanishing", "simplify", "shifts", "regular", "passes",
-    "kernels", "batching", "question", "columns", "monomials", "sharing", "assembly", "elimination",
-    "jacobians", "modes", "targets", "spelling", "fastmath", "blocks", "stacked", "products",
-    "stabilize", "layout", "guards", "bounds", "saved", "unit", "surroundings", "emission",
-    "buffers", "dtypes", "inplace", "loops", "notes", "render", "certificate", "program", "header",
-    "cache", "live", "differences", "oracles", "checking", "certify", "byhand", "auditing",
-    "testing", "pytest_plugin", "measure", "point", "statements", "worksheet", "shown", "notation",
-    "explaining", "picture", "drawing", "api", "flatten", "files", "sync", "terminal", "jobs",
-    "cli", "cli_options", "cli_check", "cli_audit", "cli_compare", "cli_explain", "cli_graph",
-    "cli_sync", "cli_verify",
+    "sweep", "derive", "forward", "liveness", "vanishing", "simplify", "shifts", "regular",
+    "passes", "kernels", "batching", "question", "columns", "monomials", "sharing", "assembly",
+    "elimination", "jacobians", "modes", "targets", "spelling", "fastmath", "blocks", "stacked",
+    "products", "stabilize", "layout", "guards", "bounds", "saved", "unit", "surroundings",
+    "emission", "buffers", "dtypes", "inplace", "loops", "notes", "render", "certificate",
+    "program", "header", "cache", "live", "differences", "oracles", "checking", "certify", "byhand",
+    "auditing", "testing", "pytest_plugin", "measure", "point", "statements", "worksheet", "shown",
+    "notation", "explaining", "picture", "drawing", "api", "flatten", "files", "sync", "terminal",
+    "jobs", "cli", "cli_options", "cli_check", "cli_audit", "cli_compare", "cli_explain",
+    "cli_graph", "cli_sync", "cli_verify",
 ]
 # fmt: on
 EXEMPT = {"__init__", "__main__"}

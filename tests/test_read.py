@@ -31,6 +31,7 @@ from gradgen import GradgenError, SourceError
 from gradgen.api import emit_path
 from gradgen.read.mutation import changed_names
 
+HALF = np.float64(0.5)
 X = np.array([1.5, -0.5, 2.5])
 M = np.array([[1.5, -0.5, 2.5], [0.25, 3.0, -1.0]])
 
@@ -864,6 +865,7 @@ STANDARD = """\
 import functools
 import itertools
 import operator
+import scipy.integrate
 from functools import reduce
 from itertools import combinations
 
@@ -881,6 +883,11 @@ def f(x):
         total -= u * v**2
     for name, u in zip("abc", itertools.chain(x[1:], [x[0]])):
         total += u * {"a": 1.0, "b": -2.0, "c": 0.5}[name]
+    for i, j in np.ndindex(2, 2):
+        total += x[i] * x[j + 1] * np.finfo(float).eps
+    for key, u in {"w_a": x[0], "v_b": x[1]}.items():
+        if key.startswith("w") and any(part == "a" for part in key.split("_")):
+            total += u**3 if all([True, len(x) == 3]) else 0.0
     if isinstance(x, np.ndarray) and not isinstance(total, (np.ndarray, list)):
         total *= reduce(operator.mul, x) + reduce(lambda a, b: a * b + 1.0, x, 0.25)
     return total * ("b" in "abc")
@@ -899,8 +906,41 @@ def test_the_standard_librarys_functions_of_what_is_known_are_read(tmp_path):
     ("operator.neg(x[0])", "operator.neg is not supported"),
     ("len(itertools.combinations(range(200), 4))", "more than 1000000 items are too many"),
     ("itertools.combinations(x)", "missing a required argument: 'r'"),
+    ("any(u > 0 for u in x)", "any() depends on a value that is not known while compiling"),
+    ("np.finfo(int).max", "np.finfo takes a dtype of floats, not int64"),
+    ("scipy.integrate.quad(x)", "give the call a derivative of its own with gradgen.custom_rule"),
+    ("np.vectorize(pull)(x, x)", "np.vectorize is not supported here"),
 ])  # fmt: skip
 def test_what_the_standard_library_refuses_is_a_located_error(line, said, tmp_path):
     text = STANDARD.replace("    weak =", f"    y = {line}\n    weak =")
     with pytest.raises(SourceError, match=re.escape(said)):
         text_of(tmp_path / "a.py", text, "x=3")
+
+
+def test_an_integer_default_is_fixed_where_the_program_needs_its_value():
+    def f(x, n=2, *, k=3):
+        for _ in range(n):
+            x = np.sin(x)
+        return np.sum(x**k)
+
+    x = np.array([0.5, -1.25])
+    for declared in ({"shapes": "x=n"}, {"like": (x,)}):
+        emitted = gradgen.value_and_grad(f, **declared)
+        value, slope = emitted(x)
+        assert value == f(x)
+        same(slope, differences(f, (x,)))
+        with pytest.raises(ValueError, match="this code is for n=2"):
+            emitted(x, 3)
+    with pytest.raises(SourceError, match="must be known while compiling"):
+        gradgen.grad(f, wrt="n", shapes="x=n")
+
+
+def test_a_default_of_numpys_that_decides_the_precision_is_refused():
+    def f(x, eps=HALF):
+        return np.sum(x * eps)
+
+    x = np.array([0.5, -1.25])
+    agree(f, x)
+    for declared in ({"shapes": "x=n:float32"}, {}):
+        with pytest.raises(SourceError, match="the default of `eps` is a number of NumPy's"):
+            gradgen.grad(f, **declared)(x.astype(np.float32))

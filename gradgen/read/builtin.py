@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gradgen.errors import Refusal
+from gradgen.errors import NeedsLength, Refusal
 from gradgen.read.values import Cell
 
 HINTS = {
@@ -50,6 +50,22 @@ def _extreme(name: str) -> Callable[..., Any]:
         return result
 
     return extreme
+
+
+def _decided(name: str, stop: bool) -> Callable[..., Any]:
+    """`any` and `all` of what is known while compiling."""
+
+    def decide(front: Any, iterable: Any, /) -> Any:
+        for item in front.items(iterable):
+            known = front.static_truth(item)
+            if known is None:
+                raise NeedsLength(f"{name}() depends on a value that is not known while compiling",
+                                  f"use np.{name}")  # fmt: skip
+            if known is stop:
+                return front.builder.const(stop)
+        return front.builder.const(not stop)
+
+    return decide
 
 
 def _len(front: Any, value: Any, /) -> Any:
@@ -191,6 +207,8 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "sum": _sum,
     "min": _extreme("min"),
     "max": _extreme("max"),
+    "any": _decided("any", True),
+    "all": _decided("all", False),
     "len": _len,
     "range": _range,
     "zip": _zip,

@@ -44,8 +44,11 @@ CONTAINER_METHODS: dict[type, tuple[str, ...]] = {
     list: ("append", "extend", "insert", "pop", "copy", "reverse", "index"),
     dict: ("items", "keys", "values", "get", "copy", "update", "pop"),
     tuple: ("index",),
-    str: (),
-}
+    str: (
+        "startswith", "endswith", "lower", "upper", "strip", "split", "replace", "removeprefix",
+        "removesuffix", "isdigit",
+    ),
+}  # fmt: skip
 # What to write instead of the keywords of ufuncs.
 INSTEAD = {
     "out": "store the result: y[...] = {name}(...)",
@@ -58,7 +61,7 @@ INSTEAD = {
 }
 # The operators of which any two numbers or arrays may be operands.
 _ARITHMETIC = frozenset({"add", "sub", "mul", "div", "power"})
-READING = ("index", "items", "keys", "values", "get", "copy")
+READING = ("index", "items", "keys", "values", "get", "copy", *CONTAINER_METHODS[str])
 
 
 @cache
@@ -348,7 +351,9 @@ class Front:
         value, name = method.value, method.name
         if name not in READING:
             self.guard(value)
-        if name in ("get", "pop", "index", "insert") and args:
+        if isinstance(value, str):
+            args = [self.static(arg) for arg in args]
+        elif name in ("get", "pop", "index", "insert") and args:
             args = [self.static(args[0]), *args[1:]]
         if name == "extend" and args:
             args = [self.items(args[0])]

@@ -63,6 +63,9 @@ def library_attribute(module: str, name: str) -> Any:
     if dotted.startswith("scipy.stats"):
         raise Refusal(f"{dotted} is not supported",
                       "write the density in NumPy; norm.cdf is scipy.special.ndtr")  # fmt: skip
+    if dotted.startswith("scipy.") and ".".join(dotted.split(".")[:2]) not in SUBMODULES:
+        raise Refusal(f"{dotted} is not supported",
+                      "give the call a derivative of its own with gradgen.custom_rule")  # fmt: skip
     near = get_close_matches(dotted, [n for n, (op, _) in CALLS.items() if not op.refused], 1, 0.6)
     hint = f"the nearest supported function is {near[0]}" if near else ""
     raise Refusal(f"{dotted} is not supported", hint)

@@ -1,6 +1,6 @@
-"""Functions of Python's standard library, as the reader understands them.
+"""Functions of libraries that compute nothing when the function runs, as the reader reads them.
 
-What they give is computed while compiling: tuples of items, and functions with arguments given.
+What they give is known while compiling: tuples of items, functions with arguments given, limits.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
+
+import numpy as np
 
 from gradgen.errors import Refusal
 from gradgen.read.values import Generated, Partial, RecordValue
@@ -81,6 +83,25 @@ def replaced(record: RecordValue, changes: dict[str, Any]) -> RecordValue:
     return RecordValue(record.like, {**record.fields, **changes}, record.is_tuple)
 
 
+def _finfo(front: Any, dtype: Any) -> RecordValue:
+    """The limits of a dtype, which are numbers of NumPy's."""
+    name = front.dtype(dtype)
+    if not name.startswith("float"):
+        raise Refusal(f"np.finfo takes a dtype of floats, not {name}")
+    found = np.finfo(name)
+    limits = ("eps", "max", "min", "tiny", "smallest_normal", "resolution")
+    return RecordValue("finfo", {
+        limit: front.wrap(front.add("astype", front.builder.const(float(getattr(found, limit))),
+                                    attr=name)) for limit in limits
+    }, False)  # fmt: skip
+
+
+def _ndindex(front: Any, *shape: Any) -> Any:
+    lengths = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape
+    ranges = [front.items(range(front.static(n))) for n in lengths]
+    return _made(itertools.product(*ranges))
+
+
 STANDARD: dict[str, Callable[..., Any]] = {
     "itertools.product": _product,
     "itertools.combinations": _combinations,
@@ -91,6 +112,8 @@ STANDARD: dict[str, Callable[..., Any]] = {
     "itertools.repeat": _repeat,
     "functools.partial": _partial,
     "dataclasses.replace": _replace,
+    "numpy.finfo": _finfo,
+    "numpy.ndindex": _ndindex,
     "operator.add": _operator("add"),
     "operator.sub": _operator("sub"),
     "operator.mul": _operator("mul"),
