@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
+from agreement import agree
 from test_structural import HEAD, arguments, compare, define, title
 
 import gradgen
@@ -429,3 +430,19 @@ def test_parts_that_are_scaled_in_place_are_scaled_in_place_in_the_adjoint():
     source = gradgen.grad(f, shapes="X=n d, w=d").source
     stores = [line.strip() for line in source.splitlines() if "] " in line and "=" in line]
     assert stores == ["t1[1] -= w[0] ** 2", "u[0] = t1", "u[:, 0] *= 2.0", "d_u[:, 0] *= 2.0"]
+
+
+@pytest.mark.parametrize("lines", [
+    ["m.T[0] -= x[1]"], ["m.T[-1, 1] += x[0, 0]", "m.T[1:, ::2] *= 3.0"], ["m.T[..., 0] = 2.0"],
+    ["t = m.T", "t[0] -= x[1]", "t *= 2.0"], ["m.T.T[0] *= 2.0", "m.T[0][1:] *= x[0, 1]"],
+    ["t = m.T", "m[0] = 3.0", "m = m * 1.0", "t[1:] += 1.0", "m = m * t"],
+    ["t = m.T", "t[:, 1] = t[:, 0] * 2.0", "m[0, 0] = 7.0", "m += t.T"],
+    ["m.T[m.T > 1.0] = 0.5", "m.T[[0, 1]] *= 2.0"], ["t = m[1:].T", "t[0] = 3.0", "t.T[0] *= 2.0"],
+    ["y = np.stack([m, m * m])", "y.T[0, 1] *= 3.0", "y.T[:, 0, 0] = 2.0", "m = y[0] + y[1]"],
+])  # fmt: skip
+def test_a_store_through_a_transpose_changes_the_array(lines):
+    body = "".join(f"    {line}\n" for line in ["m = x * 1.5", *lines])
+    f = define(f"{HEAD}def f(x):\n{body}    return np.sum(m**3)\n")
+    x = np.array([[0.5, -1.25, 2.0], [1.5, 0.75, -0.25], [0.3, -2.0, 1.0]])
+    agree(f, x)
+    agree(f, x, shapes="x=n n")

@@ -13,7 +13,7 @@ import numpy as np
 from gradgen.errors import NeedsLength, Refusal
 from gradgen.graph import GraphBuilder
 from gradgen.ops import CALLS, METHODS, OPS, Op
-from gradgen.ops.indexing import is_basic, may_repeat
+from gradgen.ops.indexing import is_basic, may_repeat, resolve
 from gradgen.ops.written import infer_written
 from gradgen.read import builtin, definitions
 from gradgen.read.kinds import Kinds, is_uncertain
@@ -27,6 +27,7 @@ from gradgen.read.scope import (
 from gradgen.read.standard import STANDARD
 from gradgen.read.values import (
     MISSING,
+    TRANSPOSED,
     Cell,
     FileModule,
     Function,
@@ -131,7 +132,10 @@ class Front:
                         "this array may or may not share memory with one that was changed since",
                         "make a copy first: .copy()",
                     )
-                cell.node = self.add("index", base, *cell.operands, attr=cell.template)
+                if cell.template == TRANSPOSED:
+                    cell.node = self.add("transpose", base)
+                else:
+                    cell.node = self.add("index", base, *cell.operands, attr=cell.template)
                 cell.base_node = base
         return cell.node
 
@@ -480,7 +484,9 @@ class Front:
             zero = self.builder.const(0.0 if t.is_float else 0)
             return self.wrap(zero if t.kind == "py" else self.add("astype", zero, attr=t.dtype))
         if name == "T":
-            return self.view(value, self.add("transpose", node) if t.rank > 1 else node)
+            if t.rank < 2:
+                return self.view(value, node)
+            return Cell(self.add("transpose", node), value, TRANSPOSED)
         if name == "mT":
             return self.bound(CALLS["numpy.matrix_transpose"][0].bind, [value], {}, name)
         if name == "shape":
@@ -611,6 +617,11 @@ class Front:
             raise Refusal(f"{describe(container)} does not support item assignment")
         self.refuse_uncertain(self.refresh(container))
         template, operands = self.template(key)
+        if container.template == TRANSPOSED and container.base is not None and not operands:
+            # `m.T[0] = v` is `m[:, 0] = v`, as far as at most one axis is left
+            spelled = tuple(resolve(template, self.type_of(self.refresh(container)).rank))
+            if "n" not in spelled and sum(item[0] == "s" for item in spelled) < 2:
+                container, template = container.base, spelled[::-1]
         node = self.add(op, self.refresh(container), self.node(value), *operands, attr=template)
         self.assign_into(container, node)
 
@@ -683,10 +694,13 @@ class Front:
             if cell.template is None:
                 raise Refusal(
                     "an update of an array that may or may not share memory with another",
-                    "make a copy first: .copy()",
+                    "store into the array itself, or into a copy: .copy()",
                 )
-            whole = self.add("index_set", self.refresh(base), node, *cell.operands,
-                             attr=cell.template)  # fmt: skip
+            if cell.template == TRANSPOSED:
+                whole = self.add("transpose", node)
+            else:
+                whole = self.add("index_set", self.refresh(base), node, *cell.operands,
+                                 attr=cell.template)  # fmt: skip
             cell.node, cell.base_node = node, whole
             cell, node = base, whole
 

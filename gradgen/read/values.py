@@ -9,6 +9,9 @@ from typing import Any
 
 from gradgen.errors import Refusal, Source
 
+# How a view looks into an array of which it has the axes in reverse.
+TRANSPOSED = ("transpose",)
+
 
 class Cell:
     """A number or an array: the node that holds its present value.
