@@ -40,6 +40,7 @@ INLINE_WIDTH = 64
 NAMED_WIDTH = 28
 _ATOMS = frozenset({"param", "const", "constant", "global", "seed"})
 _UPDATES = ("index_set", "index_add")
+_AUGMENTED = {"add": "+=", "sub": "-=", "mul": "*=", "div": "/="}
 _DISPLAYS = frozenset({
     "array", "concatenate", "stack", "vstack", "hstack", "dstack", "column_stack", "total",
 })  # fmt: skip
@@ -653,16 +654,16 @@ class FunctionWriter:
             return False
         first, term = graph.args[node]
         name, sign = self.grown[first], "+" if graph.ops[node] == "add" else "-"
-        text = self.exprs[term]
-        if text.precedence == UNARY and text.text[0] == "-":
-            sign, text = "-" if sign == "+" else "+", Expr(text.text[1:])
+        text, negated = self.exprs[term].text, self.without_minus(term)
+        if negated is not None:
+            sign, text = "-" if sign == "+" else "+", negated
         self.statements.add(node)
         self.exprs[node] = Expr(name)
         self.names[node] = name
         if self._end_of_sum(node) is not None:
             self.grown[node] = name
         self.holders[name] = node
-        parts.append((node, [f"{name} {sign}= {text.text}"]))
+        parts.append((node, [f"{name} {sign}= {text}"]))
         return True
 
     def _is_sum(self, node: int) -> bool:
@@ -777,9 +778,7 @@ class FunctionWriter:
                 whole = index_argument(graph.attrs[node], place, np_name)
                 line = call(f"{np_name}.add.at", [name, whole, value]).text
             else:
-                sign, text = "+=" if graph.ops[node] == "index_add" else "=", value.text
-                if sign == "+=" and value.precedence == UNARY and text[0] == "-":
-                    sign, text = "-=", text[1:]
+                sign, text = self.stored(node)
                 line = f"{name}[{place}] {sign} {text}"
             if len(line) + len(INDENT) <= WIDTH or value.text.isidentifier() or new not in self.own:
                 break
@@ -787,6 +786,39 @@ class FunctionWriter:
                 break
             self._promote(new, parts)
         parts.append((node, [line]))
+
+    def stored(self, node: int) -> tuple[str, str]:
+        """How a store is written: `=`, `+=`, or `*=` where the part that it replaces is read."""
+        graph = self.graph
+        buffer, new, *operands = graph.args[node]
+        text, negated = self.exprs[new].text, self.without_minus(new)
+        if graph.ops[node] == "index_add":
+            return ("+=", text) if negated is None else ("-=", negated)
+        inlined = new in self.own and new not in self.statements and graph.attrs[new] is None
+        sign = _AUGMENTED.get(graph.ops[new]) if inlined else None
+        if sign is not None:
+            pairs = [graph.args[new]]
+            if sign == "*=" and graph.locs[new] is None:
+                pairs.append(pairs[0][::-1])
+            for part, other in pairs:
+                if (
+                    graph.ops[part] == "index" and graph.attrs[part] == graph.attrs[node]
+                    and graph.args[part] == (buffer, *operands) and part not in self.statements
+                    and graph.types[part].shape == graph.types[new].shape
+                ):  # fmt: skip
+                    return sign, self.exprs[other].text
+        return "=", text
+
+    def without_minus(self, node: int) -> str | None:
+        """What stands behind the minus sign that a value begins with; None where it has none."""
+        value = self.exprs[node]
+        if value.precedence != UNARY or value.text[0] != "-":
+            return None
+        if self.graph.ops[node] == "neg":
+            operand = self.exprs[self.graph.args[node][0]].text
+            if value.text == f"-({operand})":
+                return operand
+        return value.text[1:]
 
     def _may_overwrite(self, buffer: int, node: int) -> bool:
         graph = self.graph

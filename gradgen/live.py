@@ -10,7 +10,7 @@ import linecache
 import threading
 import types
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, TypeVar
 
@@ -416,25 +416,37 @@ def _declared(
 ) -> Made:  # fmt: skip
     """What `finish` makes of the graph of a function whose arguments are declared.
 
-    The Python ints among the example arguments are fixed only where the program needs their values.
+    The Python ints among the example arguments, and those that are defaults, are fixed only where
+    the program needs their values.
     """
     declared = parse_shapes(shapes)
     _refuse_method(function, declared)
     names = read_signature(function)[0]
     named = outside_names(options.wrt, names)
-    if like is None:
-        return finish(read_live(_plain(function, declared), declared, named=named), options)
     active = active_names(options.wrt, [*names, *map(spelled, named)])
-    specs = [
-        {**like_specs(like, names, LiveTypes(True, numbers, active)), **declared}
-        for numbers in (False, True)
-    ]
-    try:
-        return finish(read_live(_plain(function, specs[0]), specs[0], named=named), options)
-    except LengthError:
-        if specs[0] == specs[1]:
-            raise
-        return finish(read_live(_plain(function, specs[1]), specs[1], named=named), options)
+    specs = [declared]
+    if like is not None:
+        specs = [
+            {**like_specs(like, names, LiveTypes(True, numbers, active)), **declared}
+            for numbers in (False, True)
+        ]
+    specs.append({**_integers(function, active), **specs[-1]})
+    for spec in specs:
+        try:
+            return finish(read_live(_plain(function, spec), spec, named=named), options)
+        except LengthError:
+            if spec == specs[-1]:
+                raise
+    raise AssertionError("one of the declarations is the last")
+
+
+def _integers(function: Any, active: Collection[str]) -> dict[str, Spec]:
+    """The parameters with an integer as default that are not differentiated, fixed at it."""
+    parameters = inspect.signature(function).parameters.values()
+    return {
+        p.name: Static(p.default) for p in parameters
+        if type(p.default) is int and p.name not in active
+    }  # fmt: skip
 
 
 def _refuse_method(function: Any, declared: Mapping[str, Spec]) -> None:

@@ -38,6 +38,7 @@ from gradgen.notes import header_notes
 from gradgen.products import as_products
 from gradgen.question import Question
 from gradgen.read import NOT_AGAIN, LengthError, spelled
+from gradgen.regular import with_regular
 from gradgen.render import inspect_unit
 from gradgen.shifts import without_shifts
 from gradgen.stabilize import Rewrite, note_lines, stabilize
@@ -107,7 +108,7 @@ def compile_graph(graph: Graph, options: Options, guard: bool = True) -> Program
     if options.stabilize:
         stable = stabilize(graph, TARGETS[options.target], options.rewrite)
         graph, rewrites = stable.graph, stable.rewrites
-    graph = without_shifts(graph)
+    graph = with_regular(without_shifts(graph))
     chosen, bare = choose_parameters(graph, options.wrt)
     for param in chosen:
         for leaf in leaves(param.tree):

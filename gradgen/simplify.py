@@ -12,8 +12,8 @@ from itertools import groupby
 from typing import Any
 
 from gradgen.graph import Graph, GraphBuilder, mapped
-from gradgen.liveness import finish, parameters, reads, shell
-from gradgen.ops.indexing import WHOLE, is_reshape, resolve
+from gradgen.liveness import finish, parameters, placed, reads, shell
+from gradgen.ops.indexing import WHOLE, is_reshape, may_repeat, resolve
 from gradgen.types import Shape
 
 _LEAVES = frozenset({"param", "const", "constant", "global", "seed"})
@@ -927,6 +927,32 @@ class _Simplifier:
         filled = [stored for at, stored in items.get(place, ()) if at <= depth]
         return filled[-1] if filled else self.b.add("index", root, attr=template)
 
+    def index_add(self, node: int) -> int | None:
+        """What is added to a part that was set to 0 replaces it: the adjoint of `x[i] *= y`."""
+        graph = self.b.graph
+        array, part, *operands = (self.map[a] for a in self.old.args[node])
+        template = self.old.attrs[node]
+        if graph.ops[array] != "index_set" or graph.locs[array] is not None:
+            return None
+        whole, zero, *places = graph.args[array]
+        same = graph.attrs[array] == template and places == operands
+        if not same or self.number(zero) != 0 or may_repeat(self.b, operands):
+            return None
+        if self._is_part(part, whole, template, operands):
+            return whole
+        return self.b.add("index_set", whole, part, *operands, attr=template)
+
+    def index_set(self, node: int) -> int | None:
+        """A part that is stored where it comes from changes nothing."""
+        array, part, *operands = (self.map[a] for a in self.old.args[node])
+        unchanged = self._is_part(part, array, self.old.attrs[node], operands)
+        return array if unchanged else None
+
+    def _is_part(self, part: int, whole: int, template: Any, operands: list[int]) -> bool:
+        graph = self.b.graph
+        read = graph.ops[part] == "index" and graph.attrs[part] == template
+        return read and graph.args[part] == (whole, *operands)
+
     def _without_kept_axes(self, array: int, template: tuple[Any, ...]) -> int | None:
         """`x.sum(axis=1, keepdims=True)[:, 0]` is `x.sum(axis=1)`."""
         graph = self.b.graph
@@ -976,5 +1002,7 @@ _RULES: dict[str, Callable[[_Simplifier, int], int | None]] = {
     "where": _Simplifier.where,
     "transpose": _Simplifier.transpose,
     "index": _Simplifier.index,
+    "index_add": _Simplifier.index_add,
+    "index_set": _Simplifier.index_set,
     "astype": _Simplifier.astype,
 }

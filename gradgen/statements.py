@@ -13,7 +13,7 @@ from gradgen.graph import Graph, GraphBuilder, leaves
 from gradgen.liveness import reachable
 from gradgen.ops import OPS
 from gradgen.ops.indexing import may_repeat
-from gradgen.ops.table import ATOM, UNARY
+from gradgen.ops.table import ATOM
 from gradgen.passes import DIRECTIVES
 from gradgen.surroundings import ModuleWriter
 from gradgen.targets import TARGETS, Expr
@@ -103,11 +103,10 @@ class Speller(FunctionWriter):
         _, new, *operands = graph.args[node]
         template, value = graph.attrs[node], self.exprs[new]
         place = subscript(self, template, [self.exprs[o] for o in operands])
-        if graph.ops[node] == "index_set":
-            return f"{name}[{place}] = {value.text}"
-        if not may_repeat(GraphBuilder(graph, share=False), operands):
-            minus = value.precedence == UNARY and value.text[0] == "-"
-            return f"{name}[{place}] " + (f"-= {value.text[1:]}" if minus else f"+= {value.text}")
+        repeats = may_repeat(GraphBuilder(graph, share=False), operands)
+        if graph.ops[node] == "index_set" or not repeats:
+            sign, text = self.stored(node)
+            return f"{name}[{place}] {sign} {text}"
         np_name = self.root("numpy")
         where = index_argument(template, place, np_name)
         return call(f"{np_name}.add.at", [name, where, value]).text

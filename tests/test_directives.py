@@ -230,7 +230,7 @@ def test_an_update_of_a_stopped_array_is_refused_since_it_is_the_array_itself():
 
     assert refusal(gradgen.grad(through), POINT) == (
         "an update of an array that may or may not share memory with another; "
-        "make a copy first: .copy()"
+        "store into the array itself, or into a copy: .copy()"
     )
     assert refusal(gradgen.grad(beside), POINT) == (
         "this array may or may not share memory with one that was changed since; "

@@ -9,6 +9,7 @@ import warnings
 
 import numpy as np
 import pytest
+from agreement import agree
 from test_structural import HEAD, arguments, compare, define, title
 
 import gradgen
@@ -58,6 +59,8 @@ VECTOR = [
     "u = x * 1.0\nu[np.argsort(x)] = x**2\nreturn np.sum(u * x)",
     "u = x * 1.0\nu[[0, 0, 1]] = x[1:4] ** 2\nreturn np.sum(u * x)",
     "u = x * 1.0\nu[[0, -5, 1]] = x[1:4] ** 2\nreturn np.sum(u * x)",
+    "u = x * 1.0\nu[[0, 0, 1]] *= x[1:4]\nu[1:][::2] /= x[0]\nu[0] = x[1] * u[0]\nreturn u @ u",
+    "u = x * 1.0\nu[:2] = np.sin(x[0]) - u[:2]\nu[1:3] = u[2:4] * x[1]\nreturn np.sum(u**3)",
     "u = x * 1.0\nu[[0, 0, 1]] += x[1:4] ** 2\nreturn np.sum(u * x)",
     "u = x * 1.0\nu[[0, 0, 1]] *= x[1:4] ** 2\nreturn np.sum(u * x)",
     "u = x * 1.0\nu[I] = x[1]\nu[J] = x[2] * u[1]\nreturn np.sum(u * x)",
@@ -413,3 +416,33 @@ def test_an_adjoint_of_slices_that_make_up_an_array_is_stored_once():
     expected[:, :3] = np.cos(x[:, :3]) * np.sum(np.exp(x[:, 3:]))
     expected[:, 3:] = np.sum(np.sin(x[:, :3])) * np.exp(x[:, 3:])
     np.testing.assert_allclose(made(x)[1], expected, rtol=1e-14)
+
+
+def test_parts_that_are_scaled_in_place_are_scaled_in_place_in_the_adjoint():
+    """`u[i] *= a` is so written, and its adjoint too; what a view hands back whole is no store."""
+
+    def f(X, w):
+        u = X * 3.0
+        u[0][1] -= w[0] ** 2
+        u[:, 0] *= 2.0
+        return np.sum(u**2)
+
+    source = gradgen.grad(f, shapes="X=n d, w=d").source
+    stores = [line.strip() for line in source.splitlines() if "] " in line and "=" in line]
+    assert stores == ["t1[1] -= w[0] ** 2", "u[0] = t1", "u[:, 0] *= 2.0", "d_u[:, 0] *= 2.0"]
+
+
+@pytest.mark.parametrize("lines", [
+    ["m.T[0] -= x[1]"], ["m.T[-1, 1] += x[0, 0]", "m.T[1:, ::2] *= 3.0"], ["m.T[..., 0] = 2.0"],
+    ["t = m.T", "t[0] -= x[1]", "t *= 2.0"], ["m.T.T[0] *= 2.0", "m.T[0][1:] *= x[0, 1]"],
+    ["t = m.T", "m[0] = 3.0", "m = m * 1.0", "t[1:] += 1.0", "m = m * t"],
+    ["t = m.T", "t[:, 1] = t[:, 0] * 2.0", "m[0, 0] = 7.0", "m += t.T"],
+    ["m.T[m.T > 1.0] = 0.5", "m.T[[0, 1]] *= 2.0"], ["t = m[1:].T", "t[0] = 3.0", "t.T[0] *= 2.0"],
+    ["y = np.stack([m, m * m])", "y.T[0, 1] *= 3.0", "y.T[:, 0, 0] = 2.0", "m = y[0] + y[1]"],
+])  # fmt: skip
+def test_a_store_through_a_transpose_changes_the_array(lines):
+    body = "".join(f"    {line}\n" for line in ["m = x * 1.5", *lines])
+    f = define(f"{HEAD}def f(x):\n{body}    return np.sum(m**3)\n")
+    x = np.array([[0.5, -1.25, 2.0], [1.5, 0.75, -0.25], [0.3, -2.0, 1.0]])
+    agree(f, x)
+    agree(f, x, shapes="x=n n")

@@ -10,9 +10,9 @@ ROOT = Path(__file__).parent.parent
 ORDER = [
     "collector", "definitions", "directives", "errors", "types", "ops", "graph", "read", "rules",
     "sweep", "derive", "forward", "liveness", "rewriter", "vanishing", "simplify", "shifts",
-    "passes", "kernels", "batching", "question", "columns", "monomials", "sharing", "assembly",
-    "elimination", "jacobians", "modes", "targets", "spelling", "fastmath", "rows", "blocks",
-    "stacked", "products", "stabilize", "layout", "guards", "bounds", "saved", "unit",
+    "regular", "passes", "kernels", "batching", "question", "columns", "monomials", "sharing",
+    "assembly", "elimination", "jacobians", "modes", "targets", "spelling", "fastmath", "rows",
+    "blocks", "stacked", "products", "stabilize", "layout", "guards", "bounds", "saved", "unit",
     "surroundings", "emission", "buffers", "dtypes", "inplace", "loops", "notes", "render",
     "certificate", "program", "header", "cache", "live", "differences", "oracles", "checking",
     "certify", "byhand", "auditing", "testing", "pytest_plugin", "measure", "point", "statements",

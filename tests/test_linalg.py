@@ -403,6 +403,30 @@ def test_trap_31_the_gradient_of_det_is_the_cofactor_matrix_also_of_singular_mat
         assert np.array_equal(found[2], np.zeros((3, 3)))
 
 
+REGULAR = [
+    "np.log(np.linalg.det(x))", "np.log(np.abs(np.linalg.det(x)))", "1.0 / np.linalg.det(x)",
+    "np.sqrt((2 * np.pi) ** len(x) * np.linalg.det(x))", "np.linalg.det(2.0 * x) ** -0.5",
+]  # fmt: skip
+SINGULAR_TOO = [
+    "np.log(np.linalg.det(x)) + np.linalg.det(x)", "np.linalg.det(x) ** 2 / np.linalg.det(x)",
+    "np.where(np.linalg.det(x) > 0.0, np.log(np.linalg.det(x)), 0.0)", "np.linalg.det(x) ** 1.5",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", [*REGULAR, *SINGULAR_TOO])
+def test_a_determinant_whose_zero_has_no_derivative_takes_no_singular_values(line):
+    f = define(f"{HEAD}def f(x):\n    return {line}\n")
+    gradient = gradgen.grad(f, shapes="x=n n")
+    assert ("svd" in gradient.source) is (line in SINGULAR_TOO)
+    for n in (1, 2, 4):
+        x = 2.0 * np.eye(n) + 0.3 * np.random.default_rng(n).standard_normal((n, n))
+        # a function of the determinant alone: its slope times that of the determinant
+        along = np.linalg.det(x) * np.linalg.inv(x).T
+        step = 1e-5 * along / np.sum(along**2)
+        slope = (f(x + step) - f(x - step)) / 2e-5
+        assert np.allclose(gradient(x), slope * along, rtol=1e-8)
+
+
 def hessian_product(line, before, x, direction):
     """The derivative of the emitted gradient along a direction, by emitting twice."""
     f = define(f"{HEAD}def f(x):\n    {before}\n    return {line}\n")

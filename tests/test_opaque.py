@@ -412,7 +412,7 @@ def test_an_array_that_an_opaque_function_knows_is_not_changed_in_place():
     line = gave.__code__.co_firstlineno
     assert refusal(gradgen.grad(gave), POINT) == (
         f"{line + 2}: an update of an array that may or may not share memory with another; "
-        "make a copy first: .copy()"
+        "store into the array itself, or into a copy: .copy()"
     )
     line = alone.__code__.co_firstlineno
     assert refusal(gradgen.grad(alone), POINT) == (

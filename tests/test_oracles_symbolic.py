@@ -22,7 +22,7 @@ from gradgen.oracles.formulas import FORMULAS, apply, formula, walk
 from gradgen.oracles.report import EFFORTS
 from gradgen.oracles.scalars import NUMERIC, Expressions, Numbers
 from gradgen.oracles.subject import from_file
-from gradgen.oracles.symbolic import symbolic
+from gradgen.oracles.symbolic import _expanded, _terms, symbolic
 
 QUICK = EFFORTS["quick"]
 NORMAL = EFFORTS["normal"]
@@ -424,3 +424,18 @@ def test_a_walk_over_an_expression_gives_its_number():
     numbers = Numbers(40)
     found = walk(sympy.exp(x) * sympy.sin(x) ** 2, numbers, {x: numbers.number(0.5)})
     assert abs(found - (sympy.exp(0.5) * sympy.sin(0.5) ** 2)) < 1e-14
+
+
+def test_what_would_have_too_many_terms_is_not_multiplied_out():
+    a, b, c, d = sympy.symbols("a:d", real=True)
+    small = [
+        ((a + b) ** 3 * (c + d) + a, 9),
+        (a * (b - c) ** 2 / d**3 + sympy.sin((a + b) ** 2), 4),
+    ]
+    for expression, terms in small:
+        multiplied = sympy.expand(expression)
+        assert _expanded(expression) == multiplied != expression
+        assert len(sympy.Add.make_args(multiplied)) == _terms(expression) == terms
+    many = (a + b + c + d) ** 60
+    for whole in (many, (a**2 + b**2 + c**2) ** 9 * (a + b + 1) ** 9 * (c + 1), sympy.exp(many)):
+        assert _expanded(whole) is whole

@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import importlib
 import math
+import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +31,7 @@ from gradgen import GradgenError, SourceError
 from gradgen.api import emit_path
 from gradgen.read.mutation import changed_names
 
+HALF = np.float64(0.5)
 X = np.array([1.5, -0.5, 2.5])
 M = np.array([[1.5, -0.5, 2.5], [0.25, 3.0, -1.0]])
 
@@ -361,7 +363,7 @@ def test_rows_of_a_matrix(tmp_path):
         ("range(1, 2, 0)", "must not be zero"),
         ("len(x[0])", r"len\(\) of a number"),
         ("sum([[x]])", "sum of lists"),
-        ("sum('abc')", "a string cannot be iterated over"),
+        ("sum('abc')", "a string is not a number"),
         ("zip([x], [], strict=True)", "different lengths"),
         ("enumerate([x], 1.5)", "an integer"),
         ("reversed(zip([x]))", "of an iterator"),
@@ -857,3 +859,88 @@ def test_what_changes_names_is_found_without_a_look_into_expressions_that_tell_n
     assert [changed_names(ast.parse(text), text) for text in plain] == [
         set(), {"k"}, {"k"}, {"k"}, set(), {"k"}, {"k"},
     ]  # fmt: skip
+
+
+STANDARD = """\
+import functools
+import itertools
+import operator
+import scipy.integrate
+from functools import reduce
+from itertools import combinations
+
+
+def pull(u, v, k=1.0):
+    return k / (1.0 + (u - v) ** 2)
+
+
+def f(x):
+    weak = functools.partial(pull, k=0.5)
+    total = sum(weak(u, v) for u, v in combinations(x, 2))
+    for i, j in itertools.product(range(2), repeat=2):
+        total += (i + 2 * j) * x[i] * x[j + 1]
+    for u, v in itertools.pairwise(x):
+        total -= u * v**2
+    for name, u in zip("abc", itertools.chain(x[1:], [x[0]])):
+        total += u * {"a": 1.0, "b": -2.0, "c": 0.5}[name]
+    for i, j in np.ndindex(2, 2):
+        total += x[i] * x[j + 1] * np.finfo(float).eps
+    for key, u in {"w_a": x[0], "v_b": x[1]}.items():
+        if key.startswith("w") and any(part == "a" for part in key.split("_")):
+            total += u**3 if all([True, len(x) == 3]) else 0.0
+    if isinstance(x, np.ndarray) and not isinstance(total, (np.ndarray, list)):
+        total *= reduce(operator.mul, x) + reduce(lambda a, b: a * b + 1.0, x, 0.25)
+    return total * ("b" in "abc")
+"""
+
+
+def test_the_standard_librarys_functions_of_what_is_known_are_read(tmp_path):
+    x = np.array([0.5, -1.25, 2.0])
+    agree(function_of(STANDARD), x)
+    agree_in_text(tmp_path / "a.py", STANDARD, x, shapes="x=3")
+
+
+@pytest.mark.parametrize(("line", "said"), [
+    ("reduce(operator.mul, [])", "reduce() of nothing"),
+    ("reduce(operator.mul)", "reduce takes two or three arguments, not 1"),
+    ("operator.neg(x[0])", "operator.neg is not supported"),
+    ("len(itertools.combinations(range(200), 4))", "more than 1000000 items are too many"),
+    ("itertools.combinations(x)", "missing a required argument: 'r'"),
+    ("any(u > 0 for u in x)", "any() depends on a value that is not known while compiling"),
+    ("np.finfo(int).max", "np.finfo takes a dtype of floats, not int64"),
+    ("scipy.integrate.quad(x)", "give the call a derivative of its own with gradgen.custom_rule"),
+    ("np.vectorize(pull)(x, x)", "np.vectorize is not supported here"),
+])  # fmt: skip
+def test_what_the_standard_library_refuses_is_a_located_error(line, said, tmp_path):
+    text = STANDARD.replace("    weak =", f"    y = {line}\n    weak =")
+    with pytest.raises(SourceError, match=re.escape(said)):
+        text_of(tmp_path / "a.py", text, "x=3")
+
+
+def test_an_integer_default_is_fixed_where_the_program_needs_its_value():
+    def f(x, n=2, *, k=3):
+        for _ in range(n):
+            x = np.sin(x)
+        return np.sum(x**k)
+
+    x = np.array([0.5, -1.25])
+    for declared in ({"shapes": "x=n"}, {"like": (x,)}):
+        emitted = gradgen.value_and_grad(f, **declared)
+        value, slope = emitted(x)
+        assert value == f(x)
+        same(slope, differences(f, (x,)))
+        with pytest.raises(ValueError, match="this code is for n=2"):
+            emitted(x, 3)
+    with pytest.raises(SourceError, match="must be known while compiling"):
+        gradgen.grad(f, wrt="n", shapes="x=n")
+
+
+def test_a_default_of_numpys_that_decides_the_precision_is_refused():
+    def f(x, eps=HALF):
+        return np.sum(x * eps)
+
+    x = np.array([0.5, -1.25])
+    agree(f, x)
+    for declared in ({"shapes": "x=n:float32"}, {}):
+        with pytest.raises(SourceError, match="the default of `eps` is a number of NumPy's"):
+            gradgen.grad(f, **declared)(x.astype(np.float32))

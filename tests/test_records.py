@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from agreement import differences, function_of, text_of
+from agreement import agree, agree_in_text, differences, function_of, text_of
 
 import gradgen
 from gradgen.api import emit_path
@@ -135,3 +135,60 @@ def test_parts_that_are_no_numbers_have_a_place_with_none_in_the_gradient():
 def test_an_argument_without_numbers_has_no_gradient():
     with pytest.raises(gradgen.GradgenError, match="the argument is fixed while compiling"):
         gradgen.grad(lambda p, x: x, wrt="p")({"a": "text", "b": None}, 1.0)
+
+
+MAKING = """\
+import dataclasses
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+
+class State(NamedTuple):
+    x: np.ndarray
+    v: np.ndarray
+    t: float = 0.5
+
+
+@dataclass(frozen=True)
+class Model:
+    w: np.ndarray
+    scale: float = dataclasses.field(default=2.0)
+    kind: str = "sine"
+
+
+def step(s, h):
+    return State(s.x + h * s.v, v=s.v - h * s.x**3, t=s.t + h)
+
+
+def f(x):
+    s = State(x, 0.5 * x)
+    for _ in range(3):
+        s = step(s, 0.25)
+    m = replace(Model(s.x), scale=s.t)
+    y, v, _ = s._replace(v=s.v * 2)
+    wave = np.sin(m.scale * m.w) if m.kind == "sine" else m.w
+    return np.sum(wave * v) + y @ y
+"""
+
+
+def test_records_are_made_and_changed_in_a_function_by_text_and_live(tmp_path):
+    x = np.array([0.5, -1.25, 2.0])
+    agree(function_of(MAKING), x)
+    agree_in_text(tmp_path / "a.py", MAKING, x, shapes="x=n")
+
+
+@pytest.mark.parametrize(("made", "said"), [
+    ("State(x)", "State is made without v"),
+    ("State(x, x, 1.0, 2.0)", "State has 3 fields, not 4"),
+    ("State(x, x, x=x)", "State got several values for x"),
+    ("State(x, x, w=x)", "State has no field w"),
+    ("State(x, x)._replace(w=x)", "this State has no field w"),
+    ("State(x, x)._replace(x)", "_replace takes its values by name"),
+    ("replace(State(x, x), x=x)", "dataclasses.replace takes a dataclass"),
+    ("Other(x)", "the class `Other` is not supported here"),
+])  # fmt: skip
+def test_records_that_python_would_not_make_are_refused_by_name(made, said, tmp_path):
+    other = "@dataclass\nclass Other:\n    x: float\n    __post_init__ = print\n\n\n"
+    text = MAKING.replace("def f(x):", f"{other}def f(x):\n    r = {made}")
+    with pytest.raises(gradgen.SourceError, match=said):
+        text_of(tmp_path / "a.py", text, "x=n")

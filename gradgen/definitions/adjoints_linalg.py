@@ -112,9 +112,15 @@ def det(g, out, a):
     return _each(g) * np.where(singular, cofactors, _each(out) * _flipped(inverse))
 
 
+def regular_det(g, out, a):
+    return (_each(g) * _each(out)) * _flipped(np.linalg.inv(np.asarray(a)))
+
+
 def small_det(g, out, a):
     a = np.asarray(a)
-    if a.shape[-1] == 2:
+    if a.shape[-1] == 1:
+        cofactors = np.ones(a.shape)
+    elif a.shape[-1] == 2:
         cofactors = a[..., ::-1, ::-1] * np.array([[1, -1], [-1, 1]])
     else:
         below, above = a[..., [1, 2, 0], :], a[..., [2, 0, 1], :]

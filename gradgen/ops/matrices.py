@@ -81,9 +81,9 @@ def _det(front: Any, a: Any) -> Type:
 
 
 def _bind_det(front: Any, a: Any) -> Any:
-    """Of two or three rows the cofactors are written out, which takes no decomposition."""
+    """Of up to three rows the cofactors are written out, which takes no decomposition."""
     rows = square(front, a, "np.linalg.det").shape[-1]
-    return front.written("small_det" if rows in (2, 3) else "det", a)
+    return front.written("small_det" if rows in (1, 2, 3) else "det", a)
 
 
 def _slogdet(front: Any, a: Any) -> TupleType:
@@ -198,6 +198,7 @@ def register_rows() -> None:
         ("solve", _solve, {}),
         ("inv", _like("np.linalg.inv"), {}),
         ("small_det", _det, {"bounded": True}),
+        ("regular_det", _det, {"bounded": True}),
         ("det", _det, {"bounded": True, "bind": _bind_det}),
         ("slogdet", _slogdet, {"fields": ("sign", "logabsdet")}),
         ("cholesky", _cholesky, {}),
@@ -210,7 +211,7 @@ def register_rows() -> None:
         ("lstsq", _lstsq, {}),
     ]
     for name, result, more in rows:
-        call = f"numpy.linalg.{name.removeprefix('small_')}"
+        call = f"numpy.linalg.{name.rpartition('_')[2]}"
         register_written(name, call, result=result, adjoint=f"{_ADJOINTS}.{name}", singular=True,
                          cost=500, **more)  # fmt: skip
     register_written("matrix_rank", "numpy.linalg.matrix_rank", result=_matrix_rank, cost=500)

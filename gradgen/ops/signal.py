@@ -79,6 +79,11 @@ def register_rows() -> None:
     unsupported(
         "numpy.polyfit", "np.linalg.solve(V.T @ V, V.T @ y) with V = np.vander(x, degree + 1)"
     )
+    unsupported("numpy.poly1d", "np.polyval(coefficients, x)")
+    unsupported("numpy.vectorize", "f(x), or np.array([f(v) for v in x])")
+    unsupported("numpy.apply_along_axis", "f(x, axis=...), or np.stack([f(row) for row in x])")
+    unsupported("numpy.lib.stride_tricks.sliding_window_view",
+                "np.stack([x[k : len(x) - n + 1 + k] for k in range(n)], axis=-1)")  # fmt: skip
     for name in FOURIER:
         unsupported(
             f"numpy.fft.{name}",

@@ -383,6 +383,7 @@ CALLS: dict[str, Callable[..., Any]] = {
     "solve": _solve, "scipy_solve": _scipy_solve, "solve_triangular": _solve_triangular,
     "inv": _of_matrix(matrices.inverse), "scipy_inv": _of_matrix(matrices.inverse),
     "det": _of_matrix(matrices.det), "small_det": _of_matrix(matrices.det),
+    "regular_det": _of_matrix(matrices.det),
     "scipy_det": _of_matrix(matrices.det), "slogdet": _of_matrix(matrices.slogdet),
     "cholesky": _cholesky, "scipy_cholesky": _scipy_cholesky, "cho_factor": _cho_factor,
     "cho_solve": _cho_solve, "eigh": _eigen(None), "eigvalsh": _eigen(0),

@@ -51,9 +51,9 @@ ANALYTIC = frozenset({
     "trace", "meshgrid", "pad", "diagflat", "resize", "block", "take", "take_along_axis", "choose",
     "select", "compress", "extract", "convolve", "polyval", "polyval_rising", "polyder", "polyint",
     "polyadd", "polysub", "einsum", "einsum_view", "tensordot", "matmul", "outer", "kron", "cross",
-    "linalg_cross", "solve", "inv", "small_det", "det", "matrix_power", "multi_dot", "tensorinv",
-    "tensorsolve", "linalg_diagonal", "linalg_trace", "diff", "ediff1d", "trapezoid", "average",
-    "gradient", "stop_gradient",
+    "linalg_cross", "solve", "inv", "small_det", "regular_det", "det", "matrix_power", "multi_dot",
+    "tensorinv", "tensorsolve", "linalg_diagonal", "linalg_trace", "diff", "ediff1d", "trapezoid",
+    "average", "gradient", "stop_gradient",
 })  # fmt: skip
 
 

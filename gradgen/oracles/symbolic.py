@@ -8,6 +8,7 @@ difference of the value, at so many digits that the difference is exact to more 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ ORACLE = "symbolic"
 VALUE_LIMIT = 12
 # How many times as many operations an expression may have for the steps that take less time.
 CHEAP = 8
+# What would have more terms than these is not multiplied out, which takes about a second for them.
+MOST_TERMS = 10_000
 # How many partial derivatives are looked at one by one, as a multiple of `effort.samples`.
 PARTIALS = 2
 
@@ -206,7 +209,7 @@ def _vanishes(difference: sympy.Expr, branch: Branch, limit: int) -> bool:
         return False
     # simplify starts from what was there: the steps before it may have taken a sum apart
     size, whole = branch.arithmetic.size, difference
-    for step in (sympy.expand, sympy.powsimp, _as_fraction):
+    for step in (_expanded, sympy.powsimp, _as_fraction):
         if size(difference) > CHEAP * limit:
             break
         difference = step(difference)
@@ -218,7 +221,36 @@ def _vanishes(difference: sympy.Expr, branch: Branch, limit: int) -> bool:
 def _as_fraction(expression: sympy.Expr) -> sympy.Expr:
     """One fraction whose numerator is expanded; 0 where that vanishes."""
     numerator, denominator = sympy.fraction(sympy.together(expression))
-    return sympy.powsimp(sympy.expand(numerator)) / denominator
+    return sympy.powsimp(_expanded(numerator)) / denominator
+
+
+def _expanded(expression: sympy.Expr) -> sympy.Expr:
+    """An expression multiplied out, or as it is where that would take too many terms."""
+    if any(_terms(part) > MOST_TERMS for part in _outermost(expression)):
+        return expression
+    return sympy.expand(expression)
+
+
+def _outermost(expression: sympy.Expr) -> Iterator[sympy.Expr]:
+    """What `expand` multiplies out: the expression, and the operands of functions in it."""
+    yield expression
+    for part in sympy.preorder_traversal(expression):
+        if isinstance(part, sympy.Function) or (part.is_Pow and not part.exp.is_Integer):
+            yield from part.args
+
+
+def _terms(expression: sympy.Expr) -> int:
+    """At most how many terms an expression has once it is multiplied out."""
+    if expression.is_Add:
+        return sum(_terms(a) for a in expression.args)
+    if expression.is_Mul:
+        return min(math.prod(_terms(a) for a in expression.args), 10 * MOST_TERMS)
+    if expression.is_Pow and expression.exp.is_Integer:
+        count, power = _terms(expression.base), abs(int(expression.exp))
+        if count < 2 or power > MOST_TERMS:
+            return 1 if count < 2 else 10 * MOST_TERMS
+        return min(math.comb(count + power - 1, power), 10 * MOST_TERMS)
+    return 1
 
 
 def _settled(expression: sympy.Expr, session: Session, branch: Branch) -> sympy.Expr:

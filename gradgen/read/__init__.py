@@ -262,6 +262,7 @@ def _read(
             )
         )  # fmt: skip
         values[name] = value
+    _refuse_numpy_defaults(reader, node, defaults, frame.source)
     reader.note_text(frame.source, node)
     graph.doc = ast.get_docstring(node) if isinstance(node, ast.FunctionDef) else None
     result = _run(reader, held, values)
@@ -410,6 +411,27 @@ def _default_text(
     elif value is None or isinstance(value, str):
         return repr(value)
     raise SourceError(f"the default of `{argument.arg}` is not a number, a string or None", at)
+
+
+def _refuse_numpy_defaults(
+    reader: Interpreter, node: ast.FunctionDef | ast.Lambda, defaults: Mapping[str, Any],
+    source: Source,
+) -> None:  # fmt: skip
+    """Refuse a default of NumPy's where it decides a precision: a signature has Python's only."""
+    graph = reader.builder.graph
+    single = any(t.dtype == "float32" for t in graph.types)
+    for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
+        value = defaults.get(argument.arg)
+        if not isinstance(value, Cell) or graph.types[value.node].kind != "scalar":
+            continue
+        dtype = graph.types[value.node].dtype
+        if dtype == "float32" or (dtype == "float64" and single):
+            at = Location(source, argument.lineno, argument.col_offset)
+            raise SourceError(
+                f"the default of `{argument.arg}` is a number of NumPy's, np.{dtype}, which "
+                "decides the precision of what it meets",
+                at, "make the default a number of Python's",
+            )  # fmt: skip
 
 
 def _result_tree(reader: Interpreter, value: Any) -> Any:

@@ -7,7 +7,9 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from gradgen.errors import Refusal
+import numpy as np
+
+from gradgen.errors import NeedsLength, Refusal
 from gradgen.read.values import Cell
 
 HINTS = {
@@ -48,6 +50,22 @@ def _extreme(name: str) -> Callable[..., Any]:
         return result
 
     return extreme
+
+
+def _decided(name: str, stop: bool) -> Callable[..., Any]:
+    """`any` and `all` of what is known while compiling."""
+
+    def decide(front: Any, iterable: Any, /) -> Any:
+        for item in front.items(iterable):
+            known = front.static_truth(item)
+            if known is None:
+                raise NeedsLength(f"{name}() depends on a value that is not known while compiling",
+                                  f"use np.{name}")  # fmt: skip
+            if known is stop:
+                return front.builder.const(stop)
+        return front.builder.const(not stop)
+
+    return decide
 
 
 def _len(front: Any, value: Any, /) -> Any:
@@ -145,7 +163,8 @@ def _divmod(front: Any, x: Any, y: Any, /) -> Any:
     return (front.wrap(front.add("floordiv", *nodes)), front.wrap(front.add("mod", *nodes)))
 
 
-_CLASSES = {"builtins.tuple": tuple, "builtins.list": list, "builtins.dict": dict,
+_CLASSES = {"numpy.ndarray": np.ndarray,
+            "builtins.tuple": tuple, "builtins.list": list, "builtins.dict": dict,
             "builtins.str": str, "builtins.int": int, "builtins.float": float,
             "builtins.bool": bool}  # fmt: skip
 
@@ -154,6 +173,12 @@ def _isinstance(front: Any, value: Any, classinfo: Any, /) -> Any:
     """Decided for containers, text and numbers that are known while compiling."""
     names = classinfo if isinstance(classinfo, tuple) else (classinfo,)
     classes = tuple(_CLASSES.get(getattr(name, "name", "")) for name in names)
+    if isinstance(value, Cell) and np.ndarray in classes:
+        node = front.refresh(value)
+        front.require_shape(node)
+        if front.type_of(node).kind == "array":
+            return front.builder.const(True)
+        classes = tuple(c for c in classes if c is not np.ndarray)
     if isinstance(value, Cell):
         if not {int, float, bool, None}.intersection(classes):
             return front.builder.const(False)
@@ -182,6 +207,8 @@ BUILTINS: dict[str, Callable[..., Any]] = {
     "sum": _sum,
     "min": _extreme("min"),
     "max": _extreme("max"),
+    "any": _decided("any", True),
+    "all": _decided("all", False),
     "len": _len,
     "range": _range,
     "zip": _zip,

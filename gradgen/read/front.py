@@ -14,7 +14,7 @@ import numpy as np
 from gradgen.errors import NeedsLength, Refusal
 from gradgen.graph import GraphBuilder
 from gradgen.ops import CALLS, METHODS, OPS, Op
-from gradgen.ops.indexing import is_basic, may_repeat
+from gradgen.ops.indexing import is_basic, may_repeat, resolve
 from gradgen.ops.written import infer_written
 from gradgen.read import builtin, definitions
 from gradgen.read.kinds import Kinds, is_uncertain
@@ -25,8 +25,10 @@ from gradgen.read.scope import (
     DTYPES,
     library_attribute,
 )
+from gradgen.read.standard import STANDARD
 from gradgen.read.values import (
     MISSING,
+    TRANSPOSED,
     Cell,
     FileModule,
     Function,
@@ -44,8 +46,11 @@ CONTAINER_METHODS: dict[type, tuple[str, ...]] = {
     list: ("append", "extend", "insert", "pop", "copy", "reverse", "index"),
     dict: ("items", "keys", "values", "get", "copy", "update", "pop"),
     tuple: ("index",),
-    str: (),
-}
+    str: (
+        "startswith", "endswith", "lower", "upper", "strip", "split", "replace", "removeprefix",
+        "removesuffix", "isdigit",
+    ),
+}  # fmt: skip
 # What to write instead of the keywords of ufuncs.
 INSTEAD = {
     "out": "store the result: y[...] = {name}(...)",
@@ -58,7 +63,7 @@ INSTEAD = {
 }
 # The operators of which any two numbers or arrays may be operands.
 _ARITHMETIC = frozenset({"add", "sub", "mul", "div", "power"})
-READING = ("index", "items", "keys", "values", "get", "copy")
+READING = ("index", "items", "keys", "values", "get", "copy", *CONTAINER_METHODS[str])
 
 
 @cache
@@ -131,7 +136,10 @@ class Front:
                         "this array may or may not share memory with one that was changed since",
                         "make a copy first: .copy()",
                     )
-                cell.node = self.add("index", base, *cell.operands, attr=cell.template)
+                if cell.template == TRANSPOSED:
+                    cell.node = self.add("transpose", base)
+                else:
+                    cell.node = self.add("index", base, *cell.operands, attr=cell.template)
                 cell.base_node = base
         return cell.node
 
@@ -282,6 +290,8 @@ class Front:
         """Whether `item in container`, for what is known while compiling."""
         if isinstance(container, dict):
             return self.static(item) in container
+        if isinstance(container, str) and isinstance(item, str):
+            return item in container
         return self.static(item) in [self.static(i) for i in self.items(container)]
 
     def dtype(self, value: Any) -> str:
@@ -320,7 +330,7 @@ class Front:
             if len(value) > 1_000_000:
                 raise Refusal(f"a range of {len(value)} is too long to unroll")
             return [self.counted(i) for i in value]
-        if isinstance(value, (list, tuple, Iterator)):
+        if isinstance(value, (list, tuple, str, Iterator)):
             return iter(value)
         if isinstance(value, dict):
             return [self.lift(key) for key in value]
@@ -349,7 +359,9 @@ class Front:
         value, name = method.value, method.name
         if name not in READING:
             self.guard(value)
-        if name in ("get", "pop", "index", "insert") and args:
+        if isinstance(value, str):
+            args = [self.static(arg) for arg in args]
+        elif name in ("get", "pop", "index", "insert") and args:
             args = [self.static(args[0]), *args[1:]]
         if name == "extend" and args:
             args = [self.items(args[0])]
@@ -441,8 +453,11 @@ class Front:
             home = ("object", id(value.value), name)
             return self.modules.read(held, f"{value.name}_{name}", home)
         if isinstance(value, RecordValue):
+            if name == "_replace" and value.is_tuple:
+                return Method(value, name)
             if name not in value.fields:
-                raise Refusal(f"this {value.like} has no field {name}")
+                raise Refusal(f"this {value.like} has no field {name}",
+                              "a method may be written as a function of it")  # fmt: skip
             return value.fields[name]
         if isinstance(value, Cell):
             return self.array_attribute(value, name)
@@ -473,7 +488,9 @@ class Front:
             zero = self.builder.const(0.0 if t.is_float else 0)
             return self.wrap(zero if t.kind == "py" else self.add("astype", zero, attr=t.dtype))
         if name == "T":
-            return self.view(value, self.add("transpose", node) if t.rank > 1 else node)
+            if t.rank < 2:
+                return self.view(value, node)
+            return Cell(self.add("transpose", node), value, TRANSPOSED)
         if name == "mT":
             return self.bound(CALLS["numpy.matrix_transpose"][0].bind, [value], {}, name)
         if name == "shape":
@@ -604,6 +621,11 @@ class Front:
             raise Refusal(f"{describe(container)} does not support item assignment")
         self.refuse_uncertain(self.refresh(container))
         template, operands = self.template(key)
+        if container.template == TRANSPOSED and container.base is not None and not operands:
+            # `m.T[0] = v` is `m[:, 0] = v`, as far as at most one axis is left
+            spelled = tuple(resolve(template, self.type_of(self.refresh(container)).rank))
+            if "n" not in spelled and sum(item[0] == "s" for item in spelled) < 2:
+                container, template = container.base, spelled[::-1]
         node = self.add(op, self.refresh(container), self.node(value), *operands, attr=template)
         self.assign_into(container, node)
 
@@ -676,10 +698,13 @@ class Front:
             if cell.template is None:
                 raise Refusal(
                     "an update of an array that may or may not share memory with another",
-                    "make a copy first: .copy()",
+                    "store into the array itself, or into a copy: .copy()",
                 )
-            whole = self.add("index_set", self.refresh(base), node, *cell.operands,
-                             attr=cell.template)  # fmt: skip
+            if cell.template == TRANSPOSED:
+                whole = self.add("transpose", node)
+            else:
+                whole = self.add("index_set", self.refresh(base), node, *cell.operands,
+                                 attr=cell.template)  # fmt: skip
             cell.node, cell.base_node = node, whole
             cell, node = base, whole
 
@@ -690,6 +715,8 @@ class Front:
         name = dotted.removeprefix("builtins.")
         if dotted.startswith("builtins.") and name in builtin.BUILTINS:
             return self.bound(builtin.BUILTINS[name], args, keywords, name)
+        if dotted in STANDARD:
+            return self.bound(STANDARD[dotted], args, keywords, name)
         if dotted not in CALLS:
             if dotted.partition(".")[2] in DTYPES and len(args) == 1:
                 return self.wrap(

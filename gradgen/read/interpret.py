@@ -17,10 +17,11 @@ from gradgen.directives import CustomRule
 from gradgen.errors import GradgenError, Location, NeedsLength, Refusal, Source, SourceError
 from gradgen.graph import GraphBuilder
 from gradgen.ops import METHODS
-from gradgen.read import front, opaque, rules
+from gradgen.read import classes, front, opaque, rules
 from gradgen.read.modules import Pending
 from gradgen.read.scope import DECORATORS, import_module, library_attribute
 from gradgen.read.source import stored_names
+from gradgen.read.standard import REDUCE, replaced
 from gradgen.read.values import (
     MISSING,
     Cell,
@@ -33,6 +34,7 @@ from gradgen.read.values import (
     Method,
     Module,
     Partial,
+    RecordType,
     RecordValue,
     Ruled,
 )
@@ -495,7 +497,13 @@ class Interpreter(front.Front):
             return self.inline(function, args, keywords, frame.depth + 1)
         if isinstance(function, LiveObject):
             return self.call_live(function, args, keywords, frame)
+        if isinstance(function, RecordType):
+            return classes.made(function, args, keywords)
         if isinstance(function, Method):
+            if isinstance(function.value, RecordValue):
+                if args:
+                    raise Refusal(f"{function.name} takes its values by name")
+                return replaced(function.value, keywords)
             if isinstance(function.value, Cell):
                 row = METHODS[function.name]
                 return self.call_row(row, None, [function.value, *args], keywords,
@@ -506,6 +514,8 @@ class Interpreter(front.Front):
                 return rules.ruled(self, args, keywords)
             if function.name == "builtins.map":
                 return self.map_calls(args, frame)
+            if function.name == REDUCE:
+                return self.reduced(args, frame)
             return self.call_known(function.name, args, keywords)
         raise Refusal("this value cannot be called here")
 
@@ -517,9 +527,25 @@ class Interpreter(front.Front):
             results.append((yield value) if isinstance(value, GeneratorType) else value)
         return Generated(results)
 
+    def reduced(self, args: list[Any], frame: Frame) -> Steps:
+        """`functools.reduce(f, xs)`, or with a value to begin with."""
+        if not 2 <= len(args) <= 3:
+            raise Refusal(f"reduce takes two or three arguments, not {len(args)}")
+        items = [*args[2:], *self.items(args[1])]
+        if not items:
+            raise Refusal("reduce() of nothing")
+        total = items[0]
+        for item in items[1:]:
+            value = self.call_value(args[0], [total, item], {}, frame)
+            total = (yield value) if isinstance(value, GeneratorType) else value
+        return total
+
     def call_live(self, function: LiveObject, args: list[Any], keywords: dict[str, Any],
                   frame: Frame) -> Any:  # fmt: skip
-        """A call of a live function of the user's, which is inlined."""
+        """A call of a live function of the user's, which is inlined, or of a class of records."""
+        made = classes.live_type(function.value, self.modules)
+        if made is not None:
+            return classes.made(made, args, keywords)
         target, bound, bound_keywords = self.modules.live_function(function)
         args = [*bound, *args]
         return self.inline(target, args, {**bound_keywords, **keywords}, frame.depth + 1)

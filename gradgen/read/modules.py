@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradgen.errors import GradgenError, Refusal
+from gradgen.read.classes import text_fields
 from gradgen.read.scope import (
     BUILTINS,
     CONSTANTS,
@@ -30,6 +31,7 @@ from gradgen.read.values import (
     Function,
     Known,
     LiveObject,
+    RecordType,
 )
 from gradgen.types import Type
 
@@ -78,8 +80,6 @@ class Modules:
             if isinstance(statement, (ast.Import, ast.ImportFrom)):
                 module.cache[name] = self.imported(module, statement, name)
                 return module.cache[name]
-            if isinstance(statement, ast.ClassDef):
-                raise Refusal(f"the class `{name}` is not supported here")
             return Pending(module, name, statement)
 
         return lookup
@@ -128,6 +128,11 @@ class Modules:
         """Steps that evaluate a module-level definition, once."""
         module, name, statement = pending.module, pending.name, pending.statement
         frame = self.module_frame(module)
+        if isinstance(statement, ast.ClassDef):
+            if module.source is not None:
+                self.reader.note_text(module.source, statement)
+            module.cache[name] = yield self.record_type(statement, frame)
+            return module.cache[name]
         if isinstance(statement, ast.FunctionDef):
             value = yield self.reader.define(statement, name, frame)
         else:
@@ -150,6 +155,21 @@ class Modules:
                 )
         module.cache[name] = self.reader.outer(value, name)
         return value
+
+    def record_type(self, statement: ast.ClassDef, frame: Frame) -> Any:
+        """Steps that evaluate the defaults of a class of records."""
+        found = text_fields(statement)
+        if found is None:
+            raise Refusal(
+                f"the class `{statement.name}` is not supported here",
+                "dataclasses and NamedTuples are, without an __init__ of their own",
+            )
+        fields, is_tuple = found
+        defaults = {}
+        for name, default in fields.items():
+            if default is not None:
+                defaults[name] = self.reader.outer((yield default, frame), name)
+        return RecordType(statement.name, tuple(fields), defaults, is_tuple)
 
     def read(self, value: Any, name: str, home: tuple[Any, ...]) -> Any:
         """The value of a live object that is read by name, in the place `home`."""
@@ -234,17 +254,17 @@ class Modules:
         names = [a.arg for a in (*node.args.posonlyargs, *node.args.args)]
         values = function.__defaults__ or ()
         pairs = zip(names[len(names) - len(values) :], values, strict=True)
-        defaults = tuple(self._live_default(value, name) for name, value in pairs)
+        defaults = tuple(self.live_default(value, name) for name, value in pairs)
         given = function.__kwdefaults__ or {}
         only = tuple(
-            self._live_default(given[a.arg], a.arg) if a.arg in given else MISSING
+            self.live_default(given[a.arg], a.arg) if a.arg in given else MISSING
             for a in node.args.kwonlyargs
         )
         found = Function(node, frame, function.__name__, defaults, only, live=True)
         self._functions[id(function)] = found
         return found
 
-    def _live_default(self, value: Any, name: str) -> Any:
+    def live_default(self, value: Any, name: str) -> Any:
         """The value of a default; a number needs no name of its own."""
         if type(value) in (bool, int, float):
             return self.reader.lift(value)

@@ -20,9 +20,11 @@ from gradgen.errors import Refusal, Source
 from gradgen.ops import CALLS
 from gradgen.read.mutation import changed_names
 from gradgen.read.source import parse, read_text
+from gradgen.read.standard import LIBRARIES as STANDARD_LIBRARIES
+from gradgen.read.standard import REDUCE, STANDARD
 from gradgen.read.values import FileModule, Known, LiveObject, Module
 
-LIBRARIES = ("numpy", "math", "scipy", "builtins", "gradgen")
+LIBRARIES = ("numpy", "math", "scipy", "builtins", "gradgen", *STANDARD_LIBRARIES)
 SUBMODULES = ("numpy.linalg", "scipy.special", "scipy.linalg", "numpy.typing",
               "numpy.fft", "numpy.polynomial", "numpy.polynomial.polynomial")  # fmt: skip
 CONSTANTS = {
@@ -48,7 +50,8 @@ def library_attribute(module: str, name: str) -> Any:
     if (
         dotted in CALLS
         or dotted in CONSTANTS
-        or dotted == "numpy.s_"
+        or dotted in STANDARD
+        or dotted in (REDUCE, "numpy.s_", "numpy.ndarray")
         or (module == "numpy" and name in DTYPES)
     ):
         return Known(dotted)
@@ -60,6 +63,9 @@ def library_attribute(module: str, name: str) -> Any:
     if dotted.startswith("scipy.stats"):
         raise Refusal(f"{dotted} is not supported",
                       "write the density in NumPy; norm.cdf is scipy.special.ndtr")  # fmt: skip
+    if dotted.startswith("scipy.") and ".".join(dotted.split(".")[:2]) not in SUBMODULES:
+        raise Refusal(f"{dotted} is not supported",
+                      "give the call a derivative of its own with gradgen.custom_rule")  # fmt: skip
     near = get_close_matches(dotted, [n for n, (op, _) in CALLS.items() if not op.refused], 1, 0.6)
     hint = f"the nearest supported function is {near[0]}" if near else ""
     raise Refusal(f"{dotted} is not supported", hint)
@@ -210,7 +216,8 @@ def known_name(value: Any) -> str | None:
     name = getattr(value, "__name__", None)
     if not isinstance(name, str):
         return None
-    home = getattr(value, "__module__", None) or ""
+    # `functools.reduce` says that it is of `_functools`
+    home = (getattr(value, "__module__", None) or "").removeprefix("_")
     candidates = [home] if home in (*LIBRARIES, *SUBMODULES) else []
     if isinstance(value, np.ufunc) or home.startswith(("numpy", "scipy")):
         candidates += ["numpy", "scipy.special", "numpy.linalg", "scipy.linalg"]

@@ -9,6 +9,9 @@ from typing import Any
 
 from gradgen.errors import Refusal, Source
 
+# How a view looks into an array of which it has the axes in reverse.
+TRANSPOSED = ("transpose",)
+
 
 class Cell:
     """A number or an array: the node that holds its present value.
@@ -97,10 +100,20 @@ class Generated:
 
 @dataclass(slots=True, eq=False)
 class RecordValue:
-    """A dataclass or NamedTuple that is a parameter."""
+    """A dataclass or NamedTuple: a parameter, or one that was made of values."""
 
     like: str
     fields: dict[str, Any]
+    is_tuple: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordType:
+    """A class of dataclasses or NamedTuples, to be called: its fields, some with defaults."""
+
+    name: str
+    fields: tuple[str, ...]
+    defaults: dict[str, Any]
     is_tuple: bool
 
 
