@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from gradgen.graph import Graph, GraphBuilder, mapped
-from gradgen.liveness import finish, parameters, placed, reads, shell
+from gradgen.liveness import finish, parameters, reads, shell
 from gradgen.ops.indexing import WHOLE, is_reshape, may_repeat, resolve
 from gradgen.types import Shape
 
