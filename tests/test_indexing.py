@@ -460,3 +460,17 @@ def test_what_was_stored_and_an_axis_that_was_added_are_not_read_back_from_the_a
     assert "None" not in adjoints and "zeros" not in adjoints and "empty" not in adjoints
     x, w = np.array([0.5, -1.25, 2.0]), np.array([1.0, 2.0, -3.0])
     agree(f, x, w)
+
+
+def test_the_adjoint_of_a_sum_is_made_of_ones_that_are_stored_into():
+    def f(x):
+        y = x * x[0]
+        y[y > 1.0] = 0.5
+        y[:2] *= 3.0
+        return np.sum(y)
+
+    source = gradgen.grad(f, shapes="x=n").source
+    adjoints = source.rpartition("\n\n")[2]
+    assert "np.ones(len(x))" in adjoints and "broadcast_to" not in adjoints
+    assert "copy" not in adjoints
+    agree(f, np.array([0.75, -1.25, 2.0, 0.5]))

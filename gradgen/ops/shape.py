@@ -134,6 +134,16 @@ def full_shape(b: Builder, g: int, shape: Shape) -> int:
     return b.add("broadcast_to", g, *(b.size(n) for n in shape))
 
 
+def spread(b: Builder, g: int, t: Type) -> int:
+    """`g` with the shape of a type; a number as an array of its own, which may be stored into."""
+    if b.type_of(g).shape or not t.shape:
+        return full_shape(b, g, t.shape)
+    dtype, sizes = None if t.dtype == "float64" else t.dtype, [b.size(n) for n in t.shape]
+    if b.is_op(g, "const") and b.value_of(g) == 1.0:
+        return b.add("ones", *sizes, attr=dtype)
+    return b.add("full", g, *sizes, attr=dtype)
+
+
 def filled(b: Builder, name: str, like: int, dtype: str = "") -> int:
     """An array of `zeros` or `ones` with the shape of a node, and with its dtype or another."""
     t = b.type_of(like)
