@@ -18,7 +18,7 @@ from gradgen.ops.indexing import (
     may_repeat,
     resolve,
 )
-from gradgen.ops.shape import filled, full_of, full_shape
+from gradgen.ops.shape import filled, full_of, spread
 from gradgen.rules import adjoints
 from gradgen.sweep import LEAVES, Sweep, check_active, copied, located, name_of
 from gradgen.types import Shape, Type
@@ -311,7 +311,7 @@ class Reverse(Sweep):
             whole = are_all([item[0] for item in summed], t)
             buffer = filled(b, "empty" if whole else "zeros", node)
         else:
-            buffer = full_shape(b, total, t.shape)
+            buffer = spread(b, total, t)
         for number, (template, operands, part) in enumerate(summed):
             repeats = may_repeat(b, operands)
             first = total is None and number == 0 and not repeats

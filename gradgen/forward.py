@@ -143,8 +143,8 @@ class Forward(Sweep):
         found: Tangent
         if graph.ops[node] == "item":
             held = self.tangents[args[0]]
-            assert isinstance(held, list)
-            found = held[graph.attrs[node]]
+            # nothing leads from a parameter to any of the results, as through `matrix_power(x, 0)`
+            found = held[graph.attrs[node]] if isinstance(held, list) else None
         elif row.defined:
             parts = [self._of(result) for result in self.defined[node]]
             found = parts if node in self.item_lives else parts[0]

@@ -440,6 +440,17 @@ def _declared(
     raise AssertionError("one of the declarations is the last")
 
 
+def read_declared(function: Any, declared: Mapping[str, Spec]) -> Graph:
+    """As `read_live`; an integer that is a default is fixed where the program needs its value."""
+    try:
+        return read_live(function, declared)
+    except LengthError:
+        fixed = {**_integers(function, ()), **declared}
+        if fixed == declared:
+            raise
+        return read_live(function, fixed)
+
+
 def _integers(function: Any, active: Collection[str]) -> dict[str, Spec]:
     """The parameters with an integer as default that are not differentiated, fixed at it."""
     parameters = inspect.signature(function).parameters.values()

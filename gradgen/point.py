@@ -14,9 +14,9 @@ import numpy as np
 
 from gradgen.errors import GradgenError, SourceError
 from gradgen.graph import Graph, Record, Tree, leaves
-from gradgen.live import LEVELS, Deferred, Shapes, read_signature
+from gradgen.live import LEVELS, Deferred, Shapes, read_declared, read_signature
 from gradgen.program import Wrt
-from gradgen.read import LiveTypes, Spec, parse_shapes, read_file, read_live
+from gradgen.read import LiveTypes, Spec, parse_shapes, read_file
 from gradgen.read.scope import ModuleText
 from gradgen.types import INT, Type
 
@@ -98,7 +98,7 @@ def of_function(
         function = function.original  # type: ignore[attr-defined]
 
     def read(specs: Mapping[str, Spec]) -> Graph:
-        return read_live(function, specs)
+        return read_declared(function, specs)
 
     if at is None:
         return Point(read(declared), None)

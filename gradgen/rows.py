@@ -214,12 +214,14 @@ class Plan:
         args = graph.args[store]
         if graph.ops[store] not in ("index_set", "index_add") or len(args) != 2:
             return None
-        value = args[1]
-        first = next(resolve(graph.attrs[store], graph.types[buffer].rank))
+        value, rank = args[1], graph.types[buffer].rank
+        if args[0] != buffer or not rank:
+            return None
+        first = next(resolve(graph.attrs[store], rank))
         same = graph.types[value].dtype == graph.types[buffer].dtype
         rows = self.reads[value] is not None and not self.adds(value)
-        along = rows and first[0] == "s" and graph.types[value].rank == graph.types[buffer].rank
-        return value if args[0] == buffer and same and along else None
+        along = rows and first[0] == "s" and graph.types[value].rank == rank
+        return value if same and along else None
 
     def offset(self, node: int, array: int) -> int | None:
         """At which row of an array the rows begin that an index reads, or an update stores."""

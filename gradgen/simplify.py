@@ -915,6 +915,9 @@ class _Simplifier:
         template = self.old.attrs[node]
         if is_reshape(template) and "n" not in template:
             return array
+        given = self._given(array, template, operands)
+        if given is not None:
+            return given
         coefficient, base, _ = self.split(self.old.args[node][0])
         if coefficient != 1.0 and base is not None:
             return self.make(coefficient, self.b.add("index", base, *operands, attr=template))
@@ -952,6 +955,19 @@ class _Simplifier:
         graph = self.b.graph
         read = graph.ops[part] == "index" and graph.attrs[part] == template
         return read and graph.args[part] == (whole, *operands)
+
+    def _given(self, array: int, template: Any, operands: list[int]) -> int | None:
+        """What was stored in just that part, or the array that got the axis which is dropped."""
+        graph = self.b.graph
+        if graph.ops[array] == "index_set" and graph.attrs[array] == template:
+            _, stored, *places = graph.args[array]
+            return stored if places == operands and not may_repeat(self.b, operands) else None
+        if graph.ops[array] != "index" or not is_reshape(graph.attrs[array]) or operands:
+            return None
+        rank = graph.types[array].rank
+        spelled = tuple(resolve(graph.attrs[array], graph.types[graph.args[array][0]].rank))
+        want = tuple(("i", 0) if item == "n" else WHOLE for item in spelled)
+        return graph.args[array][0] if tuple(resolve(template, rank)) == want else None
 
     def _without_kept_axes(self, array: int, template: tuple[Any, ...]) -> int | None:
         """`x.sum(axis=1, keepdims=True)[:, 0]` is `x.sum(axis=1)`."""

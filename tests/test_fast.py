@@ -15,6 +15,7 @@ import golden
 import mpmath
 import numpy as np
 import pytest
+from agreement import function_of
 from array_programs import Program, part
 from click.testing import CliRunner
 from test_random_arrays import Refused, agree, called, emitted, executed, leaves
@@ -639,3 +640,17 @@ def test_ruff_with_its_default_settings_has_nothing_to_change(command, tmp_path)
         encoding="utf-8",
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("result", [
+    "(1 - z[:, 0][::-1][:, None])[:, 0]", "np.sin(1 - z[:, 0][::-1][:, None])[:, 0]",
+    "np.roll((1 - z[:, 0][::-1][:, None])[:, 0], 1)",
+])  # fmt: skip
+def test_rows_that_are_stored_on_into_an_array_with_more_axes_begin_no_chain(result):
+    f = function_of(f"def f(x):\n    z = np.exp(x)[:, None] ** 2\n    return {result}\n")
+    x, seed = np.array([0.5, -1.0, 0.25]), np.array([1.0, -2.0, 3.0])
+    value, slope = gradgen.vjp(f, shapes="x=n", style="fast")(x, seed)
+    np.testing.assert_allclose(value, f(x), rtol=1e-14)
+    steps = np.eye(3) * 1e-6
+    wanted = [seed @ (f(x + step) - f(x - step)) / 2e-6 for step in steps]
+    np.testing.assert_allclose(slope, wanted, rtol=1e-8)

@@ -271,3 +271,14 @@ def test_the_products_of_the_corpus_agree_with_differences_of_its_gradients(row)
     )
     failures = failures_of_products(product, slope, given, row.wrt, 1e-6)
     assert not failures, "\n".join(failures)
+
+
+def test_several_results_that_no_parameter_leads_to_have_no_tangents():
+    def f(x):
+        ones = np.linalg.matrix_power(x, 0) + 2.0 * np.eye(2)
+        w, v = np.linalg.eigh(ones)
+        return np.linalg.slogdet(ones)[1] + np.sum(w * v) + np.sum(x**2)
+
+    x, along = np.array([[1.0, 2.0], [0.5, 3.0]]), np.array([[1.0, -1.0], [2.0, 0.5]])
+    value, slope = gradgen.jvp(f, shapes="x=2 2")(x, along)
+    assert value == f(x) and slope == np.sum(2.0 * x * along)

@@ -446,3 +446,31 @@ def test_a_store_through_a_transpose_changes_the_array(lines):
     x = np.array([[0.5, -1.25, 2.0], [1.5, 0.75, -0.25], [0.3, -2.0, 1.0]])
     agree(f, x)
     agree(f, x, shapes="x=n n")
+
+
+def test_what_was_stored_and_an_axis_that_was_added_are_not_read_back_from_the_array():
+    def f(x, w):
+        y = np.zeros((2, len(x)))
+        y[1, :] = np.sin(x)
+        z = (y[1, :] * w)[:, None]
+        return np.sum(z[:, 0] ** 2)
+
+    source = gradgen.grad(f, shapes="x=n, w=n").source
+    adjoints = source.rpartition("\n\n")[2]
+    assert "None" not in adjoints and "zeros" not in adjoints and "empty" not in adjoints
+    x, w = np.array([0.5, -1.25, 2.0]), np.array([1.0, 2.0, -3.0])
+    agree(f, x, w)
+
+
+def test_the_adjoint_of_a_sum_is_made_of_ones_that_are_stored_into():
+    def f(x):
+        y = x * x[0]
+        y[y > 1.0] = 0.5
+        y[:2] *= 3.0
+        return np.sum(y)
+
+    source = gradgen.grad(f, shapes="x=n").source
+    adjoints = source.rpartition("\n\n")[2]
+    assert "np.ones(len(x))" in adjoints and "broadcast_to" not in adjoints
+    assert "copy" not in adjoints
+    agree(f, np.array([0.75, -1.25, 2.0, 0.5]))

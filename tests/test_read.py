@@ -931,6 +931,7 @@ def test_an_integer_default_is_fixed_where_the_program_needs_its_value():
         same(slope, differences(f, (x,)))
         with pytest.raises(ValueError, match="this code is for n=2"):
             emitted(x, 3)
+    assert gradgen.check(f, shapes="x=2", effort="quick").ok
     with pytest.raises(SourceError, match="must be known while compiling"):
         gradgen.grad(f, wrt="n", shapes="x=n")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from gradgen.errors import GradgenError
 from gradgen.graph import Graph, Record, leaves
-from gradgen.live import Shapes, like_specs, read_signature
+from gradgen.live import Shapes, like_specs, read_declared, read_signature
 from gradgen.measure.comparison import SIMPLIFY_BELOW, Measurement
 from gradgen.measure.families import FAMILIES
 from gradgen.measure.results import Comparison, Growth
@@ -167,7 +167,7 @@ def _read_live(
 ) -> Graph:
     """The graph of a live function; ints among the examples are fixed where that is needed."""
     if like is None:
-        return read_live(function, declared)
+        return read_declared(function, declared)
     names: Sequence[str] = read_signature(function)[0]
     active = active_names(wrt, names)
     try:
@@ -175,4 +175,4 @@ def _read_live(
         return read_live(function, {**examples, **declared})
     except LengthError:
         examples = like_specs(like, names, LiveTypes(True, True, active))
-        return read_live(function, {**examples, **declared})
+        return read_declared(function, {**examples, **declared})

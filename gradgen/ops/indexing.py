@@ -15,7 +15,7 @@ from typing import Any
 
 from gradgen.errors import NeedsLength, Refusal
 from gradgen.ops.order import along, unsupported
-from gradgen.ops.shape import filled
+from gradgen.ops.shape import filled, spread
 from gradgen.ops.table import OPS, Op, register, register_written
 from gradgen.ops.written import item_type
 from gradgen.types import INT, Builder, Dim, Shape, Size, TupleType, Type, broadcast, product
@@ -382,10 +382,7 @@ def _add_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:
 
 def whole(b: Builder, node: int, g: int) -> int:
     """The adjoint `g` of `node` with all of its axes."""
-    t = b.type_of(node)
-    if b.type_of(g).shape == t.shape:
-        return g
-    return b.add("broadcast_to", g, *(b.size(n) for n in t.shape))
+    return spread(b, g, b.type_of(node))
 
 
 def _bind_add_at(front: Any, a: Any, indices: Any, b: Any) -> Any:

@@ -134,6 +134,26 @@ def full_shape(b: Builder, g: int, shape: Shape) -> int:
     return b.add("broadcast_to", g, *(b.size(n) for n in shape))
 
 
+def spread(b: Builder, g: int, t: Type) -> int:
+    """`g` with the shape of a type; a number as an array of its own, which may be stored into."""
+    if b.type_of(g).shape or not t.shape:
+        return full_shape(b, g, t.shape)
+    if b.is_op(g, "const") and b.value_of(g) == 1.0:
+        return b.add("ones", *(b.size(n) for n in t.shape), attr=_not_default(t.dtype))
+    return _full(b, g, t)
+
+
+def _full(b: Builder, value: int, t: Type) -> int:
+    """An array of one number, which has the dtype of the type also where it is an integer."""
+    is_float = isinstance(b.value_of(value), float) or b.is_op(value, "div")
+    exact = t.dtype == "float64" and is_float
+    return b.add("full", value, *(b.size(n) for n in t.shape), attr=None if exact else t.dtype)
+
+
+def _not_default(dtype: str) -> str | None:
+    return None if dtype == "float64" else dtype
+
+
 def filled(b: Builder, name: str, like: int, dtype: str = "") -> int:
     """An array of `zeros` or `ones` with the shape of a node, and with its dtype or another."""
     t = b.type_of(like)
@@ -142,7 +162,7 @@ def filled(b: Builder, name: str, like: int, dtype: str = "") -> int:
         sizes = [b.size(n) for n in t.shape]
     except NeedsLength:
         return b.add(f"{name}_like", like, attr=None if dtype == t.dtype else dtype)
-    return b.add(name, *sizes, attr=None if dtype == "float64" else dtype)
+    return b.add(name, *sizes, attr=_not_default(dtype))
 
 
 def full_of(b: Builder, value: int, like: int) -> int:
@@ -151,13 +171,10 @@ def full_of(b: Builder, value: int, like: int) -> int:
     With that of what is given, `np.full_like` would cut off the fraction for an array of integers.
     """
     t = b.type_of(like)
-    is_float = isinstance(b.value_of(value), float) or b.is_op(value, "div")
-    exact = t.dtype == "float64" and is_float
     try:
-        sizes = [b.size(n) for n in t.shape]
+        return _full(b, value, t)
     except NeedsLength:
         return b.add("full_like", like, value, attr=t.dtype)
-    return b.add("full", value, *sizes, attr=None if exact else t.dtype)
 
 
 def _reshape_vjp(b: Builder, node: int, g: int) -> Sequence[int | None]:

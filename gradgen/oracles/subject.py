@@ -19,7 +19,7 @@ import numpy as np
 
 from gradgen.errors import GradgenError, SourceError
 from gradgen.graph import Graph, Param, Record, leaves
-from gradgen.live import Shapes, compile_declared, load, read_signature
+from gradgen.live import Shapes, compile_declared, load, read_declared, read_signature
 from gradgen.program import (
     Options,
     Program,
@@ -28,7 +28,7 @@ from gradgen.program import (
     compile_graph,
     wrt_items,
 )
-from gradgen.read import Static, parse_shapes, read_file, read_live
+from gradgen.read import Static, parse_shapes, read_file
 from gradgen.read.scope import module_name
 from gradgen.spelling import part_text
 from gradgen.types import Dim, Size, Type
@@ -157,8 +157,8 @@ def from_function(
     program = _declared(function, wrt, shapes, like, output)
     declared = parse_shapes(program.shapes)
     where = f"{inspect.getmodule(function)}:{function.__qualname__}"
-    return _subject(function, read_live(function, declared), where, wrt, output,
-                    (stabilize, style), lambda types: read_live(function, types))  # fmt: skip
+    return _subject(function, read_declared(function, declared), where, wrt, output,
+                    (stabilize, style), lambda types: read_declared(function, types))  # fmt: skip
 
 
 def _declared(
