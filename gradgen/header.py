@@ -49,8 +49,11 @@ def finished_text(
     """The whole text: header with digests, the lines of a certificate, and notes, then the body."""
     checked = "# gradgen-checked: parsed again; every construct and call is on the allow-list"
     tail = [checked, *certificate, *(f"# {note}" for note in unit.notes)]
-    digest = body_digest(render(unit, [*header, *tail], folder))
-    return render(unit, [*header, f"{BODY_LINE} sha256:{digest}", *tail], folder)
+    # the digest does not count its own line, which stands in the text before it is known
+    line = f"{BODY_LINE} sha256:"
+    unknown = line + "0" * 64
+    text = render(unit, [*header, unknown, *tail], folder)
+    return text.replace(unknown, line + body_digest(text), 1)
 
 
 def body_digest(text: str) -> str:

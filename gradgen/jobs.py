@@ -151,7 +151,10 @@ def emit_jobs(jobs: Sequence[Job], request: Request, certify: bool = True) -> li
     Raises `GradgenError`; where some of several functions are refused, it tells of each.
     """
     work: list[tuple[Job, str, ast.FunctionDef | None]] = []
-    for job in jobs:
+    alone = len(jobs) == 1 and len(jobs[0].names) == 1
+    if alone:  # the file is read below, and need not be looked at before
+        work.append((jobs[0], jobs[0].names[0], None))
+    for job in () if alone else jobs:
         module = ModuleText.load(Path(job.path), job.path)
         for name in job.names or public_functions(module, job.path):
             found = module.bindings.get(name)
