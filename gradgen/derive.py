@@ -18,7 +18,7 @@ from gradgen.ops.indexing import (
     may_repeat,
     resolve,
 )
-from gradgen.ops.shape import filled, full_of, spread
+from gradgen.ops.shape import filled, full_of, full_shape, spread
 from gradgen.rules import adjoints
 from gradgen.sweep import LEAVES, Sweep, check_active, copied, located, name_of
 from gradgen.types import Shape, Type
