@@ -192,3 +192,40 @@ def test_records_that_python_would_not_make_are_refused_by_name(made, said, tmp_
     text = MAKING.replace("def f(x):", f"{other}def f(x):\n    r = {made}")
     with pytest.raises(gradgen.SourceError, match=said):
         text_of(tmp_path / "a.py", text, "x=n")
+
+
+# Classes whose objects are not what their fields say.
+APART = [
+    "@dataclass\nclass R:\n    x: float\n    def __init__(self, x):\n        self.x = 3.0 * x",
+    "@dataclass\nclass R:\n    x: float\n    def __getattribute__(self, k):\n        return 5.0",
+    "@dataclass\nclass R:\n    x: float\n    def __setattr__(self, k, v):\n"
+    "        object.__setattr__(self, k, 2.0 * v)",
+    "@dataclass\nclass R:\n    x: float\n    def __post_init__(self):\n        self.x *= 2.0",
+    "@dataclass\nclass B:\n    x: float\n    def __post_init__(self):\n        self.x *= 2.0\n"
+    "@dataclass\nclass R(B):\n    y: float = 1.0",
+    "class M(type):\n    def __call__(cls, x):\n        return type.__call__(cls, 2.0 * x)\n"
+    "@dataclass\nclass R(metaclass=M):\n    x: float",
+    "class R(NamedTuple):\n    x: float\n    def __getattribute__(self, k):\n        return 5.0",
+]
+HEAD = "import numpy as np\nfrom dataclasses import dataclass\nfrom typing import NamedTuple\n"
+
+
+@pytest.mark.parametrize("defined", APART)
+def test_classes_that_make_or_read_their_objects_in_a_way_of_their_own_are_refused(
+    defined, tmp_path
+):
+    text = f"{defined}\n\n\ndef f(x):\n    return R(x).x * x\n"
+    with pytest.raises(gradgen.SourceError, match="the class `R` is not supported here"):
+        gradgen.grad(function_of(text, head=HEAD))(1.5)
+    with pytest.raises(gradgen.SourceError, match="the class `R` is not supported here"):
+        text_of(tmp_path / "a.py", HEAD + text, "x=scalar")
+
+
+@pytest.mark.parametrize("imported", [
+    "from pydantic.dataclasses import dataclass", "from .own import dataclass",
+    "from dataclasses import field as dataclass", "def dataclass(c):\n    return lambda x: c",
+])  # fmt: skip
+def test_only_what_dataclasses_has_makes_a_class_of_records_in_a_file(imported, tmp_path):
+    made = "@dataclass\nclass R:\n    x: float\n\n\ndef f(x):\n    return R(x).x * x\n"
+    with pytest.raises(gradgen.SourceError, match="the class `R` is not supported here"):
+        text_of(tmp_path / "a.py", f"{imported}\n\n\n{made}", "x=scalar")

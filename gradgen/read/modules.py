@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import types
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gradgen.errors import GradgenError, Refusal
-from gradgen.read.classes import text_fields
+from gradgen.read.classes import refused, text_fields
 from gradgen.read.scope import (
     BUILTINS,
     CONSTANTS,
@@ -131,7 +132,7 @@ class Modules:
         if isinstance(statement, ast.ClassDef):
             if module.source is not None:
                 self.reader.note_text(module.source, statement)
-            module.cache[name] = yield self.record_type(statement, frame)
+            module.cache[name] = yield self.record_type(statement, frame, module.bindings)
             return module.cache[name]
         if isinstance(statement, ast.FunctionDef):
             value = yield self.reader.define(statement, name, frame)
@@ -156,14 +157,13 @@ class Modules:
         module.cache[name] = self.reader.outer(value, name)
         return value
 
-    def record_type(self, statement: ast.ClassDef, frame: Frame) -> Any:
+    def record_type(
+        self, statement: ast.ClassDef, frame: Frame, bindings: Mapping[str, ast.stmt]
+    ) -> Any:
         """Steps that evaluate the defaults of a class of records."""
-        found = text_fields(statement)
+        found = text_fields(statement, bindings)
         if found is None:
-            raise Refusal(
-                f"the class `{statement.name}` is not supported here",
-                "dataclasses and NamedTuples are, without an __init__ of their own",
-            )
+            raise refused(statement.name)
         fields, is_tuple = found
         defaults = {}
         for name, default in fields.items():
