@@ -29,7 +29,9 @@ _MATMUL = MULTIPLY - 0.5
 def dtype(writer: Writer, name: str) -> str:
     """How a dtype is written: `np.float32`, and Python's own for the default ones."""
     plain = {"float64": "float", "int64": "int", "float": "float", "int": "int", "bool": "bool"}
-    return plain.get(name, f"{writer.root('numpy')}.{name}")
+    if name in plain:
+        return writer.function(f"builtins.{plain[name]}")
+    return f"{writer.root('numpy')}.{name}"
 
 
 def _axis_words(attr: Any, writer: Writer) -> list[str]:
