@@ -31,7 +31,7 @@ RANGES = [(0.3, 0.9), (1.2, 1.9), (-0.9, -0.3), (2.1, 2.9)]
 # Rows whose adjoint is never asked for: what they compute is constant.
 WITHOUT = {"any", "all", "axis_size", "item_count", "zeros", "ones", "zeros_like", "ones_like"}
 # Rows with tests of their own: functions of Python numbers (test_ufuncs), masks (test_indexing),
-# what a user says of derivatives (test_directives); what det becomes below a logarithm (test_linalg).
+# what a user says of derivatives (test_directives), determinants below a logarithm (test_linalg).
 ELSEWHERE = {"math_dist", "math_frexp", "math_fsum", "math_hypot", "math_modf", "math_prod",
              "math_sumprod", "extract", "custom_rule", "opaque", "stop_gradient",
              "regular_det"}  # fmt: skip
