@@ -109,9 +109,7 @@ class InPlaceWriter(FastWriter):
                 continue
             own = node == root and self._wanted(node) is not None
             spine = self._spine(node) if own or node in self.toward else [node]
-            # `np.divide(u, t, t)` alone saves little, and reads worse than `u / t`
-            given = node in self.toward and (len(spine) > 1 or self._is_given_on(node))
-            if len(spine) > 2 or given:
+            if len(spine) > 2 or (node in self.toward and self._pays_for_one(node, spine)):
                 self.next |= dict(zip(spine[1:], spine, strict=False))
                 self.writing |= set(spine)
             else:
@@ -167,9 +165,19 @@ class InPlaceWriter(FastWriter):
             and self._can_hold(arg, node)
         )  # fmt: skip
 
-    def _is_given_on(self, node: int) -> bool:
-        """Whether the memory in which a value is computed is given to another after it."""
-        return any(u in self.writing and self._gives(node, u) for u in self.users.get(node, ()))
+    def _pays_for_one(self, node: int, spine: list[int]) -> bool:
+        """Whether an array gives its memory for one operation: `t += 1.0`, not `np.divide(u, t, t)`.
+
+        The latter reads worse than `u / t`; so its memory has to be given to another value then.
+        """
+        args, op = self.graph.args[node], self.graph.ops[node]
+        operands = args if op in _COMMUTATIVE else args[:1]
+        return (
+            len(spine) > 1
+            or any(u in self.writing and self._gives(node, u) for u in self.users.get(node, ()))
+            or (self._wanted(node) is None
+                and any(self._wanted(a) is None and self._gives(a, node) for a in operands))
+        )  # fmt: skip
 
     def _choose_buffers(self) -> None:
         """Left to `_put_statement`: what is computed elsewhere than in its order is known then."""

@@ -26,7 +26,7 @@ def hand(x, y, a, b):
 # gradgen-shapes: x=n, y=n, a=scalar, b=scalar
 # gradgen-version: 0.1.0
 # gradgen-source: sha256:33cba0da660703a8541b938faa0926cbb09d6c1e3f0541c201c4bee247bb4a98
-# gradgen-body: sha256:786a7b9743264ced96cb00c64ab0c2057c736e14ca71b21e65f0cd3c0390ed3f
+# gradgen-body: sha256:6dbc7b172b7f87b92a7fa56c6ee015e6e9da6534332fab35fa7c242ff6cc80b4
 # gradgen-checked: parsed again; every construct and call is on the allow-list
 
 import numpy as np
@@ -60,7 +60,8 @@ def chain_value_and_grad(x, y, a, b):
     t4 *= 2.0
     t4 *= x
     d_x -= t4
+    t3 += 1.0
     d_y = np.multiply(2.0, t2, t2)
-    d_y /= 1.0 + t3
+    d_y /= t3
     d_y *= y
     return value, (d_x, d_y)
