@@ -1,12 +1,15 @@
 """Gradients that gradgen emits, against an expert's and against those of other packages.
 
     python -m tests.benchmarks                      # experts and gradgen, all workloads
-    python -m tests.benchmarks --peers all          # and every peer that is installed
+    python -m tests.benchmarks --json speed.json
+    python -m tests.benchmarks --peers all --json speed.json    # those of the peers to these
     python -m tests.benchmarks --only chain --only MLP --json speed.json
     python -m tests.benchmarks --show speed.json --chart speed.png
 
 Figures are reported, never asserted. With `--json` those of a workload replace older ones in the
 file, so that a table can be measured in pieces; table, verdicts and chart are of the whole file.
+Those of peers are added to the file, and leave what it has of gradgen and the experts: other
+packages in the process slow down what works on long arrays, by a tenth.
 """
 
 import argparse
@@ -46,7 +49,10 @@ def main(words: Sequence[str] | None = None) -> None:
     turns = track(chosen, "Timing", console=console, disable=not console.is_terminal)
     for name in turns:
         about = machine()
-        results[name] = measure(known[name](), peers, budget * (1.0 + 0.5 * len(peers)))
+        found = measure(known[name](), peers, budget * (1.0 + 0.5 * len(peers)))
+        if peers and name in results:
+            found = results[name].with_peers(found, peers)
+        results[name] = found
         if options.json:
             _write(options.json, about, results)
     ordered = [results[name] for name in known if name in results]

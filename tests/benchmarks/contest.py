@@ -42,6 +42,15 @@ class Result:
             return None
         return self.timed[column].ratio / self.timed[reference].ratio
 
+    def with_peers(self, other: "Result", columns: Sequence[str]) -> "Result":
+        """This result, with what another run says of the columns of peers."""
+        made = Result(self.name, self.target, self.load)
+        for part in ("timed", "skipped", "wrong"):
+            own, new = getattr(self, part), getattr(other, part)
+            kept = {name: own[name] for name in own if name not in columns}
+            getattr(made, part).update(kept | {n: new[n] for n in new if n in columns})
+        return made
+
     def as_json(self) -> dict[str, Any]:
         """The result as what `json` writes."""
         return asdict(self)

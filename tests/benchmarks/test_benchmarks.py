@@ -136,6 +136,21 @@ def test_the_command_measures_keeps_and_draws(tmp_path, capsys):
     assert drawn.read_bytes()[:4] == b"\x89PNG"
 
 
+def test_peers_are_added_to_figures_and_change_no_others():
+    def result(**ratios: float) -> Result:
+        timed = {name: Timed(1.0, ratio, ratio, ratio, 9) for name, ratio in ratios.items()}
+        return Result("chain", "numpy", 0.0, timed)
+
+    kept, found = result(expert=1.0, autograd=3.0), result(expert=1.5, PyTorch=2.0)
+    found.skipped["CasADi"], kept.wrong["autograd"] = "not installed", 0.5
+    added = kept.with_peers(found, ["autograd", "PyTorch", "CasADi"])
+    assert {name: timed.ratio for name, timed in added.timed.items()} == {
+        "expert": 1.0, "PyTorch": 2.0,
+    }  # fmt: skip
+    assert added.skipped == {"CasADi": "not installed"}
+    assert added.wrong == {}
+
+
 def test_golden_cases_are_workloads():
     known = golden_cases.workloads()
     result = measure(known["himmelblau"](), [], 0.01)
