@@ -166,9 +166,9 @@ class InPlaceWriter(FastWriter):
         )  # fmt: skip
 
     def _pays_for_one(self, node: int, spine: list[int]) -> bool:
-        """Whether an array gives its memory for one operation: `t += 1.0`, not `np.divide(u, t, t)`.
+        """Whether an array gives its memory for one operation: `t += 1.0` in any case.
 
-        The latter reads worse than `u / t`; so its memory has to be given to another value then.
+        `np.divide(u, t, t)` reads worse than `u / t`: the memory has to be given on after it.
         """
         args, op = self.graph.args[node], self.graph.ops[node]
         operands = args if op in _COMMUTATIVE else args[:1]
