@@ -232,6 +232,24 @@ def test_an_argument_that_is_saved_is_no_copy():
     assert "- x: (n,) float64, the argument itself" in names["f_forward"].__doc__
 
 
+@pytest.mark.parametrize("columns", [1, 2])
+def test_a_shape_that_two_saved_arrays_tell_is_that_of_neither(columns):
+    f = function_of("""def f(z, y):
+    v = np.ones(y.shape)
+    v[v < 0.75] = np.mean(np.sqrt(2.0 - y))
+    return np.exp(np.mean(y, where=y < 0.5)) + np.sum(v * v) + np.sum(z * z)
+""")
+    names = run(gradgen.emit(f, ("z", "y"), shapes=f"z=n n, y=n {columns}", mode="pair"))
+    z, y = np.eye(3), np.linspace(-0.9, 1.4, 3 * columns).reshape(3, columns)
+    value, saved = names["f_forward"](z, y)
+    assert value == f(z, y)
+    below = y < 0.5
+    d_y = np.where(below, np.exp(np.mean(y[below])) / below.sum(), 0.0)
+    d_z, found = names["f_backward"](saved, 1.0)
+    np.testing.assert_array_equal(d_z, 2.0 * z)
+    np.testing.assert_allclose(found, d_y, rtol=1e-14)
+
+
 def test_an_array_whose_length_is_saved_gets_a_name():
     stack = "np.stack([x{}, x], axis=1)"
     line = f"{stack.format('')} @ np.ones({stack.format('.copy()')}.shape[1])"

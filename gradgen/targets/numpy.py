@@ -100,10 +100,10 @@ def shape_of(writer: Writer, nodes: Sequence[int], args: Sequence[Expr]) -> str:
         (owner,) = owners
         axes = [graph.attrs[n] if graph.ops[n] == "axis_size" else None for n in nodes]
         named = any(graph.names[n] for n in nodes)
-        # a length may have got a name of its own
-        spelled = all(a.text.endswith(f".shape[{k}]") for k, a in enumerate(args))
+        # a length may have got a name of its own, or be told by another array that is saved
+        base = args[0].text.removesuffix(".shape[0]")
+        spelled = all(a.text == f"{base}.shape[{k}]" for k, a in enumerate(args))
         if axes == list(range(graph.types[owner].rank)) and spelled and not named:
-            base = args[0].text.removesuffix(".shape[0]")
             return f"{base}.shape"
     if len(args) == 1:
         return args[0].at(CONDITIONAL)
