@@ -64,6 +64,15 @@ def uses(graph: Graph, needed: Sequence[bool]) -> list[int]:
     return count
 
 
+def readers(graph: Graph, needed: Sequence[bool]) -> list[list[int]]:
+    """The needed nodes that read each node, in order."""
+    found: list[list[int]] = [[] for _ in range(len(graph))]
+    for node in compress(range(len(graph)), needed):
+        for arg in dict.fromkeys(graph.args[node]):
+            found[arg].append(node)
+    return found
+
+
 def shell(graph: Graph) -> Graph:
     """A graph with the signature of another, and no nodes yet."""
     return Graph(name=graph.name, doc=graph.doc, captured=graph.captured, text=graph.text,

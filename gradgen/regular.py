@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gradgen.graph import Graph, GraphBuilder, leaves
-from gradgen.liveness import finish, placed, reachable, shell
+from gradgen.liveness import finish, placed, reachable, readers, shell
 
 # Of these the slope is infinite where the first operand is zero.
 _SINGULAR = frozenset({"log", "log2", "log10", "sqrt", "reciprocal"})
@@ -27,11 +27,7 @@ def with_regular(graph: Graph) -> Graph:
     found = list(placed(graph, "det"))
     if not found:
         return graph
-    needed = reachable(graph, graph.results)
-    users: list[list[int]] = [[] for _ in range(len(graph))]
-    for node in range(len(graph)):
-        for arg in dict.fromkeys(graph.args[node]) if needed[node] else ():
-            users[arg].append(node)
+    users = readers(graph, reachable(graph, graph.results))
     ends = set(leaves(graph.results))
     chosen = {node for node in found if _is_regular(graph, node, users, ends)}
     if not chosen:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gradgen.graph import Graph, GraphBuilder, leaves
-from gradgen.liveness import finish, reachable, shell
+from gradgen.liveness import finish, reachable, readers, shell
 from gradgen.ops.indexing import WHOLE, resolve
 
 _MAXIMA = frozenset({"max", "min"})
@@ -36,10 +36,7 @@ def without_shifts(graph: Graph) -> Graph:
     if _MAXIMA.isdisjoint(graph.ops):
         return graph
     needed = reachable(graph, graph.results)
-    users: list[list[int]] = [[] for _ in range(len(graph))]
-    for node in range(len(graph)):
-        for arg in dict.fromkeys(graph.args[node]) if needed[node] else ():
-            users[arg].append(node)
+    users = readers(graph, needed)
     ends = set(leaves(graph.results))
     found = [
         node for node in range(len(graph))
